@@ -1,0 +1,98 @@
+"""Who is on the line: admission, the calls in progress, and the last ones that ended."""
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ..errors import CapacityError
+
+__all__ = ["CallRecord", "Health", "LiveCall", "Registry"]
+
+_REMEMBERED: Final = 500  # ended calls kept; the oldest is forgotten first
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What is worth knowing of one call, in progress or over."""
+
+    call_id: str
+    caller: str
+    called: str
+    started_at: float  # unix seconds
+    state: str
+    duration: float  # seconds since the call came in
+    ended_by: str | None = None
+    reason: str | None = None
+
+
+class LiveCall(Protocol):
+    """A call as the registry sees it."""
+
+    call_id: str
+
+    def record(self) -> CallRecord:
+        """Describe the call as it stands."""
+        ...
+
+    def hang_up(self, reason: str) -> None:
+        """End the call from outside; it leaves the registry once it is over."""
+        ...
+
+
+class Health(enum.Enum):
+    """Whether new calls are welcome, and the HTTP status that says so."""
+
+    READY = 200
+    BUSY = 429
+    DRAINING = 503
+
+
+class Registry:
+    """The calls of this process, bounded by ``max_calls``."""
+
+    def __init__(self, max_calls: int) -> None:
+        self.max_calls = max_calls
+        self.is_draining = False
+        self.refused = 0
+        self._live: dict[str, LiveCall] = {}
+        self._ended: deque[CallRecord] = deque(maxlen=_REMEMBERED)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(tuple(self._live.values()))
+
+    @property
+    def health(self) -> Health:
+        """Whether another call would be admitted."""
+        if self.is_draining:
+            return Health.DRAINING
+        return Health.BUSY if len(self._live) >= self.max_calls else Health.READY
+
+    def admit(self, call: LiveCall) -> None:
+        """Take a new call in.
+
+        Raises:
+            CapacityError: The gateway is full or draining; the caller gets 503.
+
+        """
+        if self.health is not Health.READY:
+            self.refused += 1
+            raise CapacityError(f"no room for another call: {self.health.name.lower()}")
+        self._live[call.call_id] = call
+
+    def release(self, call: LiveCall) -> None:
+        """Let a call that is over go, and remember its record."""
+        if self._live.pop(call.call_id, None) is not None:
+            self._ended.append(call.record())
+
+    def records(self) -> list[CallRecord]:
+        """Return the calls in progress, then those that ended, newest first."""
+        return [call.record() for call in self] + list(reversed(self._ended))
+
+    def record(self, call_id: str) -> CallRecord | None:
+        """Return one call's record, or ``None`` where it is unknown or forgotten."""
+        return next((r for r in self.records() if r.call_id == call_id), None)

@@ -1,0 +1,5 @@
+"""The HTTP surface: health for balancers, and the calls as JSON."""
+
+from .server import HttpServer
+
+__all__ = ["HttpServer"]

@@ -1,0 +1,107 @@
+"""HTTP for those who watch the line: `/healthz`, `/readyz`, `/v1/calls`, and a page to look at.
+
+Errors are problem documents (RFC 9457).  The server binds to loopback unless told otherwise.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from ..calls.registry import Registry
+
+__all__ = ["HttpServer"]
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PAGE: Final = files("gateway.http").joinpath("page.html")
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline';"
+    " script-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def problem(status: int, title: str, detail: str) -> web.Response:
+    """Answer with a problem document (RFC 9457)."""
+    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+    return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every refusal into a problem document, and add the page's safety headers."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        response = problem(refusal.status, refusal.reason, f"{request.method} {request.path}")
+    response.headers.update(_HEADERS)
+    return response
+
+
+class HttpServer:
+    """Serves one gateway's registry on one address."""
+
+    def __init__(self, registry: Registry, *, host: str, port: int, facts: dict[str, str]) -> None:
+        self._registry = registry
+        self._facts = facts
+        self._host, self._port = host, port
+        app = web.Application(middlewares=[_problems], client_max_size=64 * 1024)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/page.js", self._script)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/v1/gateway", self._gateway)
+        app.router.add_get("/v1/calls", self._calls)
+        app.router.add_get("/v1/calls/{id}", self._call)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+
+    @property
+    def url(self) -> str:
+        """Where the page is, once :meth:`start` has returned."""
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    async def start(self) -> None:
+        """Bind and serve.
+
+        Raises:
+            OSError: The address is taken or not ours.
+
+        """
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+
+    async def close(self) -> None:
+        """Stop serving."""
+        await self._runner.cleanup()
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        return web.Response(text=_PAGE.read_text("utf-8"), content_type="text/html")
+
+    async def _script(self, _request: web.Request) -> web.Response:
+        script = files("gateway.http").joinpath("page.js")
+        return web.Response(text=script.read_text("utf-8"), content_type="text/javascript")
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        health = self._registry.health
+        body = {"status": health.name.lower(), "calls": len(self._registry)}
+        return web.json_response(body, status=health.value)
+
+    async def _gateway(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._facts)
+
+    async def _calls(self, _request: web.Request) -> web.Response:
+        return web.json_response({"calls": [asdict(r) for r in self._registry.records()]})
+
+    async def _call(self, request: web.Request) -> web.Response:
+        record = self._registry.record(request.match_info["id"])
+        if record is None:
+            return problem(404, "Not Found", f"no call {request.match_info['id']!r}")
+        return web.json_response(asdict(record))
