@@ -1,0 +1,90 @@
+"""What a recording proves: where known speech begins in it, how far it got, which tones it holds.
+
+A caller's recording is compared with what the service sent.  Speech has pauses, so the moment it
+was cut is known only as a span: from the last sound that was heard to the first that was not.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import correlate
+
+__all__ = ["Heard", "active", "heard_part", "match", "tone_share"]
+
+Pcm: TypeAlias = NDArray[np.int16]
+
+_FRAME_MS: Final = 5
+_QUIET: Final = 60.0  # RMS in 16-bit units: under it a frame is silence on a telephone line
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a passage a listener heard: its end lies between the two times."""
+
+    offset: int  # the sample of the recording at which the passage begins
+    similarity: float  # normalised correlation of what was heard with the passage, 0 … 1
+    at_least_ms: float
+    at_most_ms: float
+
+    def error_ms(self, claimed_ms: float) -> float:
+        """Return claimed minus heard, 0 where the claim lies within what was heard."""
+        return claimed_ms - min(max(claimed_ms, self.at_least_ms), self.at_most_ms)
+
+
+def active(pcm: Pcm, rate: int, quiet: float = _QUIET) -> NDArray[np.bool_]:
+    """Say of each 5 ms of ``pcm`` whether it holds sound (RMS above ``quiet``)."""
+    step = rate * _FRAME_MS // 1000
+    frames = pcm[: len(pcm) // step * step].astype(np.float32).reshape(-1, step)
+    loud: NDArray[np.bool_] = np.sqrt(np.mean(frames**2, axis=1)) > quiet
+    return loud
+
+
+def match(recording: Pcm, passage: Pcm) -> tuple[int, float]:
+    """Find ``passage`` in ``recording``: its first sample and the normalised correlation there."""
+    if not len(passage) or len(recording) < len(passage):
+        return 0, 0.0
+    heard, wanted = recording.astype(np.float64), passage.astype(np.float64)
+    products = correlate(heard, wanted, mode="valid", method="fft")
+    energy = np.concatenate(([0.0], np.cumsum(heard**2)))
+    windows = energy[len(wanted) :] - energy[: -len(wanted)]
+    floor = 1.0 + 1e-3 * float(windows.max())
+    scores = products / np.sqrt(np.maximum(windows, floor) * max(1.0, float(np.sum(wanted**2))))
+    best = int(np.argmax(scores))
+    return best, float(scores[best])
+
+
+def heard_part(recording: Pcm, passage: Pcm, rate: int, *, probe_ms: int = 800) -> Heard:
+    """Measure how much of ``passage`` the listener heard before it was cut.
+
+    Both are mono int16 at ``rate``; the passage's first ``probe_ms`` of sound place it.
+    """
+    sounds = np.flatnonzero(active(passage, rate))
+    step = rate * _FRAME_MS // 1000
+    if not len(sounds):
+        return Heard(0, 0.0, 0.0, 0.0)
+    lead = int(sounds[0]) * step
+    probe = passage[lead : lead + rate * probe_ms // 1000]
+    found, similarity = match(recording, probe)
+    offset = found - lead
+
+    heard = active(recording[max(0, offset) :], rate)
+    spoken = active(passage, rate)
+    length = min(len(heard), len(spoken))
+    both = np.flatnonzero(heard[:length] & spoken[:length])
+    last = int(both[-1]) + 1 if len(both) else 0
+    unheard = np.flatnonzero(spoken[last:])
+    following = last + (int(unheard[0]) if len(unheard) else len(spoken) - last)
+    return Heard(offset, similarity, last * float(_FRAME_MS), following * float(_FRAME_MS))
+
+
+def tone_share(pcm: Pcm, frequency: float, rate: int) -> float:
+    """Return the share of a recording's power that lies at ``frequency`` Hz, 0 … 1."""
+    signal = pcm.astype(np.float64)
+    power = float(np.sum(signal**2))
+    if not power:
+        return 0.0
+    phasor = np.exp(-2j * np.pi * frequency * np.arange(len(signal)) / rate)
+    share = 2 * abs(np.dot(signal, phasor)) ** 2 / (len(signal) * power)
+    return float(share)
