@@ -1,0 +1,1 @@
+"""The realtime speech service: its events, its commands and the links to it."""
