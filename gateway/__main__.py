@@ -1,0 +1,5 @@
+"""`python -m gateway` is `voice-gateway`."""
+
+from .cli import main
+
+main()
