@@ -1,0 +1,1 @@
+"""The media engine: one thread, one clock, a lane per call, and what each caller has heard."""

@@ -1,0 +1,204 @@
+"""The playout ring and ledger: what waits to be heard, and what of each item has been.
+
+The service speaks faster than real time, so its audio waits here as ready frames of
+20 ms.  Frames hang on segments, one per content part, in the order they came.  Every
+frame taken is a frame the caller was sent: the count on its segment *is* the ledger,
+and what a truncation tells the service is read from it.
+
+A ring is filled and emptied by the media thread alone.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from .events import (
+    Heard,
+    LaneEvent,
+    Mark,
+    PlayoutFlushed,
+    PlayoutStarted,
+    PlayoutStopped,
+    PromptStopped,
+)
+
+__all__ = ["FRAME_MS", "MAX_FRAMES", "Playout"]
+
+FRAME_MS: Final = 20
+MAX_FRAMES: Final = 15_000
+"""Frames a ring holds at most: five minutes.  What comes on top is dropped and counted."""
+
+
+class _Segment:
+    """Frames of one content part, or of one prompt (``mark`` is ``None``)."""
+
+    __slots__ = ("frames", "mark", "prompt_id", "received_ms", "repeats", "sent")
+
+    def __init__(self, mark: Mark | None, prompt_id: str = "") -> None:
+        self.mark = mark
+        self.prompt_id = prompt_id
+        self.frames: deque[bytes] = deque()
+        self.repeats: Sequence[bytes] = ()
+        self.received_ms = 0.0
+        self.sent = 0  # frames
+
+    @property
+    def response_id(self) -> str | None:
+        return self.mark.response_id if self.mark else None
+
+    def heard(self) -> Heard:
+        mark = self.mark
+        assert mark is not None
+        # The last frame of a part is filled up with silence: nobody can hear more than came in.
+        received = int(self.received_ms)
+        return Heard(*mark, sent_ms=min(self.sent * FRAME_MS, received), received_ms=received)
+
+
+class Playout:
+    """One lane's ring.  Fill with :meth:`append`, empty with :meth:`take` once a tick."""
+
+    __slots__ = (
+        "_current",
+        "_finished",
+        "_played",
+        "_started",
+        "_waiting",
+        "dropped",
+        "events",
+        "frame_count",
+        "underruns",
+    )
+
+    def __init__(self) -> None:
+        self.events: list[LaneEvent] = []
+        self.frame_count = 0
+        self.dropped = 0  # frames that found the ring full
+        self.underruns = 0  # ticks in mid-response that found it empty
+        self._current: _Segment | None = None
+        self._waiting: deque[_Segment] = deque()
+        self._played: list[_Segment] = []  # earlier parts of the response being played
+        self._started: str | None = None  # the response being played
+        self._finished: set[str] = set()  # responses that will get no more audio
+
+    def append(self, frames: Sequence[bytes], mark: Mark, received_ms: float) -> None:
+        """Queue ready frames; ``received_ms`` is how much service audio they stand for."""
+        segment = self._waiting[-1] if self._waiting else self._current
+        if segment is None or segment.mark != mark:
+            segment = _Segment(mark)
+            self._waiting.append(segment)
+        segment.received_ms += received_ms
+        self._extend(segment, frames)
+
+    def append_prompt(
+        self, frames: Sequence[bytes], prompt_id: str, *, is_repeated: bool = False
+    ) -> None:
+        """Queue a prompt; a repeated one plays until something waits behind it."""
+        segment = _Segment(None, prompt_id)
+        segment.repeats = frames if is_repeated else ()
+        self._waiting.append(segment)
+        self._extend(segment, frames)
+
+    def finish(self, response_id: str) -> None:
+        """Say that no more audio of this response will come."""
+        if any(segment.response_id == response_id for segment in self._segments()):
+            self._finished.add(response_id)
+
+    def take(self, now: float) -> bytes | None:
+        """Return the frame to send at this tick, or ``None`` for silence."""
+        segment = self._current
+        if segment is None or not segment.frames:
+            segment = self._turn(now)
+            if segment is None:
+                return None
+        segment.sent += 1
+        self.frame_count -= 1
+        return segment.frames.popleft()
+
+    def flush(self, now: float) -> None:
+        """Empty the ring and tell, per content part, what had been heard."""
+        items = []
+        for segment in self._segments():
+            if segment.mark is not None:
+                items.append(segment.heard())
+            else:
+                self.events.append(PromptStopped(segment.prompt_id, False, now))
+        self.events.append(PlayoutFlushed(self._started, tuple(items), now))
+        self._current = self._started = None
+        self._waiting.clear()
+        self._played.clear()
+        self._finished.clear()
+        self.frame_count = 0
+
+    def convert(self, change: Callable[[Sequence[bytes]], Sequence[bytes]]) -> None:
+        """Rewrite every waiting frame, one for one: the lane's codec is another now."""
+        for segment in self._segments():
+            segment.frames = deque(change(segment.frames))
+            segment.repeats = change(segment.repeats) if segment.repeats else ()
+        self.frame_count = sum(len(segment.frames) for segment in self._segments())
+
+    def _segments(self) -> list[_Segment]:
+        current = (self._current,) if self._current else ()
+        return [*self._played, *current, *self._waiting]
+
+    def _extend(self, segment: _Segment, frames: Sequence[bytes]) -> None:
+        room = MAX_FRAMES - self.frame_count
+        if len(frames) > room:
+            self.dropped += len(frames) - room
+            frames = frames[:room]
+        segment.frames.extend(frames)
+        self.frame_count += len(frames)
+
+    def _turn(self, now: float) -> _Segment | None:
+        """Go on to the next segment that has a frame; close those that are over."""
+        while True:
+            segment = self._current
+            if segment is not None:
+                if segment.repeats and not self._waiting:
+                    self._extend(segment, segment.repeats)
+                    return segment
+                if not (self._waiting or self._is_over(segment)):
+                    self.underruns += 1
+                    return None
+                self._leave(segment, now)
+            self._stop_if_finished(now)
+            waiting = self._waiting
+            if not waiting:
+                return None
+            segment = waiting[0]
+            if not (segment.frames or len(waiting) > 1 or self._is_over(segment)):
+                return None  # less than a frame has come so far
+            self._current = waiting.popleft()
+            if segment.frames:
+                self._start(segment.response_id, now)
+                return segment
+
+    def _is_over(self, segment: _Segment) -> bool:
+        return segment.mark is None or segment.mark.response_id in self._finished
+
+    def _leave(self, segment: _Segment, now: float) -> None:
+        self._current = None
+        if segment.mark is not None:
+            self._played.append(segment)
+        else:
+            self.events.append(PromptStopped(segment.prompt_id, True, now))
+
+    def _start(self, response_id: str | None, now: float) -> None:
+        if response_id is None or response_id == self._started:
+            return
+        self._stop(now)  # one response at a time: the next one's first frame ends the last
+        self._started = response_id
+        self._played = [part for part in self._played if part.response_id == response_id]
+        self.events.append(PlayoutStarted(response_id, now))
+
+    def _stop_if_finished(self, now: float) -> None:
+        if not self._played or (last := self._played[-1].response_id) not in self._finished:
+            return
+        if not any(segment.response_id == last for segment in self._waiting):
+            self._stop(now)
+            self._played.clear()
+
+    def _stop(self, now: float) -> None:
+        if self._started is not None:
+            self._finished.discard(self._started)
+            self.events.append(PlayoutStopped(self._started, now))
+            self._started = None
