@@ -1,0 +1,1 @@
+"""SIP without sockets: messages, transactions, dialogs; `transport` alone does I/O."""
