@@ -89,7 +89,7 @@ class ResponseInfo(_Part, frozen=True, kw_only=True):
     id: str | None = None
     object: str | None = None
     status: str | None = None
-    status_details: StatusDetails | None = None
+    status_details: StatusDetails | str | None = None
     output: list[Item] | None = None
     conversation_id: str | None = None
     output_modalities: list[str] | None = None
@@ -101,7 +101,8 @@ class ResponseInfo(_Part, frozen=True, kw_only=True):
     @property
     def reason(self) -> str | None:
         """Why it was cancelled or left incomplete: ``turn_detected``, ``client_cancelled``, ..."""
-        return self.status_details.reason if self.status_details else None
+        details = self.status_details
+        return details.reason if isinstance(details, StatusDetails) else details
 
 
 class RateLimit(_Part, frozen=True, kw_only=True):

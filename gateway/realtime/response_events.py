@@ -76,7 +76,7 @@ class ResponseContentPartDone(
 ):
     """A part is final; an audio part shows its transcript."""
 
-    part: ContentPart
+    part: ContentPart = ContentPart()
 
 
 class ResponseOutputTextDelta(
@@ -130,9 +130,9 @@ class ResponseFunctionCallArgumentsDelta(
 
     response_id: str
     item_id: str
-    output_index: int
     call_id: str
     delta: str
+    output_index: int | None = None
 
 
 class ResponseFunctionCallArgumentsDone(
@@ -142,10 +142,10 @@ class ResponseFunctionCallArgumentsDone(
 
     response_id: str
     item_id: str
-    output_index: int
     call_id: str
     arguments: str
     name: str = ""
+    output_index: int | None = None
 
 
 class ResponseMcpCallArgumentsDelta(
