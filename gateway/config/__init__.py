@@ -1,0 +1,28 @@
+"""The configuration: one TOML file, environment overrides, secrets from the environment."""
+
+from .rules import KEYS, Rule, Step
+from .sections import (
+    CallSettings,
+    HttpSettings,
+    LimitSettings,
+    MediaSettings,
+    RealtimeSettings,
+    SipSettings,
+    TrunkSettings,
+)
+from .settings import Settings, load
+
+__all__ = [
+    "KEYS",
+    "CallSettings",
+    "HttpSettings",
+    "LimitSettings",
+    "MediaSettings",
+    "RealtimeSettings",
+    "Rule",
+    "Settings",
+    "SipSettings",
+    "Step",
+    "TrunkSettings",
+    "load",
+]

@@ -1,0 +1,254 @@
+"""The tables of the configuration file, each a validated model.
+
+Field names are the file's own keys; every default is safe on a developer's machine: it
+listens on loopback, serves callers on loopback, and talks to the embedded service.
+"""
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import NoDecode
+
+__all__ = [
+    "CallSettings",
+    "HttpSettings",
+    "LimitSettings",
+    "MediaSettings",
+    "RealtimeSettings",
+    "SipSettings",
+    "TrunkSettings",
+    "check_session",
+    "table_at",
+]
+
+CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "L16")
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+_BIND: Final = re.compile(r"(udp|tcp):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
+_PORTS: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
+
+
+def _listed(value: object) -> object:
+    """Read a list from the environment: JSON, or words between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Words: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are refused, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SipSettings(Table):
+    """``[sip]``: where calls come in."""
+
+    bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    external_ip: str = ""  # told to peers in Via, Contact and SDP where it differs from ours
+
+    @field_validator("bind")
+    @classmethod
+    def _reachable(cls, binds: list[str]) -> list[str]:
+        if not binds:
+            raise ValueError("no address to listen on; name one, such as udp:127.0.0.1:5060")
+        for bind in binds:
+            match = _BIND.fullmatch(bind)
+            if match is None or int(match[3]) > 65535:
+                raise ValueError(
+                    f"{bind!r} is not an address; write udp:HOST:PORT or tcp:HOST:PORT"
+                )
+        return binds
+
+    @field_validator("external_ip")
+    @classmethod
+    def _numeric(cls, address: str) -> str:
+        if address:
+            ipaddress.ip_address(address)
+        return address
+
+    @property
+    def host(self) -> str:
+        """The host part of the first address listened on, without brackets."""
+        match = _BIND.fullmatch(self.bind[0])
+        return match[2].strip("[]") if match else "127.0.0.1"
+
+
+class TrunkSettings(Table):
+    """``[[trunks]]``: a SIP neighbour that may call us; everybody else is refused."""
+
+    name: str = Field(min_length=1)
+    hosts: Words
+    users: Words = ["*"]  # called users it may reach, shell patterns; others get 404
+
+    @field_validator("hosts")
+    @classmethod
+    def _networks(cls, hosts: list[str]) -> list[str]:
+        if not hosts:
+            raise ValueError("no host may call; list addresses or networks, such as 10.0.0.5")
+        for host in hosts:
+            try:
+                ipaddress.ip_network(host, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{host!r} is not an IP address or network; write 10.0.0.5 or 10.0.0.0/24"
+                ) from None
+        return hosts
+
+    def is_from(self, address: str) -> bool:
+        """Tell whether ``address`` (an IP address as text) belongs to this neighbour."""
+        try:
+            source = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(source in ipaddress.ip_network(host, strict=False) for host in self.hosts)
+
+
+class MediaSettings(Table):
+    """``[media]``: RTP ports, codecs in order of preference, and what the service is sent."""
+
+    host: str = ""  # where RTP is bound; empty: the host of the first sip.bind
+    ports: str = "10000-20000"
+    codecs: Words = ["PCMU", "PCMA", "G722", "opus"]
+    append_ms: int = Field(default=40, ge=20, le=200, multiple_of=20)
+    pass_through: bool = False
+    detect_inband: bool = True
+    timeout_seconds: float = Field(
+        default=60.0, ge=0
+    )  # hang up after so long without RTP; 0: never
+    recordings: Path | None = None  # folder for WAV files
+
+    @field_validator("ports")
+    @classmethod
+    def _range(cls, ports: str) -> str:
+        match = _PORTS.fullmatch(ports)
+        if match is None or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
+            raise ValueError(f"{ports!r} is not a range; write FIRST-LAST within 1024-65535")
+        return ports
+
+    @field_validator("codecs")
+    @classmethod
+    def _known(cls, codecs: list[str]) -> list[str]:
+        names = {name.lower(): name for name in CODECS}
+        unknown = [codec for codec in codecs if codec.lower() not in names]
+        if unknown or not codecs:
+            wrong = repr(unknown[0]) if unknown else "an empty list"
+            raise ValueError(f"{wrong} cannot be offered; choose from {', '.join(CODECS)}")
+        return [names[codec.lower()] for codec in codecs]
+
+
+class RealtimeSettings(Table):
+    """``[realtime]``: the speech service that answers, and how it is reached."""
+
+    provider: Literal["embedded", "azure", "openai", "custom"] = "embedded"
+    url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    connect_seconds: float = Field(default=10.0, gt=0, le=60)
+    api_key: SecretStr | None = Field(default=None, exclude=True)
+
+    @field_validator("url")
+    @classmethod
+    def _socket(cls, url: str) -> str:
+        if url and not re.match(r"(wss?|https?)://[^/]", url):
+            raise ValueError(f"{url!r} is not a service address; write wss://HOST/PATH")
+        return url
+
+    @model_validator(mode="after")
+    def _complete(self) -> "RealtimeSettings":
+        if self.provider in ("azure", "custom") and not self.url:
+            raise ValueError(f"provider = {self.provider!r} needs a url; write wss://HOST/PATH")
+        if self.provider == "azure" and not self.model:
+            raise ValueError('provider = "azure" needs a model: the name of the deployment')
+        if self.url.startswith(("ws:", "http:")) and not _is_loopback(urlsplit(self.url).hostname):
+            raise ValueError(f"{self.url!r} would send the key and the call in clear; write wss://")
+        return self
+
+
+class CallSettings(Table):
+    """``[call]``: how a call is opened, kept in order, and closed."""
+
+    greet: bool = True
+    greeting: str = ""  # instructions for the first response; empty: the session's own
+    barge_in: bool = True
+    goodbye: str = "Goodbye."
+    goodbye_seconds: float = Field(
+        default=20.0, gt=0, le=120
+    )  # longest wait for speech to be heard
+    idle_limit: int = Field(default=3, ge=0)  # unanswered prompts before the goodbye; 0: no limit
+    key_window_ms: int = Field(default=1000, ge=0, le=5000)  # one press seen by two detectors
+    tools: list[Literal["transfer_call", "hang_up"]] = ["transfer_call", "hang_up"]
+    transfer_seconds: float = Field(default=40.0, gt=0, le=300)
+    max_seconds: float = Field(default=7200.0, gt=0)
+    unavailable_prompt: str = ""  # played when the service cannot be reached or is lost
+    unavailable_transfer: str = ""  # then a target to transfer to, else hang up
+
+
+class HttpSettings(Table):
+    """``[http]``: the page, health and API listener."""
+
+    bind: str = "127.0.0.1:8080"
+
+    @field_validator("bind")
+    @classmethod
+    def _address(cls, bind: str) -> str:
+        host, _, port = bind.rpartition(":")
+        if bind and not (host and port.isdigit() and int(port) <= 65535):
+            raise ValueError(f"{bind!r} is not an address; write HOST:PORT, or nothing for none")
+        return bind
+
+
+class LimitSettings(Table):
+    """``[limits]``: how much is taken on before callers are told 503."""
+
+    max_calls: int = Field(default=500, ge=1)
+    retry_after_seconds: int = Field(default=5, ge=1)
+
+
+def check_session(session: dict[str, Any]) -> str:
+    """Say where and why the service would refuse ``[session]``, or return nothing."""
+    for side in ("input", "output"):
+        if "format" in table_at(session, "audio", side):
+            return f"audio.{side}.format: media.pass_through chooses it; remove this line"
+    turns = table_at(session, "audio", "input", "turn_detection")
+    idle = turns.get("idle_timeout_ms")
+    where = "audio.input.turn_detection.idle_timeout_ms"
+    if idle is None:
+        return ""
+    if turns.get("type", "server_vad") != "server_vad":
+        return f"{where}: works with type server_vad alone; remove one of the two"
+    if not isinstance(idle, int) or not 5000 <= idle <= 30000:
+        return f"{where}: {idle!r} is outside what services take; choose 5000 to 30000"
+    return ""
+
+
+def table_at(tree: Any, *path: str) -> dict[str, Any]:
+    """Return the table at ``path``, empty where there is none."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) else {}

@@ -1,0 +1,262 @@
+"""The whole configuration, and how it is read from a file and the environment.
+
+Precedence, highest first: ``GATEWAY_SECTION__KEY`` variables, the file (``GATEWAY_CONFIG_BODY``
+holds its text, ``GATEWAY_CONFIG`` its name), the names other tools use for the service
+(``OPENAI_*``, ``AZURE_OPENAI_*``), the defaults.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from ..errors import ConfigError
+from .lines import line_of
+from .rules import Rule
+from .sections import (
+    LOOPBACK,
+    CallSettings,
+    HttpSettings,
+    LimitSettings,
+    MediaSettings,
+    RealtimeSettings,
+    SipSettings,
+    TrunkSettings,
+    check_session,
+    table_at,
+)
+
+__all__ = ["Settings", "load"]
+
+_PREFIX: Final = "GATEWAY_"
+_OWN_NAMES: Final = {"GATEWAY_CONFIG", "GATEWAY_CONFIG_BODY"}
+_KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
+
+
+class Settings(BaseSettings):
+    """Everything a gateway is told before it starts; constructing one reads no environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_nested_delimiter="__")
+
+    sip: SipSettings = SipSettings()
+    trunks: list[TrunkSettings] = [TrunkSettings(name="local", hosts=list(LOOPBACK))]
+    media: MediaSettings = MediaSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
+    session: dict[str, Any] = {}
+    call: CallSettings = CallSettings()
+    targets: dict[str, str] = {}
+    prompts: dict[str, Path] = {}
+    rules: list[Rule] = []
+    http: HttpSettings = HttpSettings()
+    limits: LimitSettings = LimitSettings()
+
+    _name: str = PrivateAttr("the configuration")
+    _text: str = PrivateAttr("")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is handed in: :func:`load` gathers the rest."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> "Settings":
+        if problem := check_session(self.session):
+            raise ValueError(f"session.{problem}")
+        for name, target in self.targets.items():
+            if not target.lower().startswith(("sip:", "sips:", "tel:")):
+                raise ValueError(
+                    f"targets.{name}: {target!r} cannot be called; "
+                    "write sip:USER@HOST or tel:+NUMBER"
+                )
+        names = [trunk.name for trunk in self.trunks]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"trunks: the name {min(twice)!r} is used twice; rename one")
+        return self
+
+    @property
+    def media_host(self) -> str:
+        """The address RTP is bound to."""
+        return self.media.host or self.sip.host
+
+    def trunk_of(self, address: str) -> TrunkSettings | None:
+        """Return the trunk that an IP address belongs to, or nothing for a stranger."""
+        return next((trunk for trunk in self.trunks if trunk.is_from(address)), None)
+
+    def problem(self, path: tuple[str | int, ...], message: str) -> ConfigError:
+        """Make the error for a setting whose fault shows only in a wider view."""
+        where = f"{self._name}:{line_of(self._text, path)}" if self._text else self._name
+        return ConfigError(f"{where}: {_dotted(path)}: {message}")
+
+
+def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    """Read the configuration from ``path`` (or what ``env`` names) under ``env``'s overrides.
+
+    Raises:
+        ConfigError: One line that says what is wrong, where, and how to mend it.
+
+    """
+    env = env or {}
+    name, text = _body(path, env)
+    try:
+        written: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from error
+    overrides = _overrides(env)
+    if "api_key" in table_at(written, "realtime"):
+        where = f"{name}:{line_of(text, ('realtime', 'api_key'))}"
+        raise ConfigError(
+            f"{where}: realtime.api_key: secrets stay out of files; "
+            "export it and name the variable in realtime.api_key_env"
+        )
+    asked = _merge(written, overrides)
+    merged = _merge(_service(_known_names(env), asked), asked)
+    try:
+        settings = Settings(**_with_key(merged, env))
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, name, text, overrides)) from None
+    settings._name, settings._text = name, text
+    return settings
+
+
+def _body(path: str | Path | None, env: Mapping[str, str]) -> tuple[str, str]:
+    if path is None and "GATEWAY_CONFIG_BODY" in env:
+        return "GATEWAY_CONFIG_BODY", env["GATEWAY_CONFIG_BODY"]
+    path = path or env.get("GATEWAY_CONFIG")
+    if not path:
+        return "the configuration", ""
+    try:
+        return str(path), Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}; name another with -c") from error
+
+
+def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
+    ours = {
+        name: value
+        for name, value in env.items()
+        if name.startswith(_PREFIX) and name not in _OWN_NAMES
+    }
+    sections = Settings.model_fields
+    for name in ours:
+        section = name.removeprefix(_PREFIX).split("__")[0].lower()
+        if section not in sections:
+            raise ConfigError(
+                f"{name} in the environment: there is no section {section!r}; "
+                f"write GATEWAY_SECTION__KEY with one of {', '.join(sections)}"
+            )
+    source = EnvSettingsSource(Settings, env_prefix=_PREFIX, env_nested_delimiter="__")
+    source.env_vars = {name.lower(): value for name, value in ours.items()}
+    try:
+        return source()
+    except ValueError as error:
+        raise ConfigError(f"the environment: {error}; write lists and tables as JSON") from error
+
+
+def _known_names(env: Mapping[str, str]) -> dict[str, Any]:
+    """Read the service from the variables that the services' own tools use."""
+    if url := env.get("AZURE_OPENAI_ENDPOINT"):
+        model = env.get("AZURE_OPENAI_DEPLOYMENT", "")
+        return {"realtime": {"provider": "azure", "url": url, "model": model}}
+    if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
+        return {"realtime": {"provider": "openai", "url": env.get("OPENAI_BASE_URL", "")}}
+    return {}
+
+
+def _service(known: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the well-known variables say where another provider is asked for."""
+    ours, theirs = known.get("realtime", {}), asked.get("realtime", {})
+    is_other = isinstance(theirs, dict) and theirs.get("provider", ours.get("provider"))
+    return known if is_other == ours.get("provider") else {}
+
+
+def _with_key(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Add the service's key, which only ever comes from the environment."""
+    realtime = values.get("realtime")
+    if not isinstance(realtime, dict) or realtime.get("api_key"):
+        return values
+    usual = _KEY_NAMES.get(str(realtime.get("provider")), "")
+    variable = str(realtime.get("api_key_env") or usual)
+    if variable and not env.get(variable):
+        raise ConfigError(
+            f"realtime.api_key_env: the environment has no {variable}; "
+            "export the service's key under that name"
+        )
+    return values | {"realtime": {**realtime, "api_key": env.get(variable)}}
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        is_table = isinstance(under, dict) and isinstance(value, dict)
+        merged[key] = _merge(merged[key], value) if is_table else value
+    return merged
+
+
+def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str, Any]) -> str:
+    """Say the first fault in one line: where, what, and how to mend it."""
+    first = error.errors(include_url=False)[0]
+    path = tuple(first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if not path and ": " in message:  # a fault between sections names its own place
+        dotted, _, message = message.partition(": ")
+        path = tuple(dotted.split("."))
+    if _holds(overrides, path):
+        variable = _PREFIX + "__".join(str(part).upper() for part in path)
+        return f"{variable} in the environment: {_remedy(first['type'], path, message)}"
+    where = f"{name}:{line_of(text, path)}" if text else name
+    return f"{where}: {_dotted(path)}: {_remedy(first['type'], path, message)}"
+
+
+def _remedy(kind: str, path: tuple[str | int, ...], message: str) -> str:
+    if kind != "extra_forbidden":
+        return message
+    siblings = _fields_beside(path)
+    close = difflib.get_close_matches(str(path[-1]), siblings, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(siblings)}"
+    return f"unknown setting{meant}"
+
+
+def _fields_beside(path: tuple[str | int, ...]) -> list[str]:
+    """Return the settings that exist where ``path`` ends."""
+    if len(path) == 1:
+        return list(Settings.model_fields)
+    rows: dict[str, type[BaseModel]] = {"trunks": TrunkSettings, "rules": Rule}
+    model = rows.get(str(path[0]))
+    if model is None:
+        default = Settings.model_fields[str(path[0])].default
+        return list(type(default).model_fields) if isinstance(default, BaseModel) else []
+    return list(model.model_fields)
+
+
+def _holds(values: Any, path: tuple[str | int, ...]) -> bool:
+    """Tell whether nested ``values`` reach as deep as ``path``."""
+    for part in path:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return bool(path)
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")
