@@ -1,0 +1,79 @@
+"""Prompts: sound files of any kind, ready for any telephone rate."""
+
+from functools import cache
+from pathlib import Path
+from typing import Final, Self, TypeAlias
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from voicecodecs.resample import StreamResampler
+
+from ..errors import ConfigError
+
+__all__ = ["MAX_SECONDS", "Prompt"]
+
+Pcm: TypeAlias = NDArray[np.int16]
+
+MAX_SECONDS: Final = 600
+"""The longest prompt: what a file holds beyond is left out."""
+
+
+class Prompt:
+    """One sound, mono, 16 bits; converted once for each rate that is asked for."""
+
+    def __init__(self, samples: Pcm, rate: int) -> None:
+        self.rate = rate
+        self._at: dict[int, Pcm] = {rate: samples}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a sound file of any format, rate and number of channels, once per version of it.
+
+        Raises:
+            ConfigError: There is no such file, or it holds no sound that can be read.
+
+        """
+        path = Path(path)
+        try:
+            changed = path.stat().st_mtime_ns
+            samples, rate = _read(path, changed)
+        except (OSError, av.error.FFmpegError, IndexError, ValueError) as error:
+            raise ConfigError(f"{path}: not a readable sound file ({error})") from error
+        return cls(samples, rate)
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self._at[self.rate]) / self.rate
+
+    def at(self, rate: int) -> Pcm:
+        """Return the samples at ``rate``, shape ``(n,)``, int16."""
+        samples = self._at.get(rate)
+        if samples is None:
+            resampler = StreamResampler(self.rate, rate)
+            tail = np.zeros(int(np.ceil(resampler.delay * self.rate)), np.int16)
+            samples = resampler.process(np.concatenate([self._at[self.rate], tail]))
+            self._at[rate] = samples
+        return samples
+
+
+@cache
+def _read(path: Path, changed: int) -> tuple[Pcm, int]:
+    """Return mono samples and their rate; ``changed`` tells versions of a file apart."""
+    del changed
+    with av.open(str(path), metadata_errors="ignore") as container:
+        stream = container.streams.audio[0]
+        rate = int(stream.codec_context.sample_rate)
+        mixer = av.AudioResampler(format="s16", layout="mono", rate=rate)
+        pieces: list[Pcm] = []
+        room = MAX_SECONDS * rate
+        for frame in container.decode(stream):
+            for mono in mixer.resample(frame):
+                pieces.append(mono.to_ndarray()[0])
+                room -= len(pieces[-1])
+            if room <= 0:
+                break
+    if not pieces:
+        raise ValueError("it is empty")
+    return np.concatenate(pieces)[: MAX_SECONDS * rate].astype(np.int16), rate

@@ -1,0 +1,151 @@
+"""Recording a call: a stereo WAV, the caller on the left, the gateway on the right.
+
+The media thread only appends frames to a queue.  One thread of the recorder's own writes
+all files, so a slow disk costs frames of the recording and never a beat of the call.
+"""
+
+import queue
+import threading
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final, TypeAlias
+
+import numpy as np
+
+__all__ = ["Recorder", "Recording"]
+
+_MAX_WAITING: Final = 50_000
+"""Frames, of all recordings, that may wait for the disk; what comes on top is dropped."""
+_MAX_LAG_MS: Final = 200
+"""How far one side may be behind the other before silence is put in its place."""
+
+Done: TypeAlias = Callable[["Recording", str], None]
+
+
+class Recording:
+    """One file being written.  The media thread hands frames in; all else is the writer's."""
+
+    __slots__ = (
+        "_disk",
+        "_done",
+        "_file",
+        "_lag",
+        "_left",
+        "_right",
+        "dropped",
+        "path",
+        "problem",
+        "rate",
+    )
+
+    def __init__(self, path: str, rate: int, done: Done) -> None:
+        self.path = path
+        self.rate = rate
+        self.dropped = 0  # frames that found the queue full
+        self.problem = ""
+        self._done = done
+        self._disk: BinaryIO | None = None
+        self._file: wave.Wave_write | None = None
+        self._left = bytearray()
+        self._right = bytearray()
+        self._lag = 2 * rate * _MAX_LAG_MS // 1000
+
+    def open(self) -> None:
+        """Create the file."""
+        self._disk = open(self.path, "wb")  # noqa: SIM115 - closed by close()
+        self._file = wave.open(self._disk, "wb")  # noqa: SIM115 - same
+        self._file.setparams((2, 2, self.rate, 0, "NONE", ""))
+
+    def write(self, left: bytes, right: bytes) -> None:
+        """Add samples of either side; each side keeps its own place in the stream."""
+        self._left += left
+        self._right += right
+        for behind, ahead in ((self._left, self._right), (self._right, self._left)):
+            if len(ahead) - len(behind) > self._lag:
+                behind.extend(bytes(len(ahead) - len(behind)))
+        self._interleave(min(len(self._left), len(self._right)))
+
+    def close(self) -> None:
+        """Write what is left over, complete the header, and say so."""
+        longest = max(len(self._left), len(self._right))
+        self._left.extend(bytes(longest - len(self._left)))
+        self._right.extend(bytes(longest - len(self._right)))
+        try:
+            self._interleave(longest)
+            if self._file is not None:
+                self._file.close()
+            if self._disk is not None:
+                self._disk.close()
+        except OSError as error:
+            self.problem = self.problem or str(error)
+        if self.dropped and not self.problem:
+            self.problem = f"{self.dropped} frames were dropped: the disk is too slow"
+        self._done(self, self.problem)
+
+    def _interleave(self, size: int) -> None:
+        if self._file is None or not size:
+            return
+        both = np.empty((size // 2, 2), np.int16)
+        both[:, 0] = np.frombuffer(bytes(self._left[:size]), np.int16)
+        both[:, 1] = np.frombuffer(bytes(self._right[:size]), np.int16)
+        self._file.writeframesraw(both.tobytes())
+        del self._left[:size], self._right[:size]
+
+
+@dataclass(slots=True)
+class _Job:
+    recording: Recording
+    left: bytes = b""
+    right: bytes = b""
+    is_first: bool = False
+    is_last: bool = False
+
+
+class Recorder:
+    """The thread that writes every recording of a process; it runs only while there is one."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self, path: str, rate: int, done: Done) -> Recording:
+        """Begin a file; at its end the writer's thread calls ``done(recording, problem)``."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self.run, name="recorder", daemon=True)
+            self._thread.start()
+        recording = Recording(path, rate, done)
+        self._jobs.put(_Job(recording, is_first=True))
+        return recording
+
+    def write(self, recording: Recording, left: bytes, right: bytes) -> None:
+        """Hand in the next int16 samples of both sides, at the recording's rate; never blocks."""
+        if self._jobs.qsize() > _MAX_WAITING:
+            recording.dropped += 1
+        else:
+            self._jobs.put(_Job(recording, left, right))
+
+    def stop(self, recording: Recording) -> None:
+        """End a file."""
+        self._jobs.put(_Job(recording, is_last=True))
+
+    def close(self) -> None:
+        """Write what is queued, and end the thread."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def run(self) -> None:
+        """Write until told to stop."""
+        while (job := self._jobs.get()) is not None:
+            recording = job.recording
+            try:
+                if job.is_first:
+                    recording.open()
+                elif not (job.is_last or recording.problem):
+                    recording.write(job.left, job.right)
+            except OSError as error:
+                recording.problem = str(error)
+            if job.is_last:
+                recording.close()
