@@ -168,7 +168,7 @@ def encode(command: ClientEvent) -> bytes:
     return _encoder.encode(command)
 
 
-def encode_append(chunk: bytes | memoryview) -> bytes:
+def encode_append(chunk: bytes | bytearray) -> bytes:
     """Write an ``input_audio_buffer.append``; the one command sent many times a second."""
     audio = binascii.b2a_base64(chunk, newline=False)
     return b'{"type":"input_audio_buffer.append","audio":"%b"}' % audio
