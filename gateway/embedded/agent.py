@@ -1,0 +1,151 @@
+"""What an agent hears and what it does: the seam between the protocol and the conversation.
+
+The service tells an :class:`Agent` what the caller did and carries out the
+steps it answers with, in order, as one response.  An agent owns no audio, no
+clock and no socket.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
+
+__all__ = [
+    "Agent",
+    "AgentEvent",
+    "AgentStep",
+    "CallTool",
+    "Grammar",
+    "Idle",
+    "Interrupted",
+    "KeyPressed",
+    "PlayTurn",
+    "ResponseRequested",
+    "Say",
+    "SessionStarted",
+    "ToolReturned",
+    "TurnEnded",
+    "read_user_text",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """The session's tools are known, or have changed."""
+
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequested:
+    """The client asked for a response although the caller did nothing new."""
+
+    instructions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The caller stopped speaking; ``transcript`` is empty where nothing was understood."""
+
+    transcript: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed one key: ``0``-``9``, ``*``, ``#`` or ``A``-``D``."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The caller has been silent for the idle timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """A tool the agent called has answered; ``output`` is as the client sent it."""
+
+    name: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A response was cancelled before all its steps were carried out."""
+
+
+AgentEvent: TypeAlias = (
+    SessionStarted | ResponseRequested | TurnEnded | KeyPressed | Idle | ToolReturned | Interrupted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Call one of the session's tools."""
+
+    name: str
+    arguments: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayTurn:
+    """Play the audio of the caller's last turn back."""
+
+
+AgentStep: TypeAlias = Say | CallTool | PlayTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the caller may say now: each phrase in lower-case words."""
+
+    phrases: tuple[str, ...]
+
+
+class Agent(Protocol):
+    """One conversation."""
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """What to listen for now; ``None`` where words do not matter."""
+        ...
+
+    @property
+    def barge_in(self) -> bool:
+        """Whether the caller's speech may cut what is being said now."""
+        ...
+
+    @property
+    def idle_timeout_ms(self) -> int | None:
+        """The silence after which the agent would like :class:`Idle`; ``None`` for never."""
+        ...
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        ...
+
+    def handle(self, event: AgentEvent, now: float) -> list[AgentStep]:
+        """Take in what happened; return the steps of the response, perhaps none."""
+        ...
+
+    def wake(self, now: float) -> list[AgentStep]:
+        """Run whatever is due at ``now``; steps returned are an unasked response."""
+        ...
+
+
+_KEY_TEXT: Final = re.compile(r"\s*\[DTMF ([0-9A-D*#])\]\s*", re.IGNORECASE)
+
+
+def read_user_text(text: str) -> KeyPressed | TurnEnded:
+    """Read a user's text item: ``[DTMF 5]`` is a key, anything else is what the caller said."""
+    if key := _KEY_TEXT.fullmatch(text):
+        return KeyPressed(key[1].upper())
+    return TurnEnded(text)
