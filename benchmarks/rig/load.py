@@ -1,0 +1,142 @@
+"""One load run: a service, a gateway and callers, each its own process, and what they measured."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Measured", "cpu_seconds", "python_reference", "run_load"]
+
+HERE = Path(__file__).parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Measured:
+    """What one run showed; times are seconds on CLOCK_MONOTONIC unless the name says otherwise."""
+
+    calls: int
+    answered: int
+    seconds: float
+    cpu_us_per_call_second: float
+    memory_mb_per_call: float
+    packets: dict[str, NDArray[Any]]
+    notes: list[dict[str, Any]]
+    appended: int
+
+    def of_call(self, call: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return one call's arrivals: times and whether each packet held sound."""
+        mine = self.packets["call"] == call
+        return self.packets["time"][mine], self.packets["sound"][mine]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return user plus system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mb(pid: int) -> float:
+    """Return a process's resident memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def python_reference() -> float:
+    """Return the CPU microseconds of a fixed Python loop: this machine's speed at this moment."""
+    started = time.process_time()
+    total = 0
+    for number in range(200_000):
+        total += number * number % 7
+    assert total
+    return (time.process_time() - started) * 1e6
+
+
+def _start(module: str, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=HERE,
+        **more,
+    )
+
+
+def _line(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"{process.args} ended early")
+    return json.loads(line)
+
+
+def run_load(
+    calls: int,
+    seconds: float,
+    *,
+    pass_through: bool = False,
+    talk: float = 4.0,
+    every: float = 5.0,
+    interrupt: float = 0.0,
+    rate: float = 0.0,
+) -> Measured:
+    """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "arrivals.npz"
+        service = _start(
+            "rig.service", "--talk", str(talk), "--every", str(every), "--interrupt", str(interrupt),
+            stdin=subprocess.PIPE,
+        )  # fmt: skip
+        port = _line(service)
+        config = f"""
+            [sip]
+            bind = ["udp:127.0.0.1:0"]
+            [http]
+            bind = "127.0.0.1:0"
+            [media]
+            ports = "20000-40000"
+            pass_through = {str(pass_through).lower()}
+            [realtime]
+            provider = "custom"
+            url = "ws://127.0.0.1:{port}/v1/realtime"
+        """
+        quiet = {"stderr": subprocess.DEVNULL}
+        environment = {**os.environ, "GATEWAY_CONFIG_BODY": config}
+        gateway = _start("gateway", "serve", "--json", env=environment, **quiet)
+        try:
+            sip = int(_line(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
+            idle_mb = memory_mb(gateway.pid)
+            callers = _start(
+                "rig.callers", "--port", str(sip), "--calls", str(calls), "--seconds", str(seconds),
+                "--rate", str(rate), "--out", str(out),
+            )  # fmt: skip
+            begun, cpu = _line(callers)["talking_from"], cpu_seconds(gateway.pid)
+            ended = _line(callers)["talking_to"]
+            cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
+            callers.wait(60)
+            assert service.stdin is not None
+            service.stdin.close()
+            told = _line(service)
+        finally:
+            gateway.terminate()
+            service.kill()
+            gateway.wait(30)
+            service.wait()
+        packets = dict(np.load(out))
+    return Measured(
+        calls=calls,
+        answered=int(np.sum(packets["status"] == 200)),
+        seconds=ended - begun,
+        cpu_us_per_call_second=cpu * 1e6 / (calls * (ended - begun)),
+        memory_mb_per_call=(full_mb - idle_mb) / calls,
+        packets=packets,
+        notes=told["notes"],
+        appended=told["appended"],
+    )
