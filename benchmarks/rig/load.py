@@ -91,8 +91,8 @@ def run_load(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "arrivals.npz"
         service = _start(
-            "rig.service", "--talk", str(talk), "--every", str(every), "--interrupt", str(interrupt),
-            stdin=subprocess.PIPE,
+            "rig.service", "--talk", str(talk), "--every", str(every),
+            "--interrupt", str(interrupt), stdin=subprocess.PIPE,
         )  # fmt: skip
         port = _line(service)
         config = f"""
