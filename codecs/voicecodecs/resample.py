@@ -48,6 +48,10 @@ _TAP_GRID: Final = 2.0**24
 _ATTENUATION_DB: Final = 82.0
 _BLOCK_S: Final = 0.002
 
+# A product of this many rows stays in the cache, and its temporary arrays small
+# enough that the allocator never gives their memory back between two frames.
+_PRODUCT_ROWS: Final = 320
+
 
 def to_int16(samples: NDArray[Any]) -> Pcm:
     """Round to the nearest 16-bit sample; what is louder than 16 bits is clipped."""
@@ -166,22 +170,29 @@ class Resampler:
 
 def _convert(signal: Double, design: _Filter) -> Float:
     """Multiply out all blocks of ``signal``, shape ``(lanes, history + n)``."""
-    lanes, history, block = len(signal), design.history, design.block
+    history, block, matrix = design.history, design.block, design.matrix
     blocks, rest = divmod(signal.shape[1] - history, block)
-    made = design.matrix.shape[1]
-    left = rest * design.up // design.down
-    result = np.empty((lanes, blocks * made + left))
-    if blocks:
-        row, item = signal.strides
-        windows = as_strided(
-            signal, (lanes, blocks, history + block), (row, block * item, item), writeable=False
-        )
-        product = windows.reshape(-1, history + block) @ design.matrix
-        result[:, : blocks * made] = product.reshape(lanes, -1)
+    made, left = matrix.shape[1], rest * design.up // design.down
+    result = np.empty((len(signal), blocks * made + left), np.float32)
+    row, item = signal.strides
+    windows = as_strided(
+        signal,
+        (len(signal), blocks, history + block),
+        (row, block * item, item),
+        writeable=False,
+    )
+    some = max(1, min(blocks, _PRODUCT_ROWS))
+    lanes = _PRODUCT_ROWS // some
+    for i in range(0, len(signal), lanes):
+        for j in range(0, blocks, some):
+            rows = windows[i : i + lanes, j : j + some]
+            product = rows.reshape(-1, history + block) @ matrix
+            end = (j + rows.shape[1]) * made
+            result[i : i + lanes, j * made : end] = product.reshape(len(rows), -1)
     if rest:  # the head of a block needs only the head of the matrix
         tail = signal[:, blocks * block :]
-        result[:, blocks * made :] = tail @ design.matrix[: history + rest, :left]
-    return result.astype(np.float32)
+        result[:, blocks * made :] = tail @ matrix[: history + rest, :left]
+    return result
 
 
 class StreamResampler:
