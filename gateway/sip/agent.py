@@ -1,0 +1,295 @@
+"""The SIP user agent: every call of this gateway, and what is said outside of calls.
+
+Sans-I/O.  Its owner says what arrived, by which flow and when; it drains what
+to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..clock import Ids
+from .courier import Courier
+from .deadline import earliest
+from .flow import Flow
+from .incoming import IncomingSession
+from .merging import MergeWatch
+from .message import MessageError, Request, parse, response_to
+from .outgoing import RING_LIMIT, OutgoingSession
+from .screening import SDP, add_capabilities, refusal
+from .session import Session
+from .session_events import SessionEvent
+from .session_state import SessionState
+from .timers import Timers
+from .transactions import AckReceived, RequestReceived, TransactionLayer
+from .uri import Uri
+
+__all__ = ["AgentEvent", "AgentStats", "Happened", "Invited", "UserAgent"]
+
+
+@dataclass(slots=True)
+class Invited:
+    """Somebody calls: ring, answer or reject."""
+
+    session: IncomingSession
+
+
+@dataclass(slots=True)
+class Happened:
+    """Something happened to a call."""
+
+    session: Session
+    event: SessionEvent
+
+
+AgentEvent: TypeAlias = Invited | Happened
+
+
+@dataclass(slots=True)
+class AgentStats:
+    """What the agent turned away, and why."""
+
+    malformed: int = 0
+    refused: int = 0
+    overloaded: int = 0
+    merged: int = 0
+    unknown_dialog: int = 0
+
+
+def _accept_all(request: Request, flow: Flow) -> int:
+    del request, flow
+    return 200
+
+
+class UserAgent:
+    """Places and takes calls.
+
+    Args:
+        ids: Where tags, branches and Call-IDs come from.
+        advertise: Host and port under which the far end of a flow can reach us.
+        accepts: Says 200 for a request outside of any call that may come in, else the
+            status to refuse it with: 403 from no trunk of ours, 404 to nobody we know.
+        overloaded: Says whether calls must be turned away now (503).
+        retry_after: Seconds a caller is told to wait after such a 503.
+        has_streams: Whether TCP may carry what is too big for a datagram.
+        name: What we call ourselves in User-Agent and Server.
+
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        *,
+        advertise: Callable[[Flow], tuple[str, int]],
+        accepts: Callable[[Request, Flow], int] = _accept_all,
+        overloaded: Callable[[], bool] = lambda: False,
+        retry_after: int = 5,
+        has_streams: bool = False,
+        timers: Timers | None = None,
+        name: str = "voice-gateway",
+    ) -> None:
+        timers = timers or Timers()
+        self.stats = AgentStats()
+        self.is_draining = False
+        self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our tag
+        self._ids = ids
+        self._accepts = accepts
+        self._overloaded = overloaded
+        self._retry_after = retry_after
+        self._layer = TransactionLayer(timers)
+        self._courier = Courier(
+            self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
+        )
+        self._merges = MergeWatch(timers)
+        self._opened: dict[str, IncomingSession] = {}  # by the key of the first INVITE
+        self._touched: dict[Session, None] = {}
+        self._alarms: list[tuple[float, int, Session]] = []
+        self._alarm_of: dict[Session, float] = {}
+        self._count = itertools.count()
+        self._events: list[AgentEvent] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is left and nothing waits to be repeated."""
+        self._settle()
+        return not self.sessions and not len(self._layer)
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        self._settle()
+        alarms = self._alarms
+        while alarms and self._alarm_of.get(alarms[0][2]) != alarms[0][0]:
+            heapq.heappop(alarms)
+        return earliest(self._layer.deadline, alarms[0][0] if alarms else None)
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take in one message off the wire."""
+        try:
+            message = parse(data)
+        except MessageError as error:
+            self.stats.malformed += 1
+            if error.answerable is not None and error.answerable.method != "ACK":
+                to_tag = self._ids.token()
+                answer = response_to(error.answerable, error.status, str(error), to_tag=to_tag)
+                self._layer.send_direct(answer, flow)
+            return
+        self._layer.receive(message, flow, now)
+        self._dispatch(now)
+
+    def wake(self, now: float) -> None:
+        """Run whatever timers are due at ``now``."""
+        self._layer.wake(now)
+        self._dispatch(now)
+        self._courier.sweep(now)
+        self._settle()
+        while self._alarms and self._alarms[0][0] <= now:
+            at, _, session = heapq.heappop(self._alarms)
+            if self._alarm_of.get(session) == at:
+                del self._alarm_of[session]
+                session.wake(now)
+                self._touch(session)
+
+    def connection_lost(self, flow: Flow, now: float) -> None:
+        """Take note that a connection is gone: what waited on it has failed."""
+        self._layer.transport_failed(flow)
+        self._dispatch(now)
+
+    def data_to_send(self) -> list[tuple[bytes, Flow]]:
+        """Drain the messages waiting to go out."""
+        return self._layer.data_to_send()
+
+    def events(self) -> list[AgentEvent]:
+        """Drain what happened since the last call."""
+        self._settle()
+        events, self._events = self._events, []
+        return events
+
+    def invite(
+        self,
+        target: Uri,
+        flow: Flow,
+        now: float,
+        *,
+        from_uri: Uri,
+        sdp: bytes | None,
+        headers: Iterable[tuple[str, str]] = (),
+        ring_limit: float = RING_LIMIT,
+    ) -> OutgoingSession:
+        """Call ``target`` by way of ``flow``; without ``sdp`` the other side makes the offer."""
+        session = OutgoingSession(
+            target,
+            flow,
+            self._courier,
+            self._touch,
+            now,
+            from_uri=from_uri,
+            sdp=sdp,
+            headers=headers,
+            ring_limit=ring_limit,
+        )
+        self.sessions[session.call_id, session.local_tag] = session
+        return session
+
+    def _dispatch(self, now: float) -> None:
+        for event in self._layer.events():
+            match event:
+                case RequestReceived(key, request, flow):
+                    self._on_request(key, request, flow, now)
+                case AckReceived(request, _):
+                    if session := self._session_of(request):
+                        session.receive_ack(request, now)
+                case _:
+                    self._courier.deliver(event, now)
+
+    def _on_request(self, key: str, request: Request, flow: Flow, now: float) -> None:
+        if request.method == "CANCEL":
+            self._on_cancel(key, request, now)
+        elif refused := refusal(request, self._ids.token()):
+            self.stats.refused += 1
+            self._courier.respond(key, refused, now)
+        elif request.to.tag is not None:
+            if session := self._session_of(request):
+                session.receive(key, request, flow, now)
+            else:
+                self._refuse_unknown(key, request, now)
+        elif self._merges.is_merged(request, now):
+            self.stats.merged += 1
+            self._refuse(key, request, 482, now)
+        elif request.method in ("INVITE", "OPTIONS"):
+            self._on_opening(key, request, flow, now)
+        else:
+            self._refuse_unknown(key, request, now)
+
+    def _on_opening(self, key: str, request: Request, flow: Flow, now: float) -> None:
+        status = self._accepts(request, flow)
+        if status >= 300:
+            self.stats.refused += 1
+            self._refuse(key, request, status, now)
+        elif self.is_draining or self._overloaded():
+            self.stats.overloaded += 1
+            self._refuse(key, request, 503, now, retry_after=self._retry_after)
+        elif request.method == "OPTIONS":
+            response = response_to(request, 200, to_tag=self._ids.token())
+            add_capabilities(response)
+            response.headers.add("Accept", SDP)
+            self._courier.respond(key, response, now)
+        else:
+            session = IncomingSession(key, request, flow, self._courier, self._touch, now)
+            self.sessions[session.call_id, session.local_tag] = session
+            self._opened[key] = session
+            self._events.append(Invited(session))
+            self._touch(session)
+
+    def _on_cancel(self, key: str, cancel: Request, now: float) -> None:
+        invite = self._layer.invite_of(cancel)
+        if invite is None:
+            self._refuse_unknown(key, cancel, now)
+            return
+        session = self._opened.get(invite) or self._session_of(cancel)
+        to_tag = self._ids.token() if session is None else session.local_tag
+        self._courier.respond(key, response_to(cancel, 200, to_tag=to_tag), now)
+        if session is not None:
+            session.cancel(cancel, now)
+
+    def _session_of(self, request: Request) -> Session | None:
+        """Return the session whose dialog a request names: Call-ID and both tags."""
+        session = self.sessions.get((request.call_id, request.to.tag or ""))
+        if session is None or session.dialog is None:
+            return None
+        is_peer = session.dialog.id.remote_tag == (request.from_.tag or "")
+        return session if is_peer else None
+
+    def _refuse_unknown(self, key: str, request: Request, now: float) -> None:
+        self.stats.unknown_dialog += 1
+        self._refuse(key, request, 481, now)
+
+    def _refuse(
+        self, key: str, request: Request, status: int, now: float, *, retry_after: int | None = None
+    ) -> None:
+        response = response_to(request, status, to_tag=self._ids.token())
+        if retry_after is not None:
+            response.headers.add("Retry-After", str(retry_after))
+        self._courier.respond(key, response, now)
+
+    def _touch(self, session: Session) -> None:
+        self._touched[session] = None
+
+    def _settle(self) -> None:
+        """Collect the news of the sessions touched, note their timers, drop those that are over."""
+        touched, self._touched = self._touched, {}
+        for session in touched:
+            self._events += [Happened(session, event) for event in session.events()]
+            at = session.deadline
+            if session.state is SessionState.TERMINATED:
+                at = None
+                self.sessions.pop((session.call_id, session.local_tag), None)
+                if isinstance(session, IncomingSession):
+                    self._opened.pop(session.key, None)
+            if at is None:
+                self._alarm_of.pop(session, None)
+            elif at != self._alarm_of.get(session):
+                self._alarm_of[session] = at
+                heapq.heappush(self._alarms, (at, next(self._count), session))

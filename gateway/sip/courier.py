@@ -1,0 +1,162 @@
+"""Carries requests out and brings each response back to whoever awaits it.
+
+Everything above sees only responses: a request nobody answered comes back as
+408, one the transport could not carry as 503 (RFC 3261 section 8.1.3.1).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from ..clock import Ids
+from .flow import Flow
+from .headers import BRANCH_COOKIE
+from .message import Headers, Request, Response, response_to
+from .timers import Timers
+from .transactions import (
+    ResponseReceived,
+    TransactionLayer,
+    TransactionTimedOut,
+    TransportFailed,
+)
+
+__all__ = ["Courier", "OnResponse"]
+
+OnResponse: TypeAlias = Callable[[Response, float], None]
+
+_LARGEST_DATAGRAM: Final = 1300  # section 18.1.1, path MTU unknown
+
+
+@dataclass(slots=True)
+class _Pending:
+    request: Request
+    flow: Flow
+    on_response: OnResponse
+    fallback: Flow | None  # where a request too big for a datagram goes when TCP fails
+
+
+class Courier:
+    """The way from the sessions of one user agent to its transactions."""
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        ids: Ids,
+        timers: Timers,
+        *,
+        advertise: Callable[[Flow], tuple[str, int]],
+        name: str,
+        has_streams: bool = False,
+    ) -> None:
+        self.ids = ids
+        self.timers = timers
+        self.name = name
+        self._layer = layer
+        self._advertise = advertise
+        self._has_streams = has_streams
+        self._pending: dict[str, _Pending] = {}
+        self._answered: deque[tuple[float, str]] = deque()  # INVITEs with a 2xx, and until when
+
+    def contact(self, flow: Flow) -> str:
+        """Return our Contact as the far end of ``flow`` must write it."""
+        host, port = self._host_port(flow)
+        transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
+        return f"<sip:{host}:{port}{transport}>"
+
+    def send(self, request: Request, flow: Flow, now: float, on_response: OnResponse) -> str:
+        """Send a request as a new transaction and return its key."""
+        request.headers.set("User-Agent", self.name)
+        fallback = None
+        if self._is_too_big(request, flow):
+            flow, fallback = Flow("tcp", flow.local, flow.remote), flow
+        return self._start(request, flow, now, on_response, fallback)
+
+    def cancel(self, key: str, now: float, reason: str = "") -> None:
+        """Cancel the INVITE sent under ``key``: same branch, same way (section 9.1)."""
+        pending = self._pending.get(key)
+        if pending is None:
+            return
+        invite, headers = pending.request, Headers()
+        headers.add("Via", invite.headers.get_all("Via")[0])
+        for name in ("Max-Forwards", "Route", "From", "To", "Call-ID"):
+            for value in invite.headers.get_all(name):
+                headers.add(name, value)
+        headers.add("CSeq", f"{invite.cseq.number} CANCEL")
+        if reason:
+            headers.add("Reason", reason)
+        self._layer.send_request(Request("CANCEL", invite.uri, headers), pending.flow, now)
+
+    def acknowledge(self, ack: Request, flow: Flow) -> None:
+        """Send the ACK to a 2xx; the same one may be sent again for each repeat."""
+        if not ack.headers.get("Via"):
+            ack.headers.add_first("Via", self._via(flow))
+        self._layer.send_direct(ack, flow)
+
+    def respond(self, key: str, response: Response, now: float) -> None:
+        """Answer the request received under ``key``."""
+        response.headers.set("Server", self.name)
+        self._layer.respond(key, response, now)
+
+    def deliver(
+        self, event: ResponseReceived | TransactionTimedOut | TransportFailed, now: float
+    ) -> bool:
+        """Hand what came of a request to its sender; ``False`` when nobody awaits it."""
+        pending = self._pending.get(event.key) if event.key else None
+        if pending is None or event.key is None:
+            return False
+        match event:
+            case ResponseReceived(response=response):
+                if response.status >= 200:
+                    self._forget_soon(event.key, pending.request, response.status, now)
+            case TransactionTimedOut():
+                del self._pending[event.key]
+                response = response_to(pending.request, 408)
+            case TransportFailed():
+                del self._pending[event.key]
+                if pending.fallback is not None:
+                    pending.request.headers.remove("Via")
+                    flow, on_response = pending.fallback, pending.on_response
+                    self._start(pending.request, flow, now, on_response, None)
+                    return True
+                response = response_to(pending.request, 503)
+        pending.on_response(response, now)
+        return True
+
+    def sweep(self, now: float) -> None:
+        """Forget the answered INVITEs whose 2xx can no longer be repeated."""
+        while self._answered and self._answered[0][0] <= now:
+            self._pending.pop(self._answered.popleft()[1], None)
+
+    def _start(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        on_response: OnResponse,
+        fallback: Flow | None,
+    ) -> str:
+        request.headers.add_first("Via", self._via(flow))
+        key = self._layer.send_request(request, flow, now)
+        self._pending[key] = _Pending(request, flow, on_response, fallback)
+        return key
+
+    def _forget_soon(self, key: str, request: Request, status: int, now: float) -> None:
+        if request.method == "INVITE" and status < 300:
+            self._answered.append((now + self.timers.patience, key))
+        else:
+            del self._pending[key]
+
+    def _is_too_big(self, request: Request, flow: Flow) -> bool:
+        via = 80  # what the Via to come will add
+        is_datagram = self._has_streams and flow.transport == "udp"
+        return is_datagram and len(bytes(request)) + via > _LARGEST_DATAGRAM
+
+    def _via(self, flow: Flow) -> str:
+        host, port = self._host_port(flow)
+        branch = BRANCH_COOKIE + self.ids.token()
+        return f"SIP/2.0/{flow.transport.upper()} {host}:{port};branch={branch};rport"
+
+    def _host_port(self, flow: Flow) -> tuple[str, int]:
+        host, port = self._advertise(flow)
+        return (f"[{host}]" if ":" in host else host), port

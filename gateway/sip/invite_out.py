@@ -1,0 +1,126 @@
+"""An INVITE sent, from its first byte to its last ACK (RFC 3261 sections 13.2 and 9.1).
+
+The 2xx of an INVITE may come from several phones, may be repeated, and may
+cross our CANCEL: each asks for an ACK, and all but one for a BYE too.  A table
+says what a response means; the session acts on it.
+"""
+
+import enum
+from typing import Final
+
+from .courier import Courier
+from .dialog import Dialog
+from .flow import Flow
+from .message import Request, Response
+from .screening import SDP
+
+__all__ = ["InviteOutcome", "OutgoingInvite"]
+
+
+class _State(enum.Enum):
+    CALLING = enum.auto()  # nothing heard yet
+    PROCEEDING = enum.auto()  # a 1xx was heard
+    ACCEPTED = enum.auto()  # a 2xx was heard
+    FAILED = enum.auto()  # a final response of 300 or more was heard
+    ABANDONED = enum.auto()  # cancelled, and never heard of again
+
+
+class InviteOutcome(enum.Enum):
+    """What a response to our INVITE means to the session."""
+
+    NOTHING = enum.auto()
+    PROGRESS = enum.auto()  # somebody works on it
+    ANSWERED = enum.auto()  # the first 2xx: it makes the session
+    FORKED = enum.auto()  # a 2xx of another phone: ACK and BYE
+    CROSSED = enum.auto()  # a 2xx after our CANCEL: ACK and BYE
+    FAILED = enum.auto()
+
+
+_RESPONSES: Final = {
+    (_State.CALLING, 1): (_State.PROCEEDING, InviteOutcome.PROGRESS),
+    (_State.PROCEEDING, 1): (_State.PROCEEDING, InviteOutcome.PROGRESS),
+    (_State.CALLING, 2): (_State.ACCEPTED, InviteOutcome.ANSWERED),
+    (_State.PROCEEDING, 2): (_State.ACCEPTED, InviteOutcome.ANSWERED),
+    (_State.ACCEPTED, 2): (_State.ACCEPTED, InviteOutcome.FORKED),
+    (_State.CALLING, 3): (_State.FAILED, InviteOutcome.FAILED),
+    (_State.PROCEEDING, 3): (_State.FAILED, InviteOutcome.FAILED),
+    (_State.ABANDONED, 2): (_State.ACCEPTED, InviteOutcome.CROSSED),
+}
+
+
+class OutgoingInvite:
+    """One INVITE of ours."""
+
+    def __init__(self, request: Request, courier: Courier) -> None:
+        self.request = request
+        self._courier = courier
+        self._state = _State.CALLING
+        self._key = ""
+        self._is_cancelled = False
+        self._cancel_reason = ""
+        self._gives_up_at: float | None = None
+        self._acks: dict[str, tuple[Request, Flow] | None] = {}  # by the To-tag of the 2xx
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it still waits for a final response."""
+        return self._state in (_State.CALLING, _State.PROCEEDING)
+
+    @property
+    def deadline(self) -> float | None:
+        """When a cancelled INVITE may be taken for dead (section 9.1)."""
+        return self._gives_up_at
+
+    def sent_as(self, key: str) -> None:
+        """Remember the transaction that carries it."""
+        self._key = key
+
+    def cancel(self, now: float, reason: str = "") -> None:
+        """Take the INVITE back: now, or as soon as a 1xx allows it."""
+        if self._is_cancelled or not self.is_busy:
+            return
+        self._is_cancelled, self._cancel_reason = True, reason
+        if self._state is _State.PROCEEDING:
+            self._send_cancel(now)
+
+    def receive(self, response: Response, now: float) -> InviteOutcome:
+        """Take in a response, and answer for itself those that are only repeats."""
+        if response.status // 100 == 2 and self._is_repeat(response.to.tag or ""):
+            return InviteOutcome.NOTHING
+        was = self._state
+        step = _RESPONSES.get((was, min(response.status // 100, 3)))
+        if step is None:
+            return InviteOutcome.NOTHING
+        self._state, outcome = step
+        if not self.is_busy:
+            self._gives_up_at = None
+        if self._is_cancelled:
+            if outcome is InviteOutcome.PROGRESS and was is _State.CALLING:
+                self._send_cancel(now)
+            if outcome is InviteOutcome.ANSWERED:
+                return InviteOutcome.CROSSED
+        return outcome
+
+    def acknowledge(self, dialog: Dialog, flow: Flow, sdp: bytes | None = None) -> None:
+        """Send the ACK to a 2xx, and keep it for the repeats of that 2xx."""
+        ack = dialog.ack(self.request, sdp or b"", SDP if sdp else "")
+        self._acks[dialog.id.remote_tag] = (ack, flow)
+        self._courier.acknowledge(ack, flow)
+
+    def wake(self, now: float) -> bool:
+        """Return whether our CANCEL has waited for its 487 long enough."""
+        if self._gives_up_at is None or now < self._gives_up_at:
+            return False
+        self._gives_up_at = None
+        self._state = _State.ABANDONED
+        return True
+
+    def _is_repeat(self, tag: str) -> bool:
+        is_repeat = tag in self._acks
+        if ack := self._acks.setdefault(tag, None):
+            self._courier.acknowledge(*ack)
+        return is_repeat
+
+    def _send_cancel(self, now: float) -> None:
+        self._gives_up_at = now + self._courier.timers.patience
+        self._courier.cancel(self._key, now, self._cancel_reason)

@@ -1,0 +1,105 @@
+"""Why a call ended: the Reason header (RFC 3326) and the hang-up causes of Q.850 (RFC 6432)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from .message import Request, Response
+
+__all__ = ["NORMAL", "Reason", "cause_of_status"]
+
+_STATUS_CAUSES: Final = {
+    400: 127,
+    401: 57,
+    402: 21,
+    403: 21,
+    404: 1,
+    405: 63,
+    406: 79,
+    407: 21,
+    408: 102,
+    410: 22,
+    413: 127,
+    414: 127,
+    415: 79,
+    416: 127,
+    420: 127,
+    480: 18,
+    481: 41,
+    482: 25,
+    483: 25,
+    484: 28,
+    485: 1,
+    486: 17,
+    487: 16,
+    488: 65,
+    500: 41,
+    501: 79,
+    502: 38,
+    503: 41,
+    504: 102,
+    505: 127,
+    600: 17,
+    603: 21,
+    604: 1,
+    606: 88,
+}
+_INTERWORKING: Final = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One value of a Reason header, e.g. ``Q.850;cause=16;text="Normal call clearing"``."""
+
+    protocol: str
+    cause: int | None = None
+    text: str = ""
+
+    @classmethod
+    def parse(cls, value: str) -> "Reason":
+        """Read one value; what is not understood is left out, for a reason only informs."""
+        protocol, *params = _split(value)
+        cause, text = None, ""
+        for param in params:
+            name, _, content = param.partition("=")
+            match name.strip().lower():
+                case "cause" if content.strip().isascii() and content.strip().isdigit():
+                    cause = int(content.strip()[:4])
+                case "text":
+                    text = content.strip().removeprefix('"').removesuffix('"').replace('\\"', '"')
+        return cls(protocol.strip(), cause, text)
+
+    @classmethod
+    def of(cls, message: Request | Response) -> "Reason | None":
+        """Return the most telling reason of a message: Q.850 before all others."""
+        reasons = [cls.parse(value) for value in message.headers.values("Reason")]
+        return min(reasons, key=lambda r: r.protocol.upper() != "Q.850", default=None)
+
+    @property
+    def is_answered_elsewhere(self) -> bool:
+        """Whether a CANCEL only says that another phone took the call (no missed call)."""
+        return self.protocol.upper() == "SIP" and self.cause == 200
+
+    def __str__(self) -> str:
+        cause = "" if self.cause is None else f";cause={self.cause}"
+        quoted = self.text.replace("\\", "\\\\").replace('"', '\\"')
+        return f"{self.protocol}{cause}" + (f';text="{quoted}"' if quoted else "")
+
+
+NORMAL: Final = Reason("Q.850", 16, "Normal call clearing")
+
+
+def cause_of_status(status: int) -> int:
+    """Return the Q.850 cause that a final SIP status stands for (RFC 3398 section 8.2.6.1)."""
+    return _STATUS_CAUSES.get(status, 16 if status < 300 else _INTERWORKING)
+
+
+def _split(value: str) -> list[str]:
+    """Cut at semicolons outside quotes."""
+    parts, start, is_quoted = [], 0, False
+    for index, char in enumerate(value):
+        if char == '"' and value[index - 1 : index] != "\\":
+            is_quoted = not is_quoted
+        elif char == ";" and not is_quoted:
+            parts.append(value[start:index])
+            start = index + 1
+    return [*parts, value[start:]]

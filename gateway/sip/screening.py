@@ -1,0 +1,82 @@
+"""What this user agent can do, and the refusal a request for more than that gets.
+
+The order of the checks is that of RFC 3261 section 8.2: method, addressing,
+extensions, body.
+"""
+
+from typing import Final
+
+from ..errors import SipError
+from .message import Request, Response, response_to
+
+__all__ = ["ALLOW", "SDP", "add_capabilities", "refusal"]
+
+SDP: Final = "application/sdp"
+ALLOW: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "NOTIFY")
+_KNOWN: Final = {*ALLOW, "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "PRACK", "REFER"}
+_SCHEMES: Final = {"sip", "sips", "tel"}
+_SUPPORTED: Final = frozenset({"norefersub"})
+_BODY_TYPES: Final = {
+    "INVITE": (SDP,),
+    "UPDATE": (SDP,),
+    "INFO": ("application/dtmf-relay", "application/dtmf"),
+    "NOTIFY": ("message/sipfrag",),
+}
+
+
+def add_capabilities(message: Request | Response) -> None:
+    """Say what we allow and support (section 20.5, 20.37)."""
+    message.headers.set("Allow", ", ".join(ALLOW))
+    message.headers.set("Supported", ", ".join(sorted(_SUPPORTED)))
+
+
+def refusal(request: Request, to_tag: str) -> Response | None:
+    """Return the answer to a request we cannot serve, or ``None`` when we can.
+
+    ACK and CANCEL are never refused: the one has no answer, the other asks for nothing.
+    """
+    if request.method in ("ACK", "CANCEL"):
+        return None
+    try:
+        return _refusal(request, to_tag)
+    except SipError as error:
+        return response_to(request, error.status or 400, str(error), to_tag=to_tag)
+
+
+def _refusal(request: Request, to_tag: str) -> Response | None:
+    if request.method not in ALLOW:
+        response = response_to(request, 405 if request.method in _KNOWN else 501, to_tag=to_tag)
+        response.headers.add("Allow", ", ".join(ALLOW))
+        return response
+    if request.uri.partition(":")[0].lower() not in _SCHEMES:
+        return response_to(request, 416, to_tag=to_tag)
+    unknown = [tag for tag in request.require if tag not in _SUPPORTED]
+    if unknown:
+        response = response_to(request, 420, to_tag=to_tag)
+        response.headers.add("Unsupported", ", ".join(unknown))
+        return response
+    if request.method in ("INVITE", "UPDATE") and len(request.contacts) != 1:
+        return response_to(request, 400, "One Contact is required", to_tag=to_tag)
+    return _refused_body(request, to_tag)
+
+
+def _refused_body(request: Request, to_tag: str) -> Response | None:
+    accepted = _BODY_TYPES.get(request.method)
+    if request.body and accepted is not None:
+        encoding = request.headers.get("Content-Encoding") or "identity"
+        if encoding.strip().lower() != "identity":
+            response = response_to(request, 415, to_tag=to_tag)
+            response.headers.add("Accept-Encoding", "identity")
+            return response
+        if request.content_type not in (*accepted, None):
+            response = response_to(request, 415, to_tag=to_tag)
+            response.headers.add("Accept", ", ".join(accepted))
+            return response
+    wanted = [_media_type(value) for value in request.headers.values("Accept")]
+    if request.method == "INVITE" and wanted and not {SDP, "application/*", "*/*"} & {*wanted}:
+        return response_to(request, 406, to_tag=to_tag)
+    return None
+
+
+def _media_type(value: str | None) -> str:
+    return (value or "").partition(";")[0].strip().lower()

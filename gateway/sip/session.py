@@ -1,0 +1,345 @@
+"""A session: one call's INVITE dialog, from its first message to its last (RFC 3261).
+
+This is what both sides share once a dialog stands: changing the media, keys by
+INFO, transfer, hanging up.  :class:`~.incoming.IncomingSession` adds the ways to
+answer a call and :class:`~.outgoing.OutgoingSession` those to place one.
+Descriptions pass through as bytes: what they say is not read here.
+"""
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from ..errors import SipError
+from .courier import Courier, OnResponse
+from .deadline import earliest
+from .dialog import Dialog, Order
+from .flow import Flow
+from .invite_in import InviteState
+from .invite_out import InviteOutcome, OutgoingInvite
+from .message import Request, Response, response_to
+from .offers import Offers
+from .reason import Reason
+from .routing import flow_towards
+from .screening import SDP, add_capabilities
+from .session_events import (
+    AnswerReceived,
+    Confirmed,
+    Ended,
+    InfoReceived,
+    OfferDue,
+    OfferRefused,
+    SessionEvent,
+)
+from .session_state import LIVE, TRANSITIONS, SessionInput, SessionState
+from .transfer import Transfer
+from .uri import Uri
+
+__all__ = ["Session"]
+
+_Handler: TypeAlias = Callable[[str, Request, float], None]
+
+
+class Session:
+    """One call, seen from our side; the base of incoming and outgoing ones."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        request: Request,
+        flow: Flow,
+        *,
+        touch: Callable[["Session"], None],
+        local_tag: str,
+        first_state: SessionState,
+    ) -> None:
+        self.request = request
+        self.call_id = request.call_id
+        self.local_tag = local_tag
+        self.flow = flow
+        self.state = first_state
+        self.dialog: Dialog | None = None
+        self._courier = courier
+        self._touch = touch
+        is_ours = first_state is SessionState.CALLING
+        self._local, self._remote = request.to.uri, request.from_.uri
+        if is_ours:
+            self._local, self._remote = self._remote, self._local
+        self._offers = Offers(courier, local_tag, owns_call_id=is_ours)
+        self._transfer: Transfer | None = None
+        self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
+        self._bye_reason: Reason | None = None
+        self._has_ended = False
+        self._events: list[SessionEvent] = []
+        self._handlers: dict[str, _Handler] = {
+            "BYE": self._on_bye,
+            "INFO": self._on_info,
+            "INVITE": self._on_offer,
+            "NOTIFY": self._on_notify,
+            "OPTIONS": self._on_options,
+            "UPDATE": self._on_offer,
+        }
+
+    @property
+    def local_uri(self) -> Uri:
+        """Our address: who was called, or who calls."""
+        return self._local
+
+    @property
+    def remote_uri(self) -> Uri:
+        """The peer's address: who calls, or who was called."""
+        return self._remote
+
+    @property
+    def is_live(self) -> bool:
+        """Whether nobody has ended the call yet."""
+        return self.state in LIVE
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        transfer = self._transfer.deadline if self._transfer is not None else None
+        return earliest(self._offers.deadline, transfer)
+
+    def events(self) -> list[SessionEvent]:
+        """Drain what happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def hang_up(self, now: float, reason: Reason | None = None) -> None:
+        """End the call, however far it has come."""
+        if self.state is SessionState.ANSWERED:
+            self._is_bye_due, self._bye_reason = True, reason  # section 15: not before the ACK
+        elif self.state is SessionState.CONFIRMED:
+            self._send_bye(now, reason)
+        if self.is_live:
+            self._finish("gateway", 200, reason, SessionInput.HANG_UP)
+
+    def reinvite(self, sdp: bytes, now: float) -> None:
+        """Offer to change the media.
+
+        The outcome is ``AnswerReceived`` or ``OfferRefused``; an offer that
+        cannot be made now is dropped, and ``OfferDue`` says when to make it anew.
+        """
+        if self.state is not SessionState.CONFIRMED or not self._offers.is_free:
+            self._offers.wait()
+            return
+        request = self._in_dialog("INVITE", sdp, SDP)
+        add_capabilities(request)
+        invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
+
+        def on_response(response: Response, now: float) -> None:
+            self._on_reinvite_response(invite, response, now)
+
+        invite.sent_as(self._send(request, now, on_response))
+
+    def answer_offer(self, sdp: bytes, now: float) -> None:
+        """Answer an ``OfferReceived``; nothing happens when it was withdrawn meanwhile."""
+        self._offers.answer(sdp, now)
+        self._settle()
+
+    def refuse_offer(self, status: int, now: float) -> None:
+        """Refuse an ``OfferReceived``; the media stays as it was."""
+        self._offers.refuse(status, now)
+        self._settle()
+
+    def refer(self, target: Uri, now: float) -> None:
+        """Ask the peer to call ``target`` instead of us: a blind transfer.
+
+        Raises:
+            SipError: The call is not up, or a transfer is under way already.
+
+        """
+        if self._transfer is not None and self._transfer.is_pending:
+            raise SipError("a transfer is under way", status=491)
+        request = self._in_dialog("REFER")
+        request.headers.add("Refer-To", f"<{target}>")
+        request.headers.add("Referred-By", f"<{self.local_uri}>")
+        transfer = self._transfer = Transfer(request, now)
+
+        def on_response(response: Response, now: float) -> None:
+            self._tell(transfer.receive_response(response))
+            self._on_plain_response(response, now)
+
+        self._send(request, now, on_response)
+
+    def info(self, content_type: str, body: bytes, now: float) -> None:
+        """Send an INFO request, as for a key by ``application/dtmf-relay``.
+
+        Raises:
+            SipError: The call is not up.
+
+        """
+        self._send(self._in_dialog("INFO", body, content_type), now, self._on_plain_response)
+
+    def receive(self, key: str, request: Request, flow: Flow, now: float) -> None:
+        """Take in a request of this dialog; ACK and CANCEL have their own ways in."""
+        handler = self._handlers.get(request.method)
+        is_over = not self.is_live and request.method != "BYE"
+        if self.dialog is None or handler is None or is_over:
+            self._courier.respond(key, response_to(request, 481), now)
+            return
+        order = self.dialog.admit(request)
+        if order is not Order.NEXT:
+            status = 482 if order is Order.REPEATED else 500
+            self._courier.respond(key, response_to(request, status), now)
+            return
+        if flow.transport == self.flow.transport:
+            self.flow = flow  # the peer may have moved, or opened a new connection
+        handler(key, request, now)
+        self._settle()
+
+    def receive_ack(self, ack: Request, now: float) -> None:
+        """Take in the ACK to a 2xx of ours."""
+        invite = self._offers.incoming
+        if invite is None or not invite.acknowledge(ack):
+            return
+        is_answered = invite.offer is not None or bool(ack.body)
+        if invite.offer is None and ack.body:
+            self._tell(AnswerReceived(ack.body))
+        if self._is_bye_due:
+            self._send_bye(now, self._bye_reason)
+        elif not is_answered:
+            self._end_with_bye(488, now)  # our offer stays unanswered: nothing to talk by
+        elif self.state is SessionState.ANSWERED:
+            self._move(SessionInput.ACK)
+            self._tell(Confirmed())
+        self._settle()
+
+    def cancel(self, cancel: Request, now: float) -> None:
+        """Take in a CANCEL of an INVITE of this session; it has its own 200 already."""
+        invite = self._offers.incoming
+        if invite is None or invite.request.cseq.number != cancel.cseq.number:
+            return
+        if not invite.is_proceeding:
+            return
+        invite.refuse(487, now)
+        if invite.request is self.request:
+            self._finish("peer", 487, Reason.of(cancel), SessionInput.OVER)
+        self._settle()
+
+    def wake(self, now: float) -> None:
+        """Run whatever timers are due at ``now``."""
+        self._offers.wake(now)
+        if self._transfer is not None:
+            self._tell(self._transfer.wake(now))
+        invite = self._offers.incoming
+        if invite is not None and invite.state is InviteState.UNACKNOWLEDGED:
+            self._offers.incoming = None
+            self._end_with_bye(408, now)
+        self._settle()
+
+    def _on_bye(self, key: str, request: Request, now: float) -> None:
+        self._courier.respond(key, response_to(request, 200), now)
+        self._offers.refuse(487, now)
+        self._offers.incoming = None
+        status = 487 if self.state is SessionState.EARLY else 200
+        self._finish("peer", status, Reason.of(request), SessionInput.OVER)
+
+    def _on_offer(self, key: str, request: Request, now: float) -> None:
+        event = self._offers.receive(key, request, self.flow, now)
+        if self.dialog is not None:
+            self.dialog.refresh(request)
+        self._tell(event)
+
+    def _on_info(self, key: str, request: Request, now: float) -> None:
+        if request.headers.get("Info-Package") is not None:
+            response = response_to(request, 469)
+            response.headers.add("Recv-Info", "")
+            self._courier.respond(key, response, now)
+            return
+        self._courier.respond(key, response_to(request, 200), now)
+        if request.body:
+            self._tell(InfoReceived(request.content_type or "", request.body))
+
+    def _on_notify(self, key: str, request: Request, now: float) -> None:
+        is_known = self._transfer is not None and self._transfer.is_about(request)
+        self._courier.respond(key, response_to(request, 200 if is_known else 481), now)
+        if self._transfer is not None and is_known:
+            self._tell(self._transfer.receive_notify(request, now))
+
+    def _on_options(self, key: str, request: Request, now: float) -> None:
+        response = response_to(request, 200)
+        add_capabilities(response)
+        self._courier.respond(key, response, now)
+
+    def _on_reinvite_response(self, invite: OutgoingInvite, response: Response, now: float) -> None:
+        if invite.receive(response, now) in (InviteOutcome.NOTHING, InviteOutcome.PROGRESS):
+            return
+        if response.status < 300 and self.dialog is not None:
+            self.dialog.refresh(response)
+            invite.acknowledge(self.dialog, self._way())
+            self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
+        elif response.status == 491:
+            self._offers.postpone(now)
+        else:
+            self._tell(OfferRefused(response.status))
+            self._on_plain_response(response, now)
+        self._settle()
+
+    def _on_plain_response(self, response: Response, now: float) -> None:
+        """A peer that knows nothing of the call any more has ended it (section 12.2.1.2)."""
+        if response.status in (408, 481) and self.is_live:
+            self._end_with_bye(response.status, now, by="peer")
+
+    def _on_bye_response(self, response: Response, now: float) -> None:
+        del now
+        if response.status >= 200:
+            self._move(SessionInput.OVER)
+
+    def _end_with_bye(
+        self, status: int, now: float, by: Literal["gateway", "peer"] = "gateway"
+    ) -> None:
+        self._finish(by, status, None, SessionInput.HANG_UP)
+        self._send_bye(now, self._bye_reason)
+
+    def _send_bye(self, now: float, reason: Reason | None) -> None:
+        self._is_bye_due = False
+        request = self._in_dialog("BYE")
+        if reason is not None:
+            request.headers.add("Reason", str(reason))
+        self._send(request, now, self._on_bye_response)
+
+    def _in_dialog(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
+        if self.dialog is None:
+            raise SipError("the call is not up", status=481)
+        request = self.dialog.request(method, body, content_type)
+        if method in ("INVITE", "REFER"):
+            request.headers.add("Contact", self._courier.contact(self._way()))
+        return request
+
+    def _way(self) -> Flow:
+        return self.flow if self.dialog is None else self._way_of(self.dialog)
+
+    def _way_of(self, dialog: Dialog) -> Flow:
+        return flow_towards(dialog.next_hop, self.flow)
+
+    def _send(self, request: Request, now: float, on_response: OnResponse) -> str:
+        self._touch(self)
+        return self._courier.send(request, self._way(), now, on_response)
+
+    def _tell(self, event: SessionEvent | None) -> None:
+        self._touch(self)
+        if event is not None:
+            self._events.append(event)
+
+    def _settle(self) -> None:
+        """Finish a step: say that a waiting offer is due, and have the timers read anew."""
+        self._touch(self)
+        if self.state is SessionState.CONFIRMED and self._offers.is_due():
+            self._events.append(OfferDue())
+
+    def _finish(
+        self,
+        by: Literal["gateway", "peer"],
+        status: int,
+        reason: Reason | None,
+        step: SessionInput,
+    ) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._tell(Ended(by, status, reason))
+        self._move(step)
+
+    def _move(self, step: SessionInput) -> None:
+        self._touch(self)
+        self.state = TRANSITIONS.get((self.state, step), self.state)

@@ -1,0 +1,121 @@
+"""What a session tells its owner."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .reason import Reason
+
+__all__ = [
+    "AnswerReceived",
+    "Answered",
+    "Confirmed",
+    "Ended",
+    "InfoReceived",
+    "OfferDue",
+    "OfferReceived",
+    "OfferRefused",
+    "ReferEnded",
+    "ReferProgress",
+    "Ringing",
+    "SessionEvent",
+]
+
+
+@dataclass(slots=True)
+class Ringing:
+    """The other side rings (180) or plays early media (183, with a description)."""
+
+    status: int
+    sdp: bytes | None
+
+
+@dataclass(slots=True)
+class Answered:
+    """The other side took our call; ``sdp`` answers our offer, or offers when we made none."""
+
+    sdp: bytes | None
+
+
+@dataclass(slots=True)
+class Confirmed:
+    """The ACK to our answer is in: the call is up on both sides."""
+
+
+@dataclass(slots=True)
+class OfferReceived:
+    """The peer wants to change the media; ``sdp`` is ``None`` when it asks us to offer.
+
+    To be answered by ``answer_offer`` or ``refuse_offer``.
+    """
+
+    sdp: bytes | None
+    method: Literal["INVITE", "UPDATE"]
+
+
+@dataclass(slots=True)
+class AnswerReceived:
+    """The peer answered our offer: that of a re-INVITE, or one made in a 2xx."""
+
+    sdp: bytes
+
+
+@dataclass(slots=True)
+class OfferRefused:
+    """The peer refused our offer; the media stays as it was."""
+
+    status: int
+
+
+@dataclass(slots=True)
+class OfferDue:
+    """An offer that had to wait may go now: call ``reinvite`` if it is still wanted."""
+
+
+@dataclass(slots=True)
+class InfoReceived:
+    """An INFO request; already answered."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class ReferProgress:
+    """How far the transfer we asked for has come, as a SIP status."""
+
+    status: int
+
+
+@dataclass(slots=True)
+class ReferEnded:
+    """The transfer is decided: 2xx done, 408 no news came, anything else the refusal."""
+
+    status: int
+
+
+@dataclass(slots=True)
+class Ended:
+    """The session is over.
+
+    ``status`` is 200 for a call that was up, else the final status that ended it;
+    ``reason`` is what the peer gave in words and cause, if it gave any.
+    """
+
+    by: Literal["gateway", "peer"]
+    status: int
+    reason: Reason | None = None
+
+
+SessionEvent: TypeAlias = (
+    Ringing
+    | Answered
+    | Confirmed
+    | OfferReceived
+    | AnswerReceived
+    | OfferRefused
+    | OfferDue
+    | InfoReceived
+    | ReferProgress
+    | ReferEnded
+    | Ended
+)
