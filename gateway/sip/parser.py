@@ -42,12 +42,13 @@ def read(data: bytes) -> Request | Response:
     text = head.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
-    start, *lines = text.rstrip("\n").split("\n")
 
     faults: list[SipError] = []
-    message = _read_start(start, faults)
     if "\r" in text:
         faults.append(SipError("a bare carriage return"))
+        text = text.replace("\r", " ")
+    start, *lines = text.rstrip("\n").split("\n")
+    message = _read_start(start, faults)
     _read_lines(message.headers, lines, faults)
     if blank is None:
         faults.append(SipError("the headers do not end"))

@@ -1,0 +1,92 @@
+"""Cuts a byte stream into SIP messages (RFC 3261 section 18.3, RFC 5626 section 4.4.1)."""
+
+import re
+from typing import Final
+
+from ..errors import SipError
+from .grammar import parse_number
+from .parser import MAX_BODY, MAX_HEADER_BYTES
+
+__all__ = ["StreamFramer"]
+
+_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
+_LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:[ \t\r\n]*+([^\r\n]*+)", re.IGNORECASE)
+_PONG: Final = b"\r\n"
+_PING: Final = b"\r\n\r\n"
+
+
+class StreamFramer:
+    """One connection's incoming bytes, handed on message by message.
+
+    A double line end between messages is a keep-alive and is answered by a
+    single one; single ones are counted in ``pongs``.
+    """
+
+    def __init__(self) -> None:
+        self.pongs = 0
+        self._buffer = bytearray()
+        self._searched = 0  # how much of the buffer is known to hold no blank line
+        self._needed = 0  # length of the message being read, once its headers are in
+        self._sends: list[bytes] = []
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        """Take in bytes off the connection; return the messages they complete.
+
+        Raises:
+            SipError: Where the next message begins can no longer be known, or it
+                is too large: the connection must be closed.
+
+        """
+        self._buffer += data
+        messages = []
+        while (message := self._next()) is not None:
+            messages.append(message)
+        return messages
+
+    def data_to_send(self) -> list[bytes]:
+        """Drain the answers to keep-alives."""
+        sends, self._sends = self._sends, []
+        return sends
+
+    def _next(self) -> bytes | None:
+        buffer = self._buffer
+        if not self._needed:
+            self._skip_keep_alives()
+            blank = _BLANK_LINE.search(buffer, self._searched)
+            if (blank.end() if blank is not None else len(buffer)) > MAX_HEADER_BYTES:
+                raise SipError("headers too large", status=513)
+            if blank is None:
+                self._searched = max(0, len(buffer) - 3)
+                return None
+            self._needed = blank.end() + _body_length(bytes(buffer[: blank.start()]))
+        if len(buffer) < self._needed:
+            return None
+        message = bytes(buffer[: self._needed])
+        del buffer[: self._needed]
+        self._needed = self._searched = 0
+        return message
+
+    def _skip_keep_alives(self) -> None:
+        """Drop the line ends before a message; a lone first half of a ping waits."""
+        buffer = self._buffer
+        while buffer[:2] == _PONG:
+            if buffer[:4] == _PING:
+                self._sends.append(_PONG)
+                del buffer[:4]
+            elif buffer[2:3] == b"\r" or len(buffer) == 2:
+                return
+            else:
+                self.pongs += 1
+                del buffer[:2]
+
+
+def _body_length(head: bytes) -> int:
+    lengths = {match.group(1).strip() for match in _LENGTH.finditer(head)}
+    if len(lengths) != 1:
+        raise SipError("no Content-Length on a stream" if not lengths else "two Content-Lengths")
+    length = parse_number(lengths.pop().decode("latin-1"))
+    if length is None:
+        raise SipError("not a Content-Length")
+    if length > MAX_BODY:
+        raise SipError(f"a body of {length} bytes", status=513)
+    return length
