@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,11 +33,7 @@ class Measured:
     packets: dict[str, NDArray[Any]]
     notes: list[dict[str, Any]]
     appended: int
-
-    def of_call(self, call: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return one call's arrivals: times and whether each packet held sound."""
-        mine = self.packets["call"] == call
-        return self.packets["time"][mine], self.packets["sound"][mine]
+    reference_us: float  # see python_reference
 
 
 def cpu_seconds(pid: int) -> float:
@@ -50,13 +48,21 @@ def memory_mb(pid: int) -> float:
 
 
 def python_reference() -> float:
-    """Return the CPU microseconds of a fixed Python loop: this machine's speed at this moment."""
-    started = time.process_time()
-    total = 0
-    for number in range(200_000):
-        total += number * number % 7
-    assert total
-    return (time.process_time() - started) * 1e6
+    """Return what a bare Python echo of one call costs here and now, in CPU us per call-second.
+
+    Fifty datagrams of 172 bytes a second, each received and sent back, and nothing else.
+    """
+    near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with near, far:
+        near.bind(("127.0.0.1", 0))
+        far.bind(("127.0.0.1", 0))
+        address, packet, rounds = far.getsockname(), bytes(172), 10_000
+        started = time.process_time()
+        for _ in range(rounds):
+            near.sendto(packet, address)
+            far.recvfrom(2048)
+        return (time.process_time() - started) * 50e6 / rounds
 
 
 def _start(module: str, *arguments: str, **more: Any) -> subprocess.Popen[str]:
@@ -88,6 +94,7 @@ def run_load(
     rate: float = 0.0,
 ) -> Measured:
     """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured."""
+    references = [python_reference() for _ in range(3)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "arrivals.npz"
         service = _start(
@@ -130,6 +137,7 @@ def run_load(
             gateway.wait(30)
             service.wait()
         packets = dict(np.load(out))
+    references += [python_reference() for _ in range(3)]
     return Measured(
         calls=calls,
         answered=int(np.sum(packets["status"] == 200)),
@@ -139,4 +147,5 @@ def run_load(
         packets=packets,
         notes=told["notes"],
         appended=told["appended"],
+        reference_us=statistics.median(references),
     )

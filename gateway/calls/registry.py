@@ -3,8 +3,8 @@
 import enum
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Protocol
 
 from ..errors import CapacityError
 
@@ -25,6 +25,14 @@ class CallRecord:
     duration: float  # seconds since the call came in
     ended_by: str | None = None
     reason: str | None = None
+    codec: str = ""
+    media: dict[str, Any] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self, *, with_timeline: bool = True) -> dict[str, Any]:
+        """Return the record as JSON would hold it."""
+        names = [f.name for f in fields(self) if with_timeline or f.name != "timeline"]
+        return {name: getattr(self, name) for name in names}
 
 
 class LiveCall(Protocol):

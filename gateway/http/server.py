@@ -4,7 +4,6 @@ Errors are problem documents (RFC 9457).  The server binds to loopback unless to
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from importlib.resources import files
 from typing import Final, TypeAlias
 
@@ -98,10 +97,10 @@ class HttpServer:
         return web.json_response(self._facts)
 
     async def _calls(self, _request: web.Request) -> web.Response:
-        return web.json_response({"calls": [asdict(r) for r in self._registry.records()]})
+        return web.json_response({"calls": [r.as_dict(with_timeline=False) for r in self._registry.records()]})
 
     async def _call(self, request: web.Request) -> web.Response:
         record = self._registry.record(request.match_info["id"])
         if record is None:
             return problem(404, "Not Found", f"no call {request.match_info['id']!r}")
-        return web.json_response(asdict(record))
+        return web.json_response(record.as_dict())

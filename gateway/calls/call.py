@@ -1,0 +1,294 @@
+"""A call: one leg and one link under one controller.
+
+Everything that happens comes in as an event; the controller answers with actions; this module
+carries them out.  Events are handled in the order they came, one at a time, on the event loop:
+what an action brings about waits its turn.  A fault inside one call ends that call alone.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, assert_never
+
+import structlog
+
+from ..control import actions as act
+from ..control import events as control
+from ..control.controller import Controller
+from ..errors import GatewayError, LinkError
+from ..legs import events as legs
+from ..media.events import LaneEvent, Mark, RecordingStopped
+from ..media.prompts import Prompt
+from ..realtime.events import (
+    ResponseDone,
+    ResponseOutputAudioDelta,
+    ServerEvent,
+    Unknown,
+)
+from ..realtime.link import Link, OnClosed, OnEvent
+from .registry import CallRecord
+from .translate import from_lane, from_leg
+
+if TYPE_CHECKING:
+    from ..legs.leg import Leg
+    from ..media.engine import Lane
+
+__all__ = ["Call", "CallParts"]
+
+_CLOSE_SECONDS: Final = 5.0  # the longest wait for the service's goodbye
+
+MakeLink = Callable[[OnEvent, OnClosed], Link]
+
+
+@dataclass(slots=True)
+class CallParts:
+    """What a call is given besides its leg and lane."""
+
+    make_link: MakeLink
+    audio_format: str  # of the link, both ways: "audio/pcm", "audio/pcmu", "audio/pcma"
+    prompts: Mapping[str, Prompt]
+    recordings: Path | None
+    connect_seconds: float
+
+
+class Call:
+    """One call, from the moment it came in until everything of it is gone."""
+
+    def __init__(self, call_id: str, controller: Controller, parts: CallParts) -> None:
+        self.call_id = call_id
+        self.controller = controller
+        self.caller = self.called = ""
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._log = structlog.get_logger().bind(call_id=call_id)
+        self._leg: Leg | None = None
+        self._lane: Lane | None = None
+        self._link: Link | None = None
+        self._waiting: deque[control.Event] = deque()
+        self._is_handling = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+        self._started_at = time.time()
+        self._ended_after: float | None = None
+        self._ended: control.LegEnded | None = None
+        self._codec = ""
+
+    # What others call
+
+    def attach(self, leg: "Leg", lane: "Lane") -> None:
+        """Give the call its caller; once, before :meth:`run`."""
+        self._leg, self._lane = leg, lane
+        self.caller, self.called = leg.caller, leg.called
+
+    async def run(self) -> None:
+        """Live the call to its end; returns when leg, lane and link are closed."""
+        self._log.info("call came in", caller=self.caller, called=self.called)
+        self.post(control.CallStarted(self.call_id, self.caller, self.called))
+        linking = asyncio.create_task(self._connect(), name=f"link of {self.call_id}")
+        try:
+            await self._over.wait()
+        finally:
+            linking.cancel()
+            await self._close()
+
+    def hang_up(self, reason: str) -> None:
+        """End the call from outside."""
+        if self._leg is not None:
+            self._leg.hang_up(reason)
+
+    def post(self, event: control.Event) -> None:
+        """Let something happen to the call, after whatever is happening to it now."""
+        self._waiting.append(event)
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._waiting:
+                self._handle(self._waiting.popleft())
+        finally:
+            self._is_handling = False
+        self._arm()
+
+    def record(self) -> CallRecord:
+        """Describe the call as it stands."""
+        ended = self._ended
+        stats = self._lane.stats() if self._lane is not None else None
+        return CallRecord(
+            call_id=self.call_id,
+            caller=self.caller,
+            called=self.called,
+            started_at=self._started_at,
+            state=self.controller.state.name.lower(),
+            duration=self._ended_after or time.time() - self._started_at,
+            ended_by=ended.by if ended else None,
+            reason=ended.reason if ended else None,
+            codec=self._codec,
+            media=stats.as_dict() if stats else {},
+            timeline=self.controller.timeline.as_list(),
+        )
+
+    # What the leg, the lane and the link tell
+
+    def on_leg(self, event: legs.LegEvent) -> None:
+        """Take an event of the caller's side."""
+        if isinstance(event, legs.LegMedia):
+            self._codec = event.negotiated.codec.name
+        if (known := from_leg(event)) is not None:
+            self.post(known)
+
+    def on_lane(self, event: LaneEvent) -> None:
+        """Take an event of the media engine."""
+        if isinstance(event, RecordingStopped) and event.problem:
+            self._log.warning("recording fell short", path=event.path, problem=event.problem)
+        if (known := from_lane(event)) is not None:
+            self.post(known)
+
+    def on_audio(self, chunk: bytes) -> None:
+        """Take 20 ms of the caller's voice, in the link's format."""
+        if self._link is not None:
+            self._link.append(chunk)
+
+    def on_link(self, event: ServerEvent | Unknown) -> None:
+        """Take an event of the service: speech goes to the lane, all else to the controller."""
+        self.post(event)
+        lane = self._lane
+        if lane is None:
+            return
+        if isinstance(event, ResponseOutputAudioDelta):
+            if not self.controller.is_dropped(event.response_id):
+                mark = Mark(event.response_id, event.item_id, event.content_index)
+                lane.play(event.delta, mark)
+        elif isinstance(event, ResponseDone) and event.response.id:
+            lane.finish(event.response.id)
+
+    def on_link_closed(self, fault: LinkError | None) -> None:
+        """Take the end of the link."""
+        self._link = None
+        if fault is not None and self._ended is None:
+            self._log.warning("link lost", reason=str(fault))
+            self.post(control.LinkLost(str(fault), fault.retryable))
+
+    # How it goes on
+
+    def _handle(self, event: control.Event) -> None:
+        now = self._loop.time()
+        try:
+            if isinstance(event, control.LegEnded):
+                self._note_end(event)
+            for action in self.controller.handle(event, now):
+                self._perform(action)
+        except Exception:
+            self._log.exception("fault inside the call", during=control.name_of(event))
+            self.hang_up("internal error")
+            self._over.set()
+
+    def _wake(self) -> None:
+        self._timer = None
+        try:
+            for action in self.controller.wake(self._loop.time()):
+                self._perform(action)
+        except Exception:
+            self._log.exception("fault inside the call", during="timer")
+            self.hang_up("internal error")
+            self._over.set()
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.controller.deadline
+        if deadline is not None and not self._over.is_set():
+            self._timer = self._loop.call_at(deadline, self._wake)
+
+    def _note_end(self, event: control.LegEnded) -> None:
+        if self._ended is None:
+            self._ended = event
+            self._ended_after = time.time() - self._started_at
+            self._log.info("call ended", by=event.by, status=event.status, reason=event.reason)
+            self._over.set()
+
+    def _perform(self, action: act.Action) -> None:
+        """Carry out one action; what it brings about comes back as an event."""
+        leg, lane = self._leg, self._lane
+        if leg is None or lane is None:
+            return
+        match action:
+            case act.SendCommand(command):
+                if self._link is not None:
+                    self._link.send(command)
+            case act.Ring():
+                leg.ring()
+            case act.Answer():
+                leg.answer()
+            case act.Reject(status, reason):
+                leg.reject(status, reason)
+            case act.HangUp(cause):
+                leg.hang_up(cause)
+            case act.Hold():
+                leg.hold()
+            case act.Resume():
+                leg.resume()
+            case act.Transfer(target):
+                leg.transfer(target)
+            case act.Stop():
+                lane.flush()
+            case act.Play(name):
+                self._play(name)
+            case act.SendDtmf(digits):
+                leg.send_dtmf(digits)
+            case act.Record(is_on):
+                self._record(is_on)
+            case act.Log(text):
+                self._log.info(text)
+            case _:
+                assert_never(action)
+
+    def _play(self, name: str) -> None:
+        prompt = self._parts.prompts.get(name)
+        if prompt is None or self._lane is None:
+            self._log.warning("no such prompt", prompt=name)
+            self.post(control.PromptStopped(name, is_complete=False))
+        else:
+            self._lane.play_prompt(prompt, name)
+
+    def _record(self, is_on: bool) -> None:
+        folder = self._parts.recordings
+        if self._lane is None:
+            return
+        if not is_on:
+            self._lane.stop_recording()
+        elif folder is None:
+            self._log.warning("cannot record", remedy="name a folder in media.recordings")
+        else:
+            self._lane.record(folder / f"{self.call_id}.wav")
+
+    async def _connect(self) -> None:
+        link = self._parts.make_link(self.on_link, self.on_link_closed)
+        try:
+            async with asyncio.timeout(self._parts.connect_seconds):
+                await link.connect()
+        except TimeoutError:
+            waited = f"the service did not answer within {self._parts.connect_seconds:g} s"
+            self.post(control.LinkLost(waited))
+        except GatewayError as error:
+            self.post(control.LinkLost(str(error), getattr(error, "retryable", False)))
+        else:
+            self._link = link
+            self.post(control.LinkReady(self._parts.audio_format))
+
+    async def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._lane is not None:
+            self._lane.close()
+        link, self._link = self._link, None
+        if link is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await link.close()
+

@@ -1,0 +1,55 @@
+"""What a leg and a lane tell, in the words that call control knows."""
+
+import time
+
+from ..control import events as control
+from ..legs import events as legs
+from ..media import events as media
+
+__all__ = ["from_lane", "from_leg"]
+
+
+def from_lane(event: media.LaneEvent) -> control.Event | None:
+    """Translate what the media engine tells of a lane; ``None`` where control need not know."""
+    match event:
+        case media.PlayoutStarted():
+            return control.PlayoutStarted(event.response_id)
+        case media.PlayoutStopped():
+            return control.PlayoutStopped(event.response_id)
+        case media.PlayoutFlushed():
+            items = tuple(
+                control.Heard(h.response_id, h.item_id, h.content_index, h.sent_ms, h.received_ms)
+                for h in event.items
+            )
+            return control.PlayoutFlushed(event.response_id, items)
+        case media.PromptStopped():
+            return control.PromptStopped(event.prompt_id, event.is_complete)
+        case media.KeyPressed():
+            if not event.is_down:
+                return None
+            return control.KeyPressed(event.key, event.source, received_at=int(time.time()))
+        case media.MediaTimeout():
+            return control.MediaTimeout(event.seconds)
+        case media.RecordingStopped():
+            return None
+
+
+def from_leg(event: legs.LegEvent) -> control.Event | None:
+    """Translate what a leg tells; ``None`` where control need not know."""
+    match event:
+        case legs.LegAnswered():
+            return control.LegAnswered()
+        case legs.LegEnded():
+            return control.LegEnded(event.by, event.status, event.reason)
+        case legs.LegKey():
+            return control.KeyPressed(
+                event.key, event.source, event.duration_ms, received_at=int(time.time())
+            )
+        case legs.LegHeld():
+            return control.LegHeld(event.is_held)
+        case legs.TransferProgress():
+            return control.TransferProgress(event.status)
+        case legs.TransferEnded():
+            return control.TransferEnded(event.is_accepted, event.status)
+        case legs.LegMedia():
+            return None
