@@ -1,5 +1,6 @@
 """From packets and notes to figures: lateness, first audio, barge-in, truncation."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,7 @@ def _turns(measured: Measured) -> Iterator[tuple[dict[str, Any], list[dict[str, 
     for call in range(measured.calls):
         notes = [note for note in measured.notes if note["call"] == call]
         starts = [n for n, note in enumerate(notes) if note["what"] == "first_delta"]
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in itertools.pairwise(starts):
             yield notes[begin], notes[begin + 1 : end], notes[end]["at"]
 
 
