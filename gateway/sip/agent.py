@@ -154,6 +154,8 @@ class UserAgent:
 
     def connection_lost(self, flow: Flow, now: float) -> None:
         """Take note that a connection is gone: what waited on it has failed."""
+        for session in self.sessions.values():
+            session.lose(flow)
         self._layer.transport_failed(flow)
         self._dispatch(now)
 

@@ -16,7 +16,8 @@ def flow_towards(hop: Uri, flow: Flow) -> Flow:
 
     A connection is used again rather than a second one opened.  A hop that is
     only a name, or an address from behind the peer's NAT, cannot be reached
-    itself: the peer is, where it last spoke to us from.
+    itself: the peer is, where it last spoke to us from.  A flow to port 0 is a
+    connection that is gone.
     """
     try:
         address = ipaddress.ip_address(hop.address)
@@ -26,7 +27,8 @@ def flow_towards(hop: Uri, flow: Flow) -> Flow:
     transport = (hop.params.get("transport") or flow.transport).lower()
     is_same_host = address == heard_from and transport == flow.transport
     is_behind_nat = address.is_private and not heard_from.is_private
-    if address.is_unspecified or is_behind_nat or (is_same_host and flow.transport != "udp"):
+    is_reusable = is_same_host and flow.is_reliable and flow.remote[1] != 0
+    if address.is_unspecified or is_behind_nat or is_reusable:
         return flow
     match transport:
         case "udp" | "tcp":

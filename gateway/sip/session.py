@@ -7,6 +7,7 @@ Descriptions pass through as bytes: what they say is not read here.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from ..errors import SipError
@@ -187,6 +188,11 @@ class Session:
             self.flow = flow  # the peer may have moved, or opened a new connection
         handler(key, request, now)
         self._settle()
+
+    def lose(self, flow: Flow) -> None:
+        """Take note that a connection is gone; the next request goes to the peer's Contact."""
+        if self.flow == flow:
+            self.flow = replace(flow, remote=(flow.remote[0], 0), id=0)
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take in the ACK to a 2xx of ours."""

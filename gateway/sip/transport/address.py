@@ -1,0 +1,97 @@
+"""Addresses to listen on, and those to tell others."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, cast
+
+from ...errors import ConfigError
+from ..flow import Flow
+
+__all__ = ["Address", "Advertiser", "Bind", "is_unspecified"]
+
+Address: TypeAlias = tuple[str, int]
+
+_PORT: Final = 5060
+_MOST_REMEMBERED: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A transport and the address it listens on, written ``udp:127.0.0.1:5060``."""
+
+    transport: Literal["udp", "tcp"]
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Bind":
+        """Read ``transport:host:port``; an IPv6 host stands in brackets.
+
+        Raises:
+            ConfigError: It is not of that form, or the transport is none we have.
+
+        """
+        transport, _, rest = text.partition(":")
+        host, _, port = rest.rpartition(":")
+        if not host:
+            host, port = rest, str(_PORT)
+        host = host.removeprefix("[").removesuffix("]")
+        if transport not in ("udp", "tcp") or not host or not port.isdecimal():
+            raise ConfigError(f"sip.bind: {text!r} is not like 'udp:0.0.0.0:5060'")
+        return cls(cast('Literal["udp", "tcp"]', transport), host, int(port))
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether ``host`` stands for every address of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+class Advertiser:
+    """Tells the host and port under which the far end of a flow can reach us.
+
+    ``external_host`` is what the outside world sees of us behind a NAT;
+    neighbours on loopback are not told it.
+    """
+
+    def __init__(self, external_host: str | None = None) -> None:
+        self._external_host = external_host
+        self._remembered: dict[str, str] = {}
+
+    def __call__(self, flow: Flow) -> Address:
+        """Return host and port for Via and Contact."""
+        return self.host_towards(flow.remote[0], flow.local[0]), flow.local[1]
+
+    def host_towards(self, remote: str, local: str = "0.0.0.0") -> str:
+        """Return our address as ``remote`` sees it, for a socket bound to ``local``."""
+        if self._external_host and not _is_loopback(remote):
+            return self._external_host
+        if not is_unspecified(local):
+            return local
+        host = self._remembered.get(remote)
+        if host is None:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            host = self._remembered[remote] = _source_towards(remote) or local
+        return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _source_towards(remote: str) -> str | None:
+    """Ask the routing table; nothing is sent."""
+    family = socket.AF_INET6 if ":" in remote else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((remote, 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

@@ -1,0 +1,171 @@
+"""Drives a user agent by real sockets and the clock of the event loop."""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from ...errors import SipError
+from ..agent import AgentEvent, Invited, UserAgent
+from ..flow import Flow
+from ..incoming import IncomingSession
+from ..session import Session
+from ..session_events import SessionEvent
+from ..uri import Uri
+from .address import Bind
+from .tcp import TcpSocket
+from .udp import UdpSocket
+
+__all__ = ["SipEndpoint"]
+
+_PORT: Final = 5060
+
+
+class SipEndpoint:
+    """The sockets, the one timer and the listeners of a user agent.
+
+    Args:
+        agent: Whom to drive.
+        binds: Where to listen, e.g. ``udp:0.0.0.0:5060``; port 0 lets the system choose.
+        on_invite: Told of each call that comes in.
+
+    """
+
+    def __init__(
+        self, agent: UserAgent, binds: Iterable[str], on_invite: Callable[[IncomingSession], None]
+    ) -> None:
+        self.agent = agent
+        self._binds = [Bind.parse(text) for text in binds]
+        self._on_invite = on_invite
+        self._sockets: list[UdpSocket | TcpSocket] = []
+        self._listeners: WeakKeyDictionary[Session, Callable[[SessionEvent], None]]
+        self._listeners = WeakKeyDictionary()
+        self._unheard: WeakKeyDictionary[Session, list[SessionEvent]] = WeakKeyDictionary()
+        self._inbox: deque[AgentEvent] = deque()
+        self._is_flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where we listen, as given to the constructor but with the ports in use."""
+        return [f"{s.transport}:{_in_uri(s.local[0])}:{s.local[1]}" for s in self._sockets]
+
+    async def start(self) -> None:
+        """Open the sockets."""
+        self._loop = asyncio.get_running_loop()
+        for bind in self._binds:
+            kind: UdpSocket | TcpSocket
+            if bind.transport == "udp":
+                kind = UdpSocket(self._receive)
+            else:
+                kind = TcpSocket(self._receive, self._lose)
+            await kind.open(bind)
+            self._sockets.append(kind)
+
+    async def close(self) -> None:
+        """Close the sockets; calls still up are not told."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for kind in self._sockets:
+            if isinstance(kind, TcpSocket):
+                await kind.close()
+            else:
+                kind.close()
+        self._sockets.clear()
+
+    def now(self) -> float:
+        """Return the time to give to the agent and its sessions."""
+        return self._running_loop().time()
+
+    def listen(self, session: Session, on_event: Callable[[SessionEvent], None]) -> None:
+        """Have ``on_event`` told all that happens to ``session``, and what already has."""
+        self._listeners[session] = on_event
+        for event in self._unheard.pop(session, ()):
+            on_event(event)
+
+    def flush(self) -> None:
+        """Send what waits, tell what happened, set the timer: after every word to a session."""
+        if self._is_flushing:
+            return  # the outer call goes on until nothing is left
+        self._is_flushing = True
+        try:
+            self._work_off()
+        finally:
+            self._is_flushing = False
+            self._arm()
+
+    async def resolve(self, uri: Uri) -> Flow:
+        """Return the way to ``uri``: its transport, or else UDP, and the address of its host.
+
+        Raises:
+            SipError: There is no such host, or we have no socket for it.
+
+        """
+        transport = (uri.params.get("transport") or "udp").lower()
+        try:
+            found = await self._running_loop().getaddrinfo(
+                uri.address, uri.port or _PORT, type=socket.SOCK_DGRAM
+            )
+        except OSError as error:
+            raise SipError(f"no such host: {uri.address}", status=502) from error
+        for _, _, _, _, address in found:
+            remote = (str(address[0]), int(address[1]))
+            for kind in self._sockets:
+                is_like = (":" in kind.local[0]) == (":" in remote[0])
+                if is_like and kind.transport == transport:
+                    return Flow(kind.transport, kind.local, remote)
+        raise SipError(f"no {transport} socket leads to {uri.address}", status=502)
+
+    def _work_off(self) -> None:
+        while True:
+            for data, flow in self.agent.data_to_send():
+                self._send(data, flow)
+            self._inbox += self.agent.events()
+            if not self._inbox:
+                return
+            event = self._inbox.popleft()
+            if isinstance(event, Invited):
+                self._on_invite(event.session)
+            elif listener := self._listeners.get(event.session):
+                listener(event.event)
+            else:
+                self._unheard.setdefault(event.session, []).append(event.event)
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        self.agent.receive(data, flow, self.now())
+        self.flush()
+
+    def _lose(self, flow: Flow) -> None:
+        self.agent.connection_lost(flow, self.now())
+        self.flush()
+
+    def _send(self, data: bytes, flow: Flow) -> None:
+        rivals = [kind for kind in self._sockets if kind.transport == flow.transport]
+        exact = [kind for kind in rivals if kind.local == flow.local]
+        for kind in (exact or rivals)[:1]:
+            kind.send(data, flow)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.agent.deadline
+        if deadline is not None:
+            self._timer = self._running_loop().call_at(deadline, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.agent.wake(self.now())
+        self.flush()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("start() comes first")
+        return self._loop
+
+
+def _in_uri(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
