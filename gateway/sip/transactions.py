@@ -159,6 +159,13 @@ class TransactionLayer:
         entry.transaction.respond(response, now)
         self._drain(entry)
 
+    def abandon(self, key: str) -> None:
+        """End our request ``key``: nobody waits for its answer any more (section 9.1)."""
+        entry = self._entries.get(key)
+        if entry is not None and isinstance(entry.transaction, InviteClient | NonInviteClient):
+            entry.transaction.end()
+            self._drain(entry)
+
     def invite_of(self, cancel: Request) -> str | None:
         """Return the key of the INVITE that a CANCEL means (section 9.2)."""
         key = _server_key(cancel, "INVITE")

@@ -228,6 +228,21 @@ def test_when_a_connection_breaks_its_transactions_end(layer: TransactionLayer) 
     assert len(layer) == 1
 
 
+def test_a_request_can_be_abandoned_but_not_somebody_elses(layer: TransactionLayer) -> None:
+    invite = request(sent_by="192.0.2.9")
+    key = layer.send_request(invite, UDP, 0.0)
+    layer.receive(response_to(invite, 180), UDP, 0.1)
+    layer.receive(request("BYE"), UDP, 0.2)
+    theirs = layer.events()[-1]
+    assert isinstance(theirs, RequestReceived)
+    layer.abandon(theirs.key)
+    assert len(layer) == 2
+    layer.abandon(key)
+    layer.abandon(key)
+    layer.receive(response_to(invite, 487), UDP, 0.3)
+    assert (len(layer), layer.events()) == (1, [])
+
+
 def test_a_message_without_transaction_is_sent_as_it_is(layer: TransactionLayer) -> None:
     ack = request("ACK")
     layer.send_direct(ack, UDP)
