@@ -28,26 +28,31 @@ class Arrival(enum.Enum):
     RESTARTED = enum.auto()
     """It is the first heard of a new source or a new numbering: forget the old order."""
     FOREIGN = enum.auto()
-    """It is of another source, or far out of sequence: drop it."""
+    """It is of another source, or far out of sequence: keep it out of the sound.
+
+    A telephone event is to be read all the same.
+    """
 
 
 class Reception:
     """Statistics of one stream, and the verdict on each of its packets.
 
-    ``clock`` is the RTP clock in Hz; it may be set anew when the codec changes.
+    ``clock`` is the RTP clock in Hz.  Packets under ``own_ssrc`` are our own, sent
+    back by a loop (RFC 3550 section 8.2), and never begin a stream.
     """
 
     __slots__ = (
         "_base",
         "_candidate",
         "_candidate_next",
+        "_clock",
         "_cycles",
         "_expected_before",
         "_highest",
+        "_own_ssrc",
         "_received",
         "_received_before",
         "_transit",
-        "clock",
         "foreign",
         "jitter_units",
         "packets",
@@ -55,8 +60,9 @@ class Reception:
         "ssrc",
     )
 
-    def __init__(self, clock: int = 8000) -> None:
-        self.clock = clock
+    def __init__(self, clock: int = 8000, *, own_ssrc: int | None = None) -> None:
+        self._clock = clock
+        self._own_ssrc = own_ssrc
         self.ssrc: int | None = None
         self.packets = 0  # of the whole call, whatever their source
         self.foreign = 0  # packets of another source, or far out of sequence
@@ -83,7 +89,7 @@ class Reception:
         which is not a new source of sound (RFC 4733 section 2.5.1).
         """
         if packet.ssrc != self.ssrc:
-            if self.ssrc is None and not is_event:
+            if self.ssrc is None and not is_event and packet.ssrc != self._own_ssrc:
                 return self._take_over(packet, now, Arrival.IN_STREAM)
             return self._hear_stranger(packet, now, is_event=is_event)
         ahead = (packet.sequence - self._highest) & 0xFFFF
@@ -105,7 +111,7 @@ class Reception:
         if is_proven and not is_event:
             self.restarts += 1
             return self._take_over(packet, now, Arrival.RESTARTED)
-        if not is_event:
+        if not is_event and packet.ssrc != self._own_ssrc:
             self._candidate = packet.ssrc
             self._candidate_next = (packet.sequence + 1) & 0xFFFF
         self.foreign += 1
@@ -121,7 +127,7 @@ class Reception:
         return arrival
 
     def _measure_jitter(self, timestamp: int, now: float) -> None:
-        transit = now * self.clock - timestamp
+        transit = now * self._clock - timestamp
         if self._transit is not None:
             # Both clocks may wrap or start anywhere: only the change counts.
             change = abs((transit - self._transit + 0x80000000) % 0x100000000 - 0x80000000)
@@ -129,9 +135,21 @@ class Reception:
         self._transit = transit
 
     @property
+    def clock(self) -> int:
+        """The RTP clock in Hz; setting it, for another codec, keeps the jitter's seconds."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, hertz: int) -> None:
+        if hertz != self._clock:
+            self.jitter_units *= hertz / self._clock
+            self._clock = hertz
+            self._transit = None
+
+    @property
     def jitter(self) -> float:
         """Interarrival jitter in seconds."""
-        return self.jitter_units / self.clock
+        return self.jitter_units / self._clock
 
     @property
     def highest(self) -> int:

@@ -20,8 +20,8 @@ MAX_BYTES: Final = 65_536
 MAX_LINES: Final = 2_000
 MAX_MEDIA: Final = 32
 
-_LINE: Final = re.compile(r"([a-zA-Z])[ \t]*=[ \t]*(.*)", re.DOTALL)
-_MEDIA: Final = re.compile(r"(\S+)[ \t]+(\d{1,5})(?:/(\d{1,5}))?[ \t]+(\S+)[ \t]+(\S.*)")
+_LINE: Final = re.compile(r"[ \t]*([a-zA-Z])[ \t]*=(.*)", re.DOTALL)
+_MEDIA: Final = re.compile(r"(\S+)\s+([0-9]{1,5})(?:/([0-9]{1,5}))?\s+(\S+)\s+(\S.*)", re.DOTALL)
 
 
 def _attributes(lines: list[Line], name: str) -> list[str]:
@@ -122,12 +122,13 @@ class SessionDescription:
         for raw in raw_lines:
             if raw.strip():
                 description._add(raw)
-        if not description.lines or description.lines[0] != ("v", "0"):
+        letter, version = next(iter(description.lines), ("", ""))
+        if letter != "v" or version.strip() != "0":
             raise SdpError("it does not begin with v=0")
         return description
 
     def _add(self, raw: str) -> None:
-        match = _LINE.fullmatch(raw.strip(" \t"))
+        match = _LINE.fullmatch(raw)
         if match is None:
             raise SdpError(f"not a line of a session description: {raw[:80]!r}")
         letter, text = match[1], match[2]

@@ -225,7 +225,7 @@ class OfferAnswer:
             ours if index == chosen else MediaDescription(m.media, 0, m.protocol, m.formats)
             for index, m in enumerate(theirs.media)
         ]
-        return self._write(sections, theirs.value("t") or "0 0")
+        return self._write(sections, (theirs.value("t") or "").strip() or "0 0")
 
     def accept(self, answer: bytes) -> None:
         """Take in the answer to our offer.
