@@ -9,6 +9,7 @@ from .sections import (
     RealtimeSettings,
     SipSettings,
     TrunkSettings,
+    table_at,
 )
 from .settings import Settings, load
 
@@ -25,4 +26,5 @@ __all__ = [
     "Step",
     "TrunkSettings",
     "load",
+    "table_at",
 ]

@@ -1,0 +1,147 @@
+"""What the call still means to do, in order, each thing when its time has come.
+
+Speech waits until the service would take it; a prompt, keys, a transfer and a hang-up wait
+until everything said before was heard.  That is how a goodbye is never cut: the hang-up
+stands behind it.  No wait is endless: after ``goodbye_seconds`` the next thing is done.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..realtime.commands import user_text
+from .actions import (
+    Action,
+    Answer,
+    HangUp,
+    Play,
+    Reject,
+    Request,
+    Respond,
+    Ring,
+    Say,
+    SendDtmf,
+    SendText,
+    Stop,
+    Transfer,
+)
+from .context import Context, Mode
+from .speech import Speech
+from .states import CallState
+from .turns import Turns
+
+__all__ = ["Agenda"]
+
+_AFTER_SPEECH = (Play, SendDtmf, Transfer, HangUp)
+_SPOKEN = (Say, Respond)
+
+
+class Agenda:
+    """The requests not yet carried out."""
+
+    def __init__(
+        self, context: Context, speech: Speech, turns: Turns, transfer: Callable[[str], None]
+    ) -> None:
+        self._context = context
+        self._speech = speech
+        self._turns = turns
+        self._transfer = transfer
+        self._todo: deque[Request] = deque()
+        self._waits_until: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next thing is done whether or not speech was heard; ``None`` for never."""
+        return self._waits_until
+
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Do these now: what is being said is cut for new speech, what was planned is off."""
+        self._todo.clear()
+        self._turns.withdraw()
+        self._waits_until = None
+        if any(isinstance(request, (*_SPOKEN, Play)) for request in requests):
+            self._turns.interrupt()
+        if self._context.state is CallState.LEAVING and self._context.is_answered:
+            self._context.move(CallState.TALKING)
+        self.add(requests)
+
+    def do_now(self, requests: Sequence[Request]) -> None:
+        """Do these at once, whatever is planned: for requests that wait for nothing."""
+        for request in requests:
+            self._carry_out(request)
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Do these after everything already planned."""
+        for request in requests:
+            if request == Respond() and self._todo and self._todo[-1] == request:
+                continue  # one answer serves both
+            self._todo.append(request)
+            if isinstance(request, HangUp):
+                self._context.move(CallState.LEAVING)
+
+    def run(self) -> None:
+        """Carry out whatever can be carried out now."""
+        now = self._context.now
+        while self._todo:
+            self._turns.is_reserved = True
+            if self._must_wait(self._todo[0]):
+                if self._waits_until is None:
+                    self._waits_until = now + self._context.settings.call.goodbye_seconds
+                if now < self._waits_until:
+                    return
+                self._give_up_waiting()
+            self._waits_until = None
+            self._carry_out(self._todo.popleft())
+        self._turns.is_reserved = self._context.state in (
+            CallState.TRANSFERRING,
+            CallState.LEAVING,
+        )
+
+    def _must_wait(self, request: Request) -> bool:
+        context = self._context
+        if isinstance(request, _SPOKEN):
+            if context.service is Mode.LOST:
+                return False
+            return not (context.is_service_ready and self._turns.is_free)
+        if isinstance(request, _AFTER_SPEECH):
+            if isinstance(request, Play) and not context.is_answered:
+                return True
+            return not (self._turns.is_free and self._speech.is_quiet)
+        return False
+
+    def _give_up_waiting(self) -> None:
+        self._context.log("waited long enough for speech to be heard")
+        self._turns.reset()
+        self._speech.clear()
+
+    def _carry_out(self, request: Request) -> None:
+        context = self._context
+        match request:
+            case Say() | Respond():
+                if context.is_service_ready:
+                    self._turns.ask(request)
+                else:
+                    context.log(f"not said, the service is away: {request}")
+            case SendText():
+                if context.is_service_ready:
+                    context.send(user_text(request.text))
+            case Stop():
+                self._turns.interrupt()
+            case Transfer():
+                self._transfer(request.target)
+            case _:
+                self._perform(request)
+
+    def _perform(self, action: Action) -> None:
+        is_accepted = self._context.is_accepted
+        match action:
+            case Answer():
+                self._context.answer()
+            case Ring() if is_accepted:
+                pass
+            case Reject() if is_accepted:
+                self._context.act(HangUp("rejected"))
+            case Play():
+                self._speech.prompt = action.prompt
+                self._context.act(action)
+            case _:
+                self._context.act(action)

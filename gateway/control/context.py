@@ -1,0 +1,92 @@
+"""What the parts of a controller share: the call's state, the moment, and the way out."""
+
+import enum
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from ..realtime.commands import ClientEvent
+from .actions import Action, Answer, HangUp, Log, Reject, SendCommand
+from .events import Event
+from .settings import ControlSettings
+from .states import TRANSITIONS, CallState
+from .timeline import Timeline
+
+__all__ = ["Context", "Mode"]
+
+
+class Mode(enum.Enum):
+    """How far the service's side has come."""
+
+    CONNECTING = enum.auto()
+    CONFIGURING = enum.auto()  # connected; the session.update is not yet confirmed
+    READY = enum.auto()
+    LOST = enum.auto()
+
+
+_LAST: Final = (HangUp, Reject)
+
+
+class Context:
+    """The facts of one call that more than one part needs, and the actions being gathered."""
+
+    def __init__(self, settings: ControlSettings) -> None:
+        self.settings = settings
+        self.now = 0.0
+        self.state = CallState.SETUP
+        self.service = Mode.CONNECTING
+        self.is_outbound = False
+        self.is_accepted = False  # we said yes; speech flows once ``is_answered``
+        self.is_answered = False
+        self.is_held = False
+        self.timeline = Timeline()
+        self.derived: deque[Event] = deque()
+        self._actions: list[Action] = []
+        self._commands = 0
+
+    @property
+    def is_service_ready(self) -> bool:
+        """Whether commands reach a session set up as configured."""
+        return self.service is Mode.READY
+
+    def move(self, state: CallState) -> bool:
+        """Go to ``state`` where the table allows it; tell whether the call is there."""
+        if state in TRANSITIONS[self.state]:
+            self.state = state
+        return self.state is state
+
+    def act(self, action: Action) -> None:
+        """Have the call do something; after a hang-up or a refusal nothing more is done."""
+        if self.state is CallState.ENDED:
+            return
+        self._actions.append(action)
+        self.timeline.add_action(self.now, action)
+        if isinstance(action, _LAST):
+            self.move(CallState.ENDED)
+
+    def answer(self) -> None:
+        """Accept the call, once, where it was not us who called."""
+        if not self.is_accepted and not self.is_outbound:
+            self.is_accepted = True
+            self.act(Answer())
+
+    def send(self, command: ClientEvent) -> str:
+        """Send a command under an identifier of ours, and return that; an error will carry it."""
+        self._commands += 1
+        event_id = f"gateway-{self._commands}"
+        self.act(SendCommand(msgspec.structs.replace(command, event_id=event_id)))
+        return event_id
+
+    def log(self, text: str) -> None:
+        """Have a line written to the call's log."""
+        self.act(Log(text))
+
+    def derive(self, event: Event) -> None:
+        """Have an event that follows from the present one handled right after it."""
+        self.derived.append(event)
+
+    def drain(self) -> list[Action]:
+        """Return the actions gathered since the last call."""
+        actions, self._actions = self._actions, []
+        return actions

@@ -1,0 +1,232 @@
+"""The brain of a call: events in, actions out, nothing else.
+
+No socket, clock, task or chance inside: the same events at the same times give the same
+actions, so a whole call can be played in virtual time and replayed from its timeline.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import assert_never
+
+from ..realtime.events import (
+    InputAudioBufferDtmfEventReceived,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+)
+from .actions import Action, HangUp, Request, Respond, Say, SendText
+from .agenda import Agenda
+from .barge_in import BargeIn
+from .context import Context
+from .digits import Digits
+from .event_table import EVENT_TABLE, OWN_TABLE, UNKNOWN, Part
+from .events import (
+    CallStarted,
+    Event,
+    LegEnded,
+    MediaTimeout,
+    PlayoutStarted,
+    PlayoutStopped,
+    PromptStopped,
+    name_of,
+)
+from .idle import Idle
+from .rules import match_rule, takes_floor
+from .service import Service
+from .settings import TIMEOUT_EVENT, ControlSettings
+from .speech import Speech
+from .states import CallState
+from .timeline import Timeline
+from .tools import Tools
+from .transfer import TransferDesk
+from .turns import Turns
+
+__all__ = ["Controller"]
+
+
+class Controller:
+    """Decides what one call does about everything that happens to it."""
+
+    def __init__(self, settings: ControlSettings) -> None:
+        self._settings = settings
+        self._context = context = Context(settings)
+        self._counts: Counter[str] = Counter()
+        self._ends_at: float | None = None
+        self._speech = Speech()
+        self._transfer = TransferDesk(context)
+        self._service = Service(context, self._leave_service)
+        self._turns = Turns(context, self._speech, self._lose_service)
+        self._agenda = Agenda(context, self._speech, self._turns, self._start_transfer)
+        self._tools = Tools(context, self._speech, self._transfer)
+        self._barge_in = BargeIn(context, self._turns)
+        self._digits = Digits(context)
+        self._idle = Idle(context)
+
+    @property
+    def state(self) -> CallState:
+        """Where the call stands."""
+        return self._context.state
+
+    @property
+    def timeline(self) -> Timeline:
+        """Everything that happened and was done, with times."""
+        return self._context.timeline
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        if self.state is CallState.ENDED:
+            return None
+        parts = (self._service, self._turns, self._agenda, self._transfer)
+        times = [self._ends_at, *(part.deadline for part in parts)]
+        return min((time for time in times if time is not None), default=None)
+
+    def is_dropped(self, response_id: str) -> bool:
+        """Tell whether audio of this response must no longer be played."""
+        return self._turns.is_dropped(response_id)
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take in an event; returns what the call is to do, in order."""
+        self._context.now = now
+        self.timeline.add_event(now, event)
+        self._take(event)
+        return self._settle()
+
+    def request(self, request: Request, now: float) -> list[Action]:
+        """Take in what somebody outside asks for; it is checked like everything else."""
+        self._context.now = now
+        self.timeline.add_request(now, request)
+        self._obey((request,))
+        return self._settle()
+
+    def wake(self, now: float) -> list[Action]:
+        """Run whatever timers are due at ``now``."""
+        self._context.now = now
+        self.timeline.add_timer(now)
+        if self._ends_at is not None and now >= self._ends_at:
+            self._ends_at = None
+            self._say_goodbye("time limit")
+        self._turns.wake()
+        self._agenda.add(self._transfer.wake())
+        self._service.wake()
+        return self._settle()
+
+    def _settle(self) -> list[Action]:
+        """Carry out what can be, and whatever follows from it."""
+        context = self._context
+        self._agenda.run()
+        while context.derived:
+            event = context.derived.popleft()
+            self.timeline.add_event(context.now, event, "derived")
+            self._take(event)
+            self._agenda.run()
+        return context.drain()
+
+    def _take(self, event: Event) -> None:
+        """Have the event's parts handle it, then a rule or the default."""
+        if self.state is CallState.ENDED:
+            return
+        if isinstance(event, InputAudioBufferDtmfEventReceived) and not self._digits.admits(event):
+            return
+        name = name_of(event)
+        handling = EVENT_TABLE.get(name) or OWN_TABLE.get(name) or UNKNOWN
+        for part in handling.parts:
+            self._handle_by(part, event)
+        self._decide(name, event)
+
+    def _handle_by(self, part: Part, event: Event) -> None:
+        """Have one part handle an event, and plan what follows from it."""
+        match part:
+            case "turns":
+                self._turns.handle(event)
+            case "barge_in":
+                self._barge_in.handle(event)
+            case "digits":
+                self._digits.handle(event)
+            case "idle":
+                self._idle.handle(event)
+            case "tools":
+                self._agenda.add(self._tools.handle(event))
+            case "transfer":
+                self._agenda.add(self._transfer.handle(event))
+            case "service":
+                self._agenda.add(self._service.handle(event))
+            case "call":
+                self._handle(event)
+            case "timeline":
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _handle(self, event: Event) -> None:
+        """Take in what belongs to no part: the call's ends, playout, prompts."""
+        match event:
+            case CallStarted():
+                self._ends_at = self._context.now + self._settings.call.max_seconds
+            case LegEnded():
+                self._context.move(CallState.ENDED)
+            case PlayoutStarted():
+                self._context.derive(
+                    OutputAudioBufferStarted(response_id=event.response_id, origin="gateway")
+                )
+            case PlayoutStopped():
+                self._context.derive(
+                    OutputAudioBufferStopped(response_id=event.response_id, origin="gateway")
+                )
+            case PromptStopped() if event.prompt_id == self._speech.prompt:
+                self._speech.prompt = None
+            case _:
+                pass
+
+    def _decide(self, name: str, event: Event) -> None:
+        """Do what the first fitting rule says, or what is usual."""
+        self._counts[name] += 1
+        if name == TIMEOUT_EVENT and self._idle.is_suspended:
+            return
+        count = self._idle.count if name == TIMEOUT_EVENT else self._counts[name]
+        digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
+        rule = match_rule(self._settings.rules, name, digit, count, self.state)
+        if rule is not None:
+            self._obey(rule.requests)
+        elif isinstance(event, InputAudioBufferDtmfEventReceived):
+            self._tell_key(event)
+        elif name == TIMEOUT_EVENT and 0 < self._settings.call.idle_limit <= count:
+            self._say_goodbye("idle")
+        elif isinstance(event, MediaTimeout) and not self._context.is_held:
+            self._context.act(HangUp("no media"))
+
+    def _obey(self, requests: Sequence[Request]) -> None:
+        """Carry requests out: in place of what was planned where they change the call's course."""
+        if takes_floor(requests):
+            self._agenda.replace(requests)
+        else:
+            self._agenda.do_now(requests)
+
+    def _tell_key(self, event: InputAudioBufferDtmfEventReceived) -> None:
+        """Tell the model a key that nobody else takes, where its service does not hear keys."""
+        if self.state is not CallState.TALKING:
+            self._context.log(f"key {event.event} ignored, the call is {self.state.value}")
+        elif event.origin == "gateway" and self._context.is_service_ready:
+            if self._settings.call.barge_in:
+                self._turns.withdraw()
+                self._turns.interrupt()
+            self._agenda.do_now((SendText(f"[DTMF {event.event}]"),))
+            self._agenda.add((Respond(),))
+
+    def _say_goodbye(self, cause: str) -> None:
+        self._agenda.replace((Say(self._settings.call.goodbye), HangUp(cause)))
+
+    def _start_transfer(self, name: str) -> None:
+        self._agenda.add(self._transfer.start(name))
+
+    def _lose_service(self, reason: str) -> None:
+        self._service.lose(reason)
+
+    def _leave_service(self, requests: Sequence[Request]) -> None:
+        """Go on without the service: let a whole goodbye be heard, cut anything else."""
+        is_whole = self._turns.active is None
+        self._turns.reset()
+        if self.state is CallState.LEAVING and is_whole:
+            return
+        self._turns.interrupt()
+        if self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
+            self._agenda.replace(requests)

@@ -1,0 +1,61 @@
+"""One stream of keys from several detectors, each press told once.
+
+A press may be seen as an RFC 4733 event, as a tone in the audio, in a SIP INFO, and by the
+service.  Each detector tells it once, so a report is the echo of a press that another
+detector reported shortly before and this one has not yet; anything else is a new press.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from ..config import KEYS
+from ..realtime.events import InputAudioBufferDtmfEventReceived
+from .context import Context
+from .events import Event, KeyPressed, KeySource
+
+__all__ = ["Digits"]
+
+_MOST_PRESSES = 64
+
+
+@dataclass(slots=True)
+class _Press:
+    key: str
+    at: float
+    sources: set[KeySource]
+
+
+class Digits:
+    """Turns reports of keys into ``input_audio_buffer.dtmf_event_received``, once per press."""
+
+    def __init__(self, context: Context) -> None:
+        self.echoes = 0
+        self._context = context
+        self._presses: deque[_Press] = deque(maxlen=_MOST_PRESSES)
+
+    def handle(self, event: Event) -> None:
+        """Take in one detector's report."""
+        if isinstance(event, KeyPressed):
+            key = event.key.upper()
+            if key in KEYS and len(key) == 1 and self.is_new(key, event.source):
+                self._context.derive(
+                    InputAudioBufferDtmfEventReceived(
+                        event=key, received_at=event.received_at, origin="gateway"
+                    )
+                )
+
+    def admits(self, event: InputAudioBufferDtmfEventReceived) -> bool:
+        """Tell whether a key's event is to be acted on: the service's may echo our own."""
+        return event.origin == "gateway" or self.is_new(event.event.upper(), "service")
+
+    def is_new(self, key: str, source: KeySource) -> bool:
+        """Tell whether this report is of a press nobody told before."""
+        now = self._context.now
+        window = self._context.settings.call.key_window_ms / 1000
+        for press in self._presses:
+            if press.key == key and now - press.at <= window and source not in press.sources:
+                press.sources.add(source)
+                self.echoes += 1
+                return False
+        self._presses.append(_Press(key, now, {source}))
+        return True

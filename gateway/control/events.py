@@ -1,0 +1,201 @@
+"""What can happen to a call: the gateway's own events beside those of the realtime service."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+from ..realtime.events import ServerEvent, Unknown
+from ..realtime.events import wire_name as service_name
+
+__all__ = [
+    "OWN_EVENTS",
+    "CallStarted",
+    "Event",
+    "Heard",
+    "KeyPressed",
+    "KeySource",
+    "LegAnswered",
+    "LegEnded",
+    "LegHeld",
+    "LinkLost",
+    "LinkReady",
+    "MediaTimeout",
+    "OwnEvent",
+    "PlayoutFlushed",
+    "PlayoutStarted",
+    "PlayoutStopped",
+    "PromptStopped",
+    "TransferEnded",
+    "TransferProgress",
+    "name_of",
+]
+
+KeySource: TypeAlias = Literal["rfc4733", "info", "inband", "service", "browser"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call came in, or was placed; always the first event."""
+
+    call_id: str
+    caller: str
+    called: str
+    is_outbound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """Speech can flow between the gateway and the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """The caller's side is gone; always the last event that matters."""
+
+    by: Literal["caller", "gateway", "peer"]
+    status: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegHeld:
+    """The caller put us on hold, or took us back."""
+
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReady:
+    """The connection to the service is open; ``audio_format`` is what will be sent and played."""
+
+    audio_format: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The service could not be reached, refused us, or went away."""
+
+    reason: str
+    is_retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key went down, as one detector saw it; ``received_at`` is unix seconds."""
+
+    key: str
+    source: KeySource
+    duration_ms: int = 0
+    received_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    """The first frame of a response went out to the caller."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStopped:
+    """The caller was sent all of a response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of one content part the caller was sent, of how much had come."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    sent_ms: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutFlushed:
+    """What was left to play is gone; ``items`` is the ledger of the responses not yet over."""
+
+    response_id: str | None
+    items: tuple[Heard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStopped:
+    """A prompt from a file is over; ``is_complete`` when it was heard to its end."""
+
+    prompt_id: str
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """The transfer's target answered with a provisional status (RFC 3515 NOTIFY)."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnded:
+    """The transfer was taken over by its target, or came to nothing."""
+
+    is_accepted: bool
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTimeout:
+    """No RTP came for this long although it should have."""
+
+    seconds: float
+
+
+OwnEvent: TypeAlias = (
+    CallStarted
+    | LegAnswered
+    | LegEnded
+    | LegHeld
+    | LinkReady
+    | LinkLost
+    | KeyPressed
+    | PlayoutStarted
+    | PlayoutStopped
+    | PlayoutFlushed
+    | PromptStopped
+    | TransferProgress
+    | TransferEnded
+    | MediaTimeout
+)
+Event: TypeAlias = OwnEvent | ServerEvent | Unknown
+
+# The names by which rules and timelines know the gateway's own events.
+OWN_EVENTS: Final[dict[str, type[OwnEvent]]] = dict(
+    zip(
+        (
+            "call.started",
+            "leg.answered",
+            "leg.ended",
+            "leg.held",
+            "link.ready",
+            "link.lost",
+            "key.pressed",
+            "playout.started",
+            "playout.stopped",
+            "playout.flushed",
+            "prompt.stopped",
+            "transfer.progress",
+            "transfer.ended",
+            "media.timeout",
+        ),
+        get_args(OwnEvent),
+        strict=True,
+    )
+)
+_NAMES: Final = {cls: name for name, cls in OWN_EVENTS.items()}
+
+
+def name_of(event: Event) -> str:
+    """Return the name of any event: the wire's for the service's, ours for our own."""
+    own = _NAMES.get(type(event))  # type: ignore[arg-type]
+    return own if own is not None else service_name(event)  # type: ignore[arg-type]

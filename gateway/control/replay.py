@@ -1,0 +1,47 @@
+"""Plays a timeline through a fresh controller and says where it would act otherwise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import cast
+
+from .actions import Request
+from .controller import Controller
+from .events import Event
+from .settings import ControlSettings
+from .timeline import TimelineEntry
+
+__all__ = ["Difference", "first_difference", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first action that is not what it was; ``None`` where one side has no more."""
+
+    recorded: TimelineEntry | None
+    replayed: TimelineEntry | None
+
+
+def replay(entries: Iterable[TimelineEntry], settings: ControlSettings) -> list[TimelineEntry]:
+    """Return the timeline that today's controller makes of what happened then."""
+    controller = Controller(settings)
+    for entry in entries:
+        if entry.kind == "event":
+            controller.handle(cast("Event", entry.subject), entry.at)
+        elif entry.kind == "request":
+            controller.request(cast("Request", entry.subject), entry.at)
+        elif entry.kind == "timer":
+            controller.wake(entry.at)
+    return controller.timeline.entries
+
+
+def first_difference(
+    recorded: Iterable[TimelineEntry], replayed: Iterable[TimelineEntry]
+) -> Difference | None:
+    """Return the first action in which two timelines part, or nothing where they agree."""
+    then = (entry for entry in recorded if entry.kind == "action")
+    now = (entry for entry in replayed if entry.kind == "action")
+    for old, new in zip_longest(then, now):
+        if old is None or new is None or (old.at, old.subject) != (new.at, new.subject):
+            return Difference(old, new)
+    return None

@@ -1,0 +1,159 @@
+"""The configuration as a controller uses it: checked against what control knows, then fixed.
+
+Made once per process; a controller costs nothing to set up from it.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from ..config import CallSettings, Rule, Settings, Step, table_at
+from ..realtime.events import SERVER_EVENTS
+from .actions import (
+    Answer,
+    HangUp,
+    Hold,
+    Log,
+    Play,
+    Record,
+    Reject,
+    Request,
+    Respond,
+    Resume,
+    Ring,
+    Say,
+    SendDtmf,
+    SendText,
+    Stop,
+    Transfer,
+)
+from .events import OWN_EVENTS
+from .states import CallState
+
+__all__ = ["DTMF_EVENT", "TIMEOUT_EVENT", "CheckedRule", "ControlSettings"]
+
+DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
+TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
+_LAST: Final = ("hangup", "reject")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRule:
+    """A rule whose event, state, targets and prompts are known to exist."""
+
+    on: str
+    requests: tuple[Request, ...]
+    digits: str | None = None
+    count: int | None = None
+    state: CallState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """All that a controller goes by."""
+
+    call: CallSettings
+    session: Mapping[str, Any]
+    targets: Mapping[str, str]
+    rules: tuple[CheckedRule, ...]
+    connect_seconds: float
+
+    @property
+    def turn_detection(self) -> Mapping[str, Any]:
+        """The session's own words on turns; empty where it leaves them to the service."""
+        return table_at(dict(self.session), "audio", "input", "turn_detection")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ControlSettings":
+        """Check the configuration's rules and names.
+
+        Raises:
+            ConfigError: A rule names an event, state, target or prompt that does not exist.
+
+        """
+        call = settings.call
+        if call.unavailable_prompt:
+            path = ("call", "unavailable_prompt")
+            _must_exist(settings, path, call.unavailable_prompt, settings.prompts, "prompt")
+        if call.unavailable_transfer:
+            path = ("call", "unavailable_transfer")
+            _must_exist(settings, path, call.unavailable_transfer, settings.targets, "target")
+        rules = tuple(_checked(settings, index, rule) for index, rule in enumerate(settings.rules))
+        return cls(
+            call, settings.session, settings.targets, rules, settings.realtime.connect_seconds
+        )
+
+
+def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
+    path = ("rules", index)
+    _must_exist(settings, (*path, "on"), rule.on, [*SERVER_EVENTS, *OWN_EVENTS], "event")
+    if rule.digit is not None and rule.on != DTMF_EVENT:
+        raise settings.problem((*path, "digit"), f"only {DTMF_EVENT} has a digit; remove it")
+    states = [state.value for state in CallState if state is not CallState.ENDED]
+    if rule.state is not None:
+        _must_exist(settings, (*path, "state"), rule.state, states, "state")
+    requests = []
+    for number, step in enumerate(rule.do):
+        where = (*path, "do", number)
+        if step.kind in _LAST and number < len(rule.do) - 1:
+            raise settings.problem(
+                (*path, "do", number + 1), f"nothing is done after {step.kind}; remove it"
+            )
+        if step.kind == "transfer":
+            _must_exist(settings, where, step.text, settings.targets, "target")
+        if step.kind == "play":
+            _must_exist(settings, where, step.text, settings.prompts, "prompt")
+        requests.append(_request(step))
+    state = None if rule.state is None else CallState(rule.state)
+    return CheckedRule(rule.on, tuple(requests), rule.digit, rule.count, state)
+
+
+def _must_exist(
+    settings: Settings, path: tuple[str | int, ...], name: str, known: Iterable[str], what: str
+) -> None:
+    names = list(known)
+    if name in names:
+        return
+    if close := difflib.get_close_matches(name, names, n=1):
+        raise settings.problem(path, f"unknown {what} {name!r}; did you mean {close[0]!r}?")
+    where = {"target": "add it to [targets]", "prompt": "add it to [prompts]"}
+    remedy = where.get(what, f"known: {', '.join(names)}")
+    raise settings.problem(path, f"unknown {what} {name!r}; {remedy}")
+
+
+def _request(step: Step) -> Request:
+    text = step.text
+    match step.kind:
+        case "answer":
+            return Answer()
+        case "ring":
+            return Ring()
+        case "reject":
+            return Reject(int(text))
+        case "say":
+            return Say(text)
+        case "play":
+            return Play(text)
+        case "stop":
+            return Stop()
+        case "respond":
+            return Respond(text or None)
+        case "send_text":
+            return SendText(text)
+        case "hold":
+            return Hold()
+        case "resume":
+            return Resume()
+        case "transfer":
+            return Transfer(text)
+        case "send_dtmf":
+            return SendDtmf(text)
+        case "record":
+            return Record(step.argument is True)
+        case "log":
+            return Log(text)
+        case "hangup":
+            return HangUp(text or "rule")
+        case _ as unreachable:
+            assert_never(unreachable)

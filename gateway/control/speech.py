@@ -1,0 +1,77 @@
+"""What the caller is hearing, or is about to: the responses not yet over, and the prompt.
+
+A response counts from its creation until its audio was heard to the end, was cut, or is
+known never to come.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["Speech"]
+
+
+@dataclass(slots=True)
+class _Progress:
+    has_audio: bool = False
+    is_done: bool = False  # the service sends no more of it
+    is_heard: bool = False
+
+
+class Speech:
+    """The responses on their way to the caller's ear."""
+
+    def __init__(self) -> None:
+        self.prompt: str | None = None
+        self._responses: dict[str, _Progress] = {}
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is being said and nothing is about to be."""
+        return not self._responses and self.prompt is None
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether there may be something in the playout to cut."""
+        if self.prompt is not None:
+            return True
+        return any(progress.has_audio for progress in self._responses.values())
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """The responses not yet over, oldest first."""
+        return tuple(self._responses)
+
+    def has_audio(self, response_id: str) -> bool:
+        """Tell whether a response that is not over has brought any audio."""
+        progress = self._responses.get(response_id)
+        return progress is not None and progress.has_audio
+
+    def begin(self, response_id: str) -> None:
+        """The service began a response that may be heard."""
+        self._responses.setdefault(response_id, _Progress())
+
+    def add_audio(self, response_id: str) -> None:
+        """Some of its audio came, or went out."""
+        self._responses.setdefault(response_id, _Progress()).has_audio = True
+
+    def finish(self, response_id: str) -> None:
+        """The service is done with it; without audio it is over."""
+        if progress := self._responses.get(response_id):
+            progress.is_done = True
+            if progress.is_heard or not progress.has_audio:
+                del self._responses[response_id]
+
+    def hear(self, response_id: str) -> None:
+        """The caller was sent all there is of it; once it is done it is over."""
+        if progress := self._responses.get(response_id):
+            progress.is_heard = True
+            if progress.is_done:
+                del self._responses[response_id]
+
+    def forget(self, response_id: str) -> None:
+        """It will not be heard any further."""
+        self._responses.pop(response_id, None)
+
+    def clear(self) -> None:
+        """Nothing will be heard any further."""
+        self._responses.clear()
+        self.prompt = None
