@@ -195,6 +195,10 @@ class UserAgent:
         self.sessions[session.call_id, session.local_tag] = session
         return session
 
+    def host_towards(self, flow: Flow) -> str:
+        """Return our address as the far end of ``flow`` sees it."""
+        return self._courier.host_towards(flow)
+
     def _dispatch(self, now: float) -> None:
         for event in self._layer.events():
             match event:

@@ -64,6 +64,10 @@ class Courier:
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
         return f"<sip:{host}:{port}{transport}>"
 
+    def host_towards(self, flow: Flow) -> str:
+        """Return our address as the far end of ``flow`` sees it."""
+        return self._advertise(flow)[0]
+
     def send(self, request: Request, flow: Flow, now: float, on_response: OnResponse) -> str:
         """Send a request as a new transaction and return its key."""
         request.headers.set("User-Agent", self.name)

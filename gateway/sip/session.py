@@ -15,6 +15,7 @@ from .courier import Courier, OnResponse
 from .deadline import earliest
 from .dialog import Dialog, Order
 from .flow import Flow
+from .info import InfoQueue, Information
 from .invite_in import InviteState
 from .invite_out import InviteOutcome, OutgoingInvite
 from .message import Request, Response, response_to
@@ -67,6 +68,7 @@ class Session:
             self._local, self._remote = self._remote, self._local
         self._offers = Offers(courier, local_tag, owns_call_id=is_ours)
         self._transfer: Transfer | None = None
+        self._infos = InfoQueue()
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
         self._bye_reason: Reason | None = None
         self._has_ended = False
@@ -89,6 +91,11 @@ class Session:
     def remote_uri(self) -> Uri:
         """The peer's address: who calls, or who was called."""
         return self._remote
+
+    @property
+    def local_host(self) -> str:
+        """Our address as the peer sees it."""
+        return self._courier.host_towards(self.flow)
 
     @property
     def is_live(self) -> bool:
@@ -115,15 +122,15 @@ class Session:
         if self.is_live:
             self._finish("gateway", 200, reason, SessionInput.HANG_UP)
 
-    def reinvite(self, sdp: bytes, now: float) -> None:
-        """Offer to change the media.
+    def reinvite(self, sdp: bytes, now: float) -> bool:
+        """Offer to change the media; ``False`` when that cannot be done now.
 
-        The outcome is ``AnswerReceived`` or ``OfferRefused``; an offer that
-        cannot be made now is dropped, and ``OfferDue`` says when to make it anew.
+        The outcome is ``AnswerReceived`` or ``OfferRefused``.  After ``False``,
+        or a refusal by 491, ``OfferDue`` says when to make an offer again.
         """
         if self.state is not SessionState.CONFIRMED or not self._offers.is_free:
             self._offers.wait()
-            return
+            return False
         request = self._in_dialog("INVITE", sdp, SDP)
         add_capabilities(request)
         invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
@@ -132,6 +139,7 @@ class Session:
             self._on_reinvite_response(invite, response, now)
 
         invite.sent_as(self._send(request, now, on_response))
+        return True
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
         """Answer an ``OfferReceived``; nothing happens when it was withdrawn meanwhile."""
@@ -164,13 +172,9 @@ class Session:
         self._send(request, now, on_response)
 
     def info(self, content_type: str, body: bytes, now: float) -> None:
-        """Send an INFO request, as for a key by ``application/dtmf-relay``.
-
-        Raises:
-            SipError: The call is not up.
-
-        """
-        self._send(self._in_dialog("INFO", body, content_type), now, self._on_plain_response)
+        """Send an INFO request once those before it are answered; only while the call is up."""
+        self._infos.push(Information(content_type, body))
+        self._send_info(now)
 
     def receive(self, key: str, request: Request, flow: Flow, now: float) -> None:
         """Take in a request of this dialog; ACK and CANCEL have their own ways in."""
@@ -275,9 +279,9 @@ class Session:
             self.dialog.refresh(response)
             invite.acknowledge(self.dialog, self._way())
             self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
-        elif response.status == 491:
-            self._offers.postpone(now)
         else:
+            if response.status == 491:
+                self._offers.postpone(now)
             self._tell(OfferRefused(response.status))
             self._on_plain_response(response, now)
         self._settle()
@@ -286,6 +290,18 @@ class Session:
         """A peer that knows nothing of the call any more has ended it (section 12.2.1.2)."""
         if response.status in (408, 481) and self.is_live:
             self._end_with_bye(response.status, now, by="peer")
+
+    def _send_info(self, now: float) -> None:
+        if self.state is not SessionState.CONFIRMED or (info := self._infos.pop()) is None:
+            return
+
+        def on_response(response: Response, now: float) -> None:
+            if response.status >= 200:
+                self._infos.answered()
+                self._on_plain_response(response, now)
+                self._send_info(now)
+
+        self._send(self._in_dialog("INFO", info.body, info.content_type), now, on_response)
 
     def _on_bye_response(self, response: Response, now: float) -> None:
         del now

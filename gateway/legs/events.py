@@ -1,0 +1,78 @@
+"""What a leg tells the call it belongs to."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..sdp.negotiate import Negotiated
+
+__all__ = [
+    "LegAnswered",
+    "LegEnded",
+    "LegEvent",
+    "LegHeld",
+    "LegKey",
+    "LegMedia",
+    "TransferEnded",
+    "TransferProgress",
+]
+
+
+@dataclass(slots=True)
+class LegAnswered:
+    """The call is up: both sides know it was taken."""
+
+
+@dataclass(slots=True)
+class LegEnded:
+    """The leg is gone; nothing follows.
+
+    ``by`` is ``caller`` for the far end of a call that came in, ``peer`` for that of one we
+    placed; ``status`` is 200 for a call that was up, else the SIP status that ended it.
+    """
+
+    by: Literal["caller", "gateway", "peer"]
+    status: int
+    reason: str
+
+
+@dataclass(slots=True)
+class LegKey:
+    """A key, told by signalling; ``duration_ms`` is 0 where that is not said."""
+
+    key: str
+    source: Literal["info"]
+    duration_ms: int
+
+
+@dataclass(slots=True)
+class LegHeld:
+    """The far end put us on hold, or took us back."""
+
+    is_held: bool
+
+
+@dataclass(slots=True)
+class TransferProgress:
+    """How far a transfer has come, as a SIP status."""
+
+    status: int
+
+
+@dataclass(slots=True)
+class TransferEnded:
+    """The transfer's target took the call, or the transfer came to nothing."""
+
+    is_accepted: bool
+    status: int
+
+
+@dataclass(slots=True)
+class LegMedia:
+    """What both sides agreed to send, at the start and after each change."""
+
+    negotiated: Negotiated
+
+
+LegEvent: TypeAlias = (
+    LegAnswered | LegEnded | LegKey | LegHeld | TransferProgress | TransferEnded | LegMedia
+)
