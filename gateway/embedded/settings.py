@@ -1,0 +1,303 @@
+"""The session's settings: what may be changed, how changes merge, what is in force."""
+
+import copy
+from typing import Any, Final
+
+from .checks import (
+    Check,
+    Refused,
+    anything,
+    choice,
+    either,
+    flag,
+    integer,
+    list_of,
+    number,
+    optional,
+    record,
+    text,
+    variant,
+)
+from .vad import VadSettings
+
+__all__ = ["AUDIO_FORMAT", "MAX_TOKENS", "MODALITIES", "TOOL", "TOOL_CHOICE", "Settings"]
+
+AUDIO_FORMAT: Final = variant(
+    {
+        "audio/pcm": record({"type": text, "rate": choice(24000)}),
+        "audio/pcmu": record({"type": text}),
+        "audio/pcma": record({"type": text}),
+    }
+)
+MAX_TOKENS: Final = either(choice("inf"), integer(1, 4096))
+TOOL: Final = variant(
+    {
+        "function": record(
+            {"type": text, "name": text, "description": optional(text), "parameters": anything},
+            required=("name",),
+        )
+    }
+)
+TOOL_CHOICE: Final = either(
+    variant({"function": record({"type": text, "name": text}, required=("name",))}),
+    choice("auto", "none", "required"),
+)
+
+
+def MODALITIES(value: Any, path: str) -> list[str]:
+    """Accept ``["audio"]`` or ``["text"]``, never both."""
+    if value not in (["audio"], ["text"]):
+        told = f"Invalid modalities: {value}. Supported combinations are: ['text'] and ['audio']."
+        raise Refused("invalid_value", told, path)
+    return list(value)
+
+
+_TURN_DETECTION: Final = variant(
+    {
+        "server_vad": record(
+            {
+                "type": text,
+                "threshold": number(0.0, 1.0),
+                "prefix_padding_ms": integer(0, 5000),
+                "silence_duration_ms": integer(0, 10_000),
+                "create_response": flag,
+                "interrupt_response": flag,
+                "idle_timeout_ms": optional(integer(5000, 30_000)),
+            }
+        ),
+        "semantic_vad": record(
+            {
+                "type": text,
+                "eagerness": choice("low", "medium", "high", "auto"),
+                "create_response": flag,
+                "interrupt_response": flag,
+            }
+        ),
+    }
+)
+_TRANSCRIPTION: Final = record(
+    dict.fromkeys(("model", "language", "prompt", "delay"), optional(text))
+    | dict.fromkeys(("languages", "keywords"), optional(list_of(text)))
+)
+_INPUT: Final[dict[str, Check]] = {
+    "format": AUDIO_FORMAT,
+    "noise_reduction": optional(record({"type": choice("near_field", "far_field")}, ("type",))),
+    "transcription": optional(_TRANSCRIPTION),
+    "turn_detection": optional(_TURN_DETECTION),
+}
+_OUTPUT: Final[dict[str, Check]] = {
+    "format": AUDIO_FORMAT,
+    "voice": either(record({"id": text}, ("id",)), text),
+    "speed": number(0.25, 1.5),
+}
+_TRUNCATION: Final = either(
+    record(
+        {"type": text, "retention_ratio": number(0.0, 1.0), "token_limits": anything}, ("type",)
+    ),
+    choice("auto", "disabled"),
+)
+_REALTIME: Final = record(
+    {
+        "type": choice("realtime"),
+        "model": text,
+        "output_modalities": MODALITIES,
+        "instructions": text,
+        "audio": record({"input": record(_INPUT), "output": record(_OUTPUT)}),
+        "tools": list_of(TOOL, most=128),
+        "tool_choice": TOOL_CHOICE,
+        "parallel_tool_calls": flag,
+        "reasoning": optional(record({"effort": optional(text)})),
+        "max_output_tokens": MAX_TOKENS,
+        "truncation": _TRUNCATION,
+        "include": optional(list_of(choice("item.input_audio_transcription.logprobs"))),
+        "tracing": optional(anything),
+        "prompt": optional(record({"id": text, "version": anything, "variables": anything})),
+    },
+    required=("type",),
+)
+_TRANSCRIBING: Final = record(
+    {
+        "type": choice("transcription"),
+        "audio": record({"input": record(_INPUT)}),
+        "include": optional(list_of(choice("item.input_audio_transcription.logprobs"))),
+    },
+    required=("type",),
+)
+
+_SERVER_VAD: Final = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 500,
+    "idle_timeout_ms": None,
+    "create_response": True,
+    "interrupt_response": True,
+}
+_SEMANTIC_VAD: Final = {
+    "type": "semantic_vad",
+    "eagerness": "auto",
+    "create_response": True,
+    "interrupt_response": True,
+}
+# How long a silence ends a turn that is judged by meaning: we judge by the clock alone.
+_PATIENCE_MS: Final = {"low": 1500, "medium": 1000, "auto": 1000, "high": 500}
+
+
+class Settings:
+    """The effective session, as ``session.created`` and ``session.updated`` show it."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        model: str,
+        expires_at: int,
+        kind: str = "realtime",
+        idle_timeout_ms: int | None = None,
+    ) -> None:
+        self._kind = kind
+        self._is_model_given = bool(model)
+        in_range = idle_timeout_ms and min(max(idle_timeout_ms, 5000), 30_000)
+        self._server_vad = {**_SERVER_VAD, "idle_timeout_ms": in_range or None}
+        caller: dict[str, Any] = {
+            "format": {"type": "audio/pcm", "rate": 24000},
+            "transcription": None,
+            "noise_reduction": None,
+            "turn_detection": dict(self._server_vad),
+        }
+        self.effective: dict[str, Any] = {
+            "type": kind,
+            "object": "realtime.session",
+            "id": session_id,
+            "expires_at": expires_at,
+            "audio": {"input": caller},
+            "include": None,
+        }
+        if kind == "transcription":
+            self.effective["object"] = "realtime.transcription_session"
+        else:
+            self.effective |= _realtime_defaults(model or "embedded")
+            self.effective["audio"]["output"] = {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "voice": "rms",
+                "speed": 1.0,
+            }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return a copy of the effective session that later changes leave alone."""
+        return copy.deepcopy(self.effective)
+
+    def update(self, patch: dict[str, Any], *, has_spoken: bool) -> None:
+        """Merge a ``session.update``; all of it or, when refused, nothing.
+
+        An absent field stays; ``""``, ``[]`` and null clear.  The model never
+        changes, the voice not once the service has spoken.
+
+        Raises:
+            Refused: A field is unknown, out of range or may not change any more.
+
+        """
+        checked = (_TRANSCRIBING if self._kind == "transcription" else _REALTIME)(patch, "session")
+        self._refuse_fixed(checked, has_spoken=has_spoken)
+        audio = checked.pop("audio", {})
+        self.effective |= checked
+        for side, fields in audio.items():
+            self.effective["audio"][side] |= {
+                name: self._complete(name, value) for name, value in fields.items()
+            }
+
+    def _refuse_fixed(self, checked: dict[str, Any], *, has_spoken: bool) -> None:
+        now = self.effective
+        model = checked.get("model", now.get("model"))
+        if model != now.get("model") and self._is_model_given:
+            told = f"The model cannot be changed to '{model}' within a session."
+            raise Refused("invalid_value", told, "session.model")
+        output = checked.get("audio", {}).get("output", {})
+        if has_spoken and output.get("voice", now["audio"]["output"]["voice"]) != self.voice:
+            told = "Cannot update a conversation's voice if assistant audio is present."
+            raise Refused("cannot_update_voice", told, "session.audio.output.voice")
+        if now.get("tracing") and checked.get("tracing", now["tracing"]) != now["tracing"]:
+            told = "Tracing cannot be changed once it is enabled."
+            raise Refused("invalid_value", told, "session.tracing")
+
+    def _complete(self, name: str, value: Any) -> Any:
+        """Fill what a nested object leaves out with what holds by default."""
+        if name == "turn_detection" and value is not None:
+            is_server = value["type"] == "server_vad"
+            return (self._server_vad if is_server else _SEMANTIC_VAD) | value
+        if name == "format" and value["type"] == "audio/pcm":
+            return {"rate": 24000} | value
+        return value
+
+    @property
+    def is_realtime(self) -> bool:
+        """Whether this session answers, rather than only transcribes."""
+        return self._kind == "realtime"
+
+    @property
+    def voice(self) -> Any:
+        """The voice as asked for."""
+        return self.effective["audio"]["output"]["voice"]
+
+    @property
+    def input_format(self) -> str:
+        """The type of the caller's audio."""
+        return str(self.effective["audio"]["input"]["format"]["type"])
+
+    @property
+    def output_format(self) -> dict[str, Any]:
+        """The format of the service's audio."""
+        found: dict[str, Any] = self.effective["audio"]["output"]["format"]
+        return found
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the client wants the caller's words."""
+        return self.effective["audio"]["input"]["transcription"] is not None
+
+    @property
+    def turn_detection(self) -> dict[str, Any] | None:
+        """How turns are found, or ``None`` where the client commits them."""
+        found: dict[str, Any] | None = self.effective["audio"]["input"]["turn_detection"]
+        return found
+
+    @property
+    def vad(self) -> VadSettings | None:
+        """What the detector is set to, or ``None`` for no detector."""
+        turns = self.turn_detection
+        if turns is None:
+            return None
+        if turns["type"] == "semantic_vad":
+            return VadSettings(silence_ms=_PATIENCE_MS[turns["eagerness"]])
+        return VadSettings(
+            threshold=turns["threshold"],
+            prefix_ms=turns["prefix_padding_ms"],
+            silence_ms=turns["silence_duration_ms"],
+        )
+
+    @property
+    def idle_timeout_ms(self) -> int | None:
+        """The silence after which the service speaks up by itself."""
+        found: int | None = (self.turn_detection or {}).get("idle_timeout_ms")
+        return found
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the functions that may be called."""
+        if self.effective.get("tool_choice") == "none":
+            return ()
+        return tuple(tool["name"] for tool in self.effective.get("tools", ()))
+
+
+def _realtime_defaults(model: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "output_modalities": ["audio"],
+        "instructions": "",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "truncation": "auto",
+        "tracing": None,
+        "prompt": None,
+    }
