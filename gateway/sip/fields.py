@@ -68,25 +68,27 @@ class Headers:
         for name, value in lines:
             self.add(name, value)
 
-    def append_line(self, line: str) -> None:
-        """Take in one unfolded line off the wire.
-
-        Raises:
-            SipError: It is not ``name: value``.
-
-        """
-        name, colon, value = line.partition(":")
-        key = _KEYS.get(name)
-        if key is None:
-            name = name.rstrip(" \t")
-            if not is_token(name):
-                raise SipError(f"not a header: {line[:60]!r}")
-            key = header_key(name)
-        if not colon:
-            raise SipError(f"not a header: {line[:60]!r}")
-        value = value.strip(" \t")
-        self._lines.append((key, name, value))
-        self._index.setdefault(key, []).append(value)
+    def read_lines(self, lines: list[str]) -> list[str]:
+        """Take in unfolded lines off the wire; return those that are not ``name: value``."""
+        index, broken = self._index, []
+        for line in lines:
+            name, colon, value = line.partition(":")
+            key = _KEYS.get(name)
+            if key is None:
+                name = name.rstrip(" \t")
+                key = header_key(name)
+                if not is_token(name):
+                    colon = ""
+            if not colon:
+                broken.append(line)
+                continue
+            value = value.strip(" \t")
+            self._lines.append((key, name, value))
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        return broken
 
     def get(self, name: str) -> str | None:
         """Return the first value of ``name``, or ``None``."""

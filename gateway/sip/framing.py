@@ -5,11 +5,10 @@ from typing import Final
 
 from ..errors import SipError
 from .grammar import parse_number
-from .parser import MAX_BODY, MAX_HEADER_BYTES
+from .parser import MAX_BODY, MAX_HEADER_BYTES, find_blank_line
 
 __all__ = ["StreamFramer"]
 
-_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:[ \t\r\n]*+([^\r\n]*+)", re.IGNORECASE)
 _PONG: Final = b"\r\n"
 _PING: Final = b"\r\n\r\n"
@@ -52,13 +51,13 @@ class StreamFramer:
         buffer = self._buffer
         if not self._needed:
             self._skip_keep_alives()
-            blank = _BLANK_LINE.search(buffer, self._searched)
-            if (blank.end() if blank is not None else len(buffer)) > MAX_HEADER_BYTES:
-                raise SipError("headers too large", status=513)
-            if blank is None:
+            end, body = find_blank_line(buffer, self._searched)
+            if body is None:
+                if len(buffer) >= MAX_HEADER_BYTES:
+                    raise SipError("headers too large", status=513)
                 self._searched = max(0, len(buffer) - 3)
                 return None
-            self._needed = blank.end() + _body_length(bytes(buffer[: blank.start()]))
+            self._needed = body + _body_length(bytes(buffer[:end]))
         if len(buffer) < self._needed:
             return None
         message = bytes(buffer[: self._needed])

@@ -52,11 +52,13 @@ def split_list(text: str) -> list[str]:
     """Split a header value at its commas, leaving those in quotes and brackets alone.
 
     Raises:
-        SipError: A quoted string or an angle bracket is never closed.
+        SipError: There are commas, and a quote or a bracket that is never closed.
 
     """
+    if "," not in text:
+        return [text.strip()]
     if '"' not in text and "<" not in text:
-        return [part.strip() for part in text.split(",")] if "," in text else [text.strip()]
+        return [part.strip() for part in text.split(",")]
     parts: list[str] = []
     position = 0
     while True:

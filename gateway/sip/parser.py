@@ -13,7 +13,7 @@ from .fields import Headers
 from .grammar import is_token, parse_number
 from .model import Message, MessageError, Request, Response
 
-__all__ = ["MAX_BODY", "MAX_HEADERS", "MAX_HEADER_BYTES", "parse", "read"]
+__all__ = ["MAX_BODY", "MAX_HEADERS", "MAX_HEADER_BYTES", "find_blank_line", "parse", "read"]
 
 MAX_HEADER_BYTES: Final = 65_536
 MAX_HEADERS: Final = 256
@@ -23,7 +23,6 @@ _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _REQUEST_LINE: Final = re.compile(r"""(\S++) ([^\s<>"]++) (SIP/[0-9]++\.[0-9]++)""", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.DOTALL)
 _FOLD: Final = re.compile(r"[ \t]*\n[ \t]+")
-_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 
 
 def read(data: bytes) -> Request | Response:
@@ -37,8 +36,8 @@ def read(data: bytes) -> Request | Response:
 
     """
     data = data.lstrip(b"\r\n")
-    blank = _BLANK_LINE.search(data, 0, MAX_HEADER_BYTES)
-    head = data[: MAX_HEADER_BYTES if blank is None else blank.start()]
+    end, body = find_blank_line(data)
+    head = data[: MAX_HEADER_BYTES if body is None else end]
     text = head.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
@@ -50,10 +49,10 @@ def read(data: bytes) -> Request | Response:
     start, *lines = text.rstrip("\n").split("\n")
     message = _read_start(start, faults)
     _read_lines(message.headers, lines, faults)
-    if blank is None:
+    if body is None:
         faults.append(SipError("the headers do not end"))
     else:
-        _read_body(message, data[blank.end() :], faults)
+        _read_body(message, data[body:], faults)
     if faults:
         raise _refusal(message, faults[0])
     return message
@@ -72,6 +71,19 @@ def parse(data: bytes) -> Request | Response:
     except SipError as error:
         raise _refusal(message, error) from error
     return message
+
+
+def find_blank_line(data: bytes | bytearray, start: int = 0) -> tuple[int, int | None]:
+    """Find where the headers end and where the body begins, if they end in time.
+
+    Lines may end in CR LF, or in LF alone.
+    """
+    usual = data.find(b"\n\r\n", start, MAX_HEADER_BYTES)
+    bare = data.find(b"\n\n", start, usual if usual >= 0 else MAX_HEADER_BYTES)
+    end = bare if bare >= 0 else usual
+    if end < 0:
+        return len(data), None
+    return end - (data[end - 1 : end] == b"\r"), end + (2 if bare >= 0 else 3)
 
 
 def _read_start(line: str, faults: list[SipError]) -> Request | Response:
@@ -100,11 +112,7 @@ def _read_lines(headers: Headers, lines: list[str], faults: list[SipError]) -> N
     if len(lines) > MAX_HEADERS:
         faults.append(SipError(f"{len(lines)} headers"))
         del lines[MAX_HEADERS:]
-    for line in lines:
-        try:
-            headers.append_line(line)
-        except SipError as error:
-            faults.append(error)
+    faults += [SipError(f"not a header: {line[:60]!r}") for line in headers.read_lines(lines)]
 
 
 def _read_body(message: Message, rest: bytes, faults: list[SipError]) -> None:

@@ -17,7 +17,7 @@ _SIP: Final = re.compile(
         (?:([^@\s<>"]*+)@)?
         (\[[0-9A-Fa-f:.]++(?:%[\w.\-]++)?\]|[A-Za-z0-9._\-]++)
         (?::([0-9]{1,5}))?
-        ((?:;[^;?\s<>"]*+)*+)
+        (;[^?\s<>"]*+)?
         (?:\?([^\s<>"]*+))?""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -25,13 +25,14 @@ _TEL: Final = re.compile(r"""(tel):([^;\s<>"]++)((?:;[^;\s<>"]*+)*+)""", re.IGNO
 _OTHER: Final = re.compile(r"""([A-Za-z][A-Za-z0-9+.\-]*+):[^\s<>"]++""")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Uri:
     """One address.
 
     ``user`` (with a password, if there is one), ``host`` and every parameter
     are verbatim: still escaped, in the case they came in.  A URI that was
-    parsed prints exactly as it was read; :meth:`replace` makes a changed copy.
+    parsed prints exactly as it was read, so it is not to be changed:
+    :meth:`replace` makes a changed copy.
     A URI of an unknown scheme has neither user nor host.
     """
 
@@ -110,8 +111,8 @@ def _uri_params(text: str) -> Params:
     params: Params = {}
     for piece in text.split(";"):
         name, equals, value = piece.partition("=")
-        if name:
-            params.setdefault(name.lower(), value if equals else None)
+        if name and (name := name.lower()) not in params:
+            params[name] = value if equals else None
     return params
 
 

@@ -80,7 +80,7 @@ def test_lists_split_only_at_commas_that_separate(text: str, parts: list[str]) -
     assert split_list(text) == parts
 
 
-@pytest.mark.parametrize("text", ['"a', "<a", '"a\\"', 'x, "'])
+@pytest.mark.parametrize("text", ['"a,', "<a,b", '"a\\",', 'x, "'])
 def test_a_list_left_open_is_refused(text: str) -> None:
     with pytest.raises(SipError):
         split_list(text)
