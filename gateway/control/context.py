@@ -2,18 +2,23 @@
 
 import enum
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from ..realtime.commands import ClientEvent
+from ..realtime.events import ErrorDetail
 from .actions import Action, Answer, HangUp, Log, Reject, SendCommand
 from .events import Event
 from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
 from .timeline import Timeline
 
-__all__ = ["Context", "Mode"]
+__all__ = ["Classify", "Context", "Mode"]
+
+# What an error of the service means for the call.
+Classify: TypeAlias = Callable[[ErrorDetail], Literal["benign", "retry", "terminal"]]
 
 
 class Mode(enum.Enum):
@@ -31,8 +36,9 @@ _LAST: Final = (HangUp, Reject)
 class Context:
     """The facts of one call that more than one part needs, and the actions being gathered."""
 
-    def __init__(self, settings: ControlSettings) -> None:
+    def __init__(self, settings: ControlSettings, classify: Classify) -> None:
         self.settings = settings
+        self.classify = classify
         self.now = 0.0
         self.state = CallState.SETUP
         self.service = Mode.CONNECTING

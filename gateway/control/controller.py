@@ -16,7 +16,7 @@ from ..realtime.events import (
 from .actions import Action, HangUp, Request, Respond, Say, SendText
 from .agenda import Agenda
 from .barge_in import BargeIn
-from .context import Context
+from .context import Classify, Context
 from .digits import Digits
 from .event_table import EVENT_TABLE, OWN_TABLE, UNKNOWN, Part
 from .events import (
@@ -46,9 +46,9 @@ __all__ = ["Controller"]
 class Controller:
     """Decides what one call does about everything that happens to it."""
 
-    def __init__(self, settings: ControlSettings) -> None:
+    def __init__(self, settings: ControlSettings, classify: Classify) -> None:
         self._settings = settings
-        self._context = context = Context(settings)
+        self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
         self._ends_at: float | None = None
         self._speech = Speech()

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import cast
 
 from .actions import Request
+from .context import Classify
 from .controller import Controller
 from .events import Event
 from .settings import ControlSettings
@@ -22,9 +23,11 @@ class Difference:
     replayed: TimelineEntry | None
 
 
-def replay(entries: Iterable[TimelineEntry], settings: ControlSettings) -> list[TimelineEntry]:
+def replay(
+    entries: Iterable[TimelineEntry], settings: ControlSettings, classify: Classify
+) -> list[TimelineEntry]:
     """Return the timeline that today's controller makes of what happened then."""
-    controller = Controller(settings)
+    controller = Controller(settings, classify)
     for entry in entries:
         if entry.kind == "event":
             controller.handle(cast("Event", entry.subject), entry.at)

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..realtime.commands import SessionUpdate
 from ..realtime.events import ErrorEvent, SessionUpdated
-from ..realtime.faults import classify
 from .actions import Answer, HangUp, Play, Reject, Request, Respond, Ring, Transfer
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
@@ -69,7 +68,7 @@ class Service:
                 self._context.is_held = event.is_held
             case LinkLost():
                 self.lose(event.reason)
-            case ErrorEvent() if classify(event.error) == "terminal":
+            case ErrorEvent() if self._context.classify(event.error) == "terminal":
                 self.lose(event.error.message or event.error.code or "terminal error")
             case ErrorEvent():
                 self._context.log(f"service error {event.error.code}: {event.error.message}")

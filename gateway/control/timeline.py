@@ -71,6 +71,10 @@ class Timeline:
         self.dropped = 0
         self._streams: dict[tuple[str, str], TimelineEntry] = {}
 
+    def as_list(self) -> list[dict[str, Any]]:
+        """Return all entries as JSON-ready data."""
+        return [entry.as_dict() for entry in self.entries]
+
     def add_event(self, at: float, event: Event, kind: Kind = "event") -> None:
         """Note an event; a delta after the first of its item only raises a count."""
         name = name_of(event)

@@ -26,7 +26,6 @@ from ..realtime.events import (
     ResponseOutputAudioDone,
     StatusDetails,
 )
-from ..realtime.faults import classify
 from .actions import Respond, Say, Stop
 from .context import Context
 from .events import Event
@@ -213,7 +212,7 @@ class Turns:
                 continue
             if error.code == _IS_ACTIVE or (error.message or "").startswith("Conversation already"):
                 self._refuse(ask)
-            elif classify(error) == "retry":
+            elif self._context.classify(error) == "retry":
                 self._ask = None
                 self._fail(ask.request, error)
             elif ask is self._ask:
@@ -234,7 +233,7 @@ class Turns:
     def _fail(self, request: Say | Respond, error: ErrorDetail) -> None:
         reason = error.message or error.code or "the response failed"
         self._failures += 1
-        if self._failures > _MOST_FAILURES or classify(error) == "terminal":
+        if self._failures > _MOST_FAILURES or self._context.classify(error) == "terminal":
             self._on_failure(reason)
             return
         delay = 0.5 * 2**self._failures
