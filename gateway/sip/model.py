@@ -13,9 +13,10 @@ from .headers import CSeq, NameAddr, Via
 from .status import REASONS
 from .uri import Uri
 
-__all__ = ["MAX_VIAS", "Message", "MessageError", "Request", "Response"]
+__all__ = ["MAX_ADDRESSES", "MAX_VIAS", "Message", "MessageError", "Request", "Response"]
 
 MAX_VIAS: Final = 64
+MAX_ADDRESSES: Final = 256
 
 _T = TypeVar("_T")
 
@@ -74,7 +75,10 @@ class Message:
         return NameAddr.parse(self._only(key))
 
     def _load_addresses(self, key: str) -> list[NameAddr]:
-        return [NameAddr.parse(v) for v in self.headers.values(key) if v != "*"]
+        values = self.headers.values(key)
+        if len(values) > MAX_ADDRESSES:
+            raise SipError(f"{len(values)} addresses in one {key}")
+        return [NameAddr.parse(value) for value in values if value != "*"]
 
     def _load_cseq(self, key: str) -> CSeq:
         return CSeq.parse(self._only(key))
@@ -188,8 +192,11 @@ class Message:
             self._only("content-type")
 
     def __bytes__(self) -> bytes:
+        start = self.start_line
+        if "\n" in start or "\r" in start:
+            raise SipError("the start line would break", status=500)
         lines = self.headers.lines(without="content-length")
-        head = "\r\n".join([self.start_line, *lines, f"Content-Length: {len(self.body)}\r\n\r\n"])
+        head = "\r\n".join([start, *lines, f"Content-Length: {len(self.body)}\r\n\r\n"])
         return head.encode("utf-8", "surrogateescape") + self.body
 
 
@@ -249,8 +256,8 @@ class Response(Message):
 
     @property
     def start_line(self) -> str:
-        """The first line, without its end."""
-        return f"SIP/2.0 {self.status} {self.reason}"
+        """The first line, without its end; a reason of several lines is put on one."""
+        return f"SIP/2.0 {self.status} {' '.join(self.reason.splitlines())}"
 
     def __repr__(self) -> str:
         return f"<Response {self.start_line!r}>"

@@ -236,8 +236,15 @@ def test_everything_has_a_limit() -> None:
     assert refusal(wire(Subject=many)).status == 400
     vias = ", ".join([FIELDS["Via"]] * (MAX_VIAS + 1))
     assert "hops" in str(refusal(wire(Via=vias)))
+    assert "addresses" in str(refusal(wire(Contact=", ".join(["<sip:a@h>"] * 257))))
     assert refusal(wire(Subject="x" * MAX_HEADER_BYTES)).status == 400
     assert refusal(wire(Content_Length=str(MAX_BODY + 1))).status == 513
+
+
+def test_nothing_breaks_out_of_the_start_line() -> None:
+    assert Response(400, "bad\r\nVia: x").start_line == "SIP/2.0 400 bad Via: x"
+    with pytest.raises(SipError):
+        bytes(Request("BYE", "sip:a@h SIP/2.0\r\nVia: x"))
 
 
 def test_a_shallow_read_leaves_the_values_alone() -> None:
