@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from voicecodecs.resample import StreamResampler
 
 from ..errors import ConfigError
+from .formats import Format, split
 
 __all__ = ["MAX_SECONDS", "Prompt"]
 
@@ -25,6 +26,7 @@ class Prompt:
     def __init__(self, samples: Pcm, rate: int) -> None:
         self.rate = rate
         self._at: dict[int, Pcm] = {rate: samples}
+        self._frames: dict[Format, list[bytes]] = {}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -56,6 +58,15 @@ class Prompt:
             samples = resampler.process(np.concatenate([self._at[self.rate], tail]))
             self._at[rate] = samples
         return samples
+
+    def frames(self, target: Format) -> list[bytes]:
+        """Return it as ring frames of a telephone codec; not to be changed."""
+        frames = self._frames.get(target)
+        if frames is None:
+            pcm = self.at(target.rate)
+            pcm = np.pad(pcm, (0, -len(pcm) % target.samples))
+            frames = self._frames[target] = split(target.pack(pcm), target.size)
+        return frames
 
 
 @cache

@@ -1,0 +1,106 @@
+"""The engine without thread, clock or sockets: give it time, and a tick happens.
+
+Lanes are spread over four groups whose ticks are 5 ms apart.  A tick carries out the orders
+that came, sends its group's packets first, because those are due, reads every socket, and
+hands its group's sound on.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from .arrays import LaneArrays
+from .downlink import Downlink
+from .outbox import Outbox, Parcel
+from .receiver import Poller, Receiver
+from .seat import Group, Seat
+from .uplink import Uplink
+
+__all__ = ["GROUPS", "MediaCore"]
+
+GROUPS: Final = 4
+_UPKEEP: Final = 25
+"""Ticks of a group between two looks at what is due now and then."""
+
+
+class MediaCore:
+    """All lanes and what a tick does with them.
+
+    Only :meth:`submit` may be called from another thread than the one that ticks.
+    """
+
+    def __init__(self, capacity: int, poller: Poller, *, media_timeout: float) -> None:
+        self.arrays = LaneArrays(capacity)
+        self.outbox = Outbox()
+        self.receiver = Receiver(self.arrays, poller)
+        self.groups = [Group() for _ in range(GROUPS)]
+        self.ticks = 0
+        self._media_timeout = media_timeout
+        self._orders: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._seats: list[Seat | None] = [None] * capacity
+        self._downlink = Downlink(self.arrays, self.outbox)
+        self._uplink = Uplink(self.arrays, self.outbox, self._hear_tone)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no lane, and nothing to do."""
+        return not self._orders and not any(group.seats for group in self.groups)
+
+    def submit(self, order: Callable[..., None], *args: Any) -> None:
+        """Have ``order(now, *args)`` called at the start of the next tick, of whatever group."""
+        self._orders.append((order, args))
+
+    def sit(self, now: float, seat: Seat) -> None:
+        """Begin to serve a lane."""
+        self._uplink.reset(seat.row)
+        self._seats[seat.row] = seat
+        seat.group.seats.append(seat)
+        seat.sit(now, self.receiver)
+
+    def stand(self, now: float, seat: Seat, done: Callable[[Seat], None]) -> None:
+        """Stop serving a lane; then ``done(seat)`` is called on the loop."""
+        seat.stand(now, self.receiver)
+        seat.group.seats.remove(seat)
+        seat.group.waking.discard(seat)
+        seat.group.is_stale = True
+        self._seats[seat.row] = None
+        self.outbox.parcel.append((done, seat))
+
+    def tick(self, number: int, now: float) -> Parcel:
+        """Run the tick of group ``number``; return what the loop is to be told."""
+        self.ticks += 1
+        orders = self._orders
+        while orders:
+            order, args = orders.popleft()
+            order(now, *args)
+        group = self.groups[number]
+        if group.is_stale:
+            group.sort()
+        if group.plain:
+            self._downlink.tick_plain(group.plain_rows, group.plain, now)
+        if group.special:
+            self._downlink.tick_special(group.special, now)
+            group.is_stale = any(outlet.may_be_plain for outlet in group.special)
+        self.receiver.receive(now)
+        for other in self.groups:
+            if other.waking:
+                _wake(other, now)
+        if len(group.rows):
+            self._uplink.tick(group.rows, group.sources, now)
+        if self.ticks // GROUPS % _UPKEEP == 0:
+            for seat in group.seats:
+                if seat.is_active:
+                    seat.keep_up(now, self._media_timeout)
+        return self.outbox.take(now)
+
+    def _hear_tone(self, row: int, key: str, is_down: bool, duration_ms: int, now: float) -> None:
+        seat = self._seats[row]
+        if seat is not None:
+            seat.hear_tone(key, is_down, duration_ms, now)
+
+
+def _wake(group: Group, now: float) -> None:
+    for seat in tuple(group.waking):
+        seat.intake.wake(now)
+        if not seat.intake.is_waiting:
+            group.waking.discard(seat)

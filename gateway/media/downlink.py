@@ -1,0 +1,57 @@
+"""From the service to the callers: one packet a lane at every tick of its group."""
+
+from collections.abc import Sequence
+
+from .arrays import LaneArrays, Rows
+from .outbox import Outbox
+from .outlet import Outlet
+
+__all__ = ["Downlink"]
+
+
+class Downlink:
+    """Sends a group's packets: headers in bulk, then one system call each."""
+
+    def __init__(self, arrays: LaneArrays, outbox: Outbox) -> None:
+        self._arrays = arrays
+        self._outbox = outbox
+
+    def tick_plain(self, rows: Rows, outlets: Sequence[Outlet], now: float) -> None:
+        """Send one ring frame of each outlet; ``outlets[i]`` is the lane of ``rows[i]``."""
+        arrays = self._arrays
+        sequence = arrays.sequence[rows] + 1
+        timestamp = arrays.timestamp[rows] + arrays.step[rows]
+        arrays.sequence[rows] = arrays.sending_sequence[rows] = sequence
+        arrays.timestamp[rows] = arrays.sending_timestamp[rows] = timestamp
+        arrays.sent[rows] += 1
+        arrays.octets[rows] += arrays.payload_size[rows]
+        for outlet in outlets:
+            playout = outlet.playout
+            frame = playout.take(now)
+            if frame is not None:
+                outlet.payload[:] = frame
+                outlet.is_quiet = False
+            elif not outlet.is_quiet:
+                outlet.payload[:] = outlet.silence
+                outlet.is_quiet = True
+            try:
+                outlet.send(outlet.packet, outlet.remote)  # type: ignore[arg-type]
+            except OSError:
+                outlet.errors += 1
+            if outlet.tape is not None:
+                outlet.tape.say(outlet.silence if frame is None else frame)
+            if playout.events:
+                self.tell(outlet)
+
+    def tick_special(self, outlets: Sequence[Outlet], now: float) -> None:
+        """Send what is due of outlets whose packets are not all alike."""
+        for outlet in outlets:
+            outlet.tick(now)
+            if outlet.playout.events:
+                self.tell(outlet)
+
+    def tell(self, outlet: Outlet) -> None:
+        """Pass on what the ring has to say."""
+        events = outlet.playout.events
+        self._outbox.parcel.extend((outlet.on_event, event) for event in events)
+        events.clear()

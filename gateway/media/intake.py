@@ -1,0 +1,276 @@
+"""Receiving, one packet at a time: everything that is not the one packet that was due.
+
+An intake takes a lane's datagrams from latch to 20 ms frames: source, numbering, order, keys,
+decoding, concealment.  When the stream runs undisturbed it says which packet is due next, and
+the receiver then takes those in bulk, without it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from voicecodecs.resample import StreamResampler
+
+from ..rtp.dtmf import EventReceiver, KeyDown, KeyEvent
+from ..rtp.latch import SymmetricLatch
+from ..rtp.order import Lost
+from ..rtp.packet import RtpPacket
+from ..rtp.receive import Arrival
+from ..sdp.codecs import NOISE
+from ..sdp.negotiate import Codec, Negotiated
+from .arrays import FRAME, HEADER, LaneArrays
+from .bulk import BulkHold, BulkReception
+from .formats import Coder, Format
+from .ports import Address
+
+__all__ = ["PATIENCE", "Intake"]
+
+Pcm: TypeAlias = NDArray[np.int16]
+KeyHandler: TypeAlias = Callable[[KeyEvent, float], None]
+
+PATIENCE: Final = 5
+"""Ticks nothing may arrive before silence goes to the service: longer than a gap is held."""
+
+_MOST_CONCEALED: Final = 10
+"""Packets; a longer gap is a sender that paused, whose silence is put in already."""
+_HISTORY: Final = 3
+"""Frames of the past that a concealer is shown."""
+_VERSION: Final = 2 << 30
+_LAW_OFFSET: Final = {"ulaw": 0, "alaw": 256}
+
+
+class Intake:
+    """One lane's reception.  ``on_key`` is called with each key's down and up."""
+
+    def __init__(self, arrays: LaneArrays, row: int, on_key: KeyHandler) -> None:
+        self.latch = SymmetricLatch()
+        self.reception = BulkReception()
+        self.order = BulkHold()
+        self.format: Format | None = None  # of the last packet decoded
+        self.pieces: list[Pcm] = []  # frames of a wideband lane, in step with its row's
+        self.malformed = 0
+        self.wrong_type = 0
+        self.concealed = 0  # frames made up for lost ones
+        self.overruns = 0  # frames that found the row full
+        self.is_key_down = False
+        self._arrays = arrays
+        self._row = row
+        self._on_key = on_key
+        self._announced: Address | None = None
+        self._types: dict[int, Codec] = {}
+        self._event_receivers: dict[int, EventReceiver] = {}
+        self._coder: Coder | None = None
+        self._payload_type = -1  # the one decoded last
+        self._rest: Pcm = np.zeros(0, np.int16)  # less than a frame
+        self._to_narrow: StreamResampler | None = None
+        self._recent: list[Pcm] = []  # wideband frames, for the concealer
+        self._concealer: Any | None = None
+        self._packet_samples = FRAME
+        self._idle_patience = PATIENCE
+        self._is_held = False
+
+    def configure(self, negotiated: Negotiated) -> None:
+        """Take over what was negotiated, first or again."""
+        self.settle()
+        if negotiated.remote != self._announced:
+            # Where nothing has moved the source stays, known or found out: behind a NAT it
+            # could not be found again while the other side is on hold and silent.
+            self._announced = negotiated.remote
+            self.latch.rearm(negotiated.remote)
+        self._types = negotiated.receive_types
+        self._event_receivers = {
+            number: EventReceiver(clock) for number, clock in negotiated.dtmf_receive_types.items()
+        }
+        self.reception.clock = negotiated.codec.rate
+        self._payload_type = -1
+        self._idle_patience = PATIENCE if negotiated.receives else 0
+        self._mute()
+
+    def hold(self, is_held: bool) -> None:
+        """Let the service hear silence, whatever comes, or stop that."""
+        self._is_held = is_held
+        self._mute()
+
+    def receive(self, data: bytes, source: Address, now: float) -> None:
+        """Take in a datagram that is not, or may not be, the one that was due."""
+        self.settle()
+        packet = RtpPacket.read(data)
+        if packet is None:
+            self.malformed += 1
+            return
+        events = self._event_receivers.get(packet.payload_type)
+        if events is None and packet.payload_type not in self._types:
+            self.wrong_type += 1
+            return
+        if not self.latch.accept(source, packet.ssrc, now):
+            return
+        arrival = self.reception.receive(packet, now, is_event=events is not None)
+        if events is not None:
+            self._hear_keys(events.receive(packet, now), now)
+        if arrival is Arrival.FOREIGN:
+            return
+        if arrival is Arrival.RESTARTED:
+            self.order.reset()
+            self._rest = self._rest[:0]
+        self._arrays.heard_at[self._row] = now
+        self.order.push(packet, now)
+        self._forward(now)
+
+    def add_silence(self) -> None:
+        """Keep a wideband lane's frames in step with a silent one that was put into its row."""
+        assert self.format is not None
+        self.pieces.append(np.zeros(self.format.samples, np.int16))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether :meth:`wake` must be called at the next ticks."""
+        return self.is_key_down or self.order.deadline is not None
+
+    def wake(self, now: float) -> None:
+        """Give up gaps that stayed open, and let go of keys whose packets stopped."""
+        for receiver in self._event_receivers.values():
+            self._hear_keys(receiver.wake(now), now)
+        if self.order.deadline is not None and now >= self.order.deadline:
+            self._forward(now)
+
+    def settle(self) -> None:
+        """Make statistics and order cover what was taken in bulk, and end the bulk for now."""
+        arrays, row = self._arrays, self._row
+        arrays.due_size[row] = 0
+        count = int(arrays.bulk[row])
+        if not count:
+            return
+        arrays.bulk[row] = 0
+        next_sequence = int(arrays.due[row, 0]) & 0xFFFF
+        last_timestamp = (int(arrays.due[row, 1]) - FRAME) & 0xFFFFFFFF
+        self.order.advance(next_sequence, count)
+        self.reception.advance(
+            (next_sequence - 1) & 0xFFFF,
+            last_timestamp,
+            float(arrays.heard_at[row]),
+            count,
+            float(arrays.jitter[row]),
+        )
+
+    def _hear_keys(self, keys: list[KeyEvent], now: float) -> None:
+        for key in keys:
+            self.is_key_down = isinstance(key, KeyDown)
+            self._arrays.detects[self._row] = False
+            self._mute()
+            self._on_key(key, now)
+
+    def _mute(self) -> None:
+        # The tone that some senders let through beside the event is not for the service.
+        is_muted = self.is_key_down or self._is_held
+        self._arrays.is_muted[self._row] = is_muted
+        self._arrays.patience[self._row] = 0 if is_muted else self._idle_patience
+
+    def _forward(self, now: float) -> None:
+        """Decode what is in order now, and say what is due next if nothing is held."""
+        last: RtpPacket | None = None
+        for item in self.order.pop(now):
+            if isinstance(item, Lost):
+                self._conceal(item.count)
+                last = None
+            elif (codec := self._types.get(item.payload_type)) is None:
+                last = None  # a key: its place in the numbering is all that counts here
+            elif codec.name.upper() == NOISE:
+                last = None
+                self._arrays.patience[self._row] = 0  # the sender is silent until it says more
+            else:
+                last = item
+                if not self._arrays.is_muted[self._row]:
+                    self._arrays.patience[self._row] = self._idle_patience
+                self._decode(item, codec)
+        if last is not None and self.order.deadline is None:
+            self._expect(last)
+
+    def _expect(self, last: RtpPacket) -> None:
+        """Let the receiver take the packets that follow ``last`` in bulk, where it can."""
+        format_ = self.format
+        is_plain = format_ is not None and format_.law and len(last.payload) == FRAME
+        if not (is_plain and self.latch.is_locked and self.reception.ssrc == last.ssrc):
+            return
+        if len(self._rest) or self._concealer is not None or self.is_key_down:
+            return
+        assert format_ is not None
+        arrays, row = self._arrays, self._row
+        sequence = (last.sequence + 1) & 0xFFFF
+        arrays.due[row, 0] = _VERSION | last.payload_type << 16 | sequence
+        arrays.due[row, 1] = (last.timestamp + FRAME) & 0xFFFFFFFF
+        arrays.due[row, 2] = last.ssrc
+        arrays.law[row] = _LAW_OFFSET[format_.law]
+        arrays.jitter[row] = self.reception.jitter_units
+        arrays.due_size[row] = HEADER + FRAME
+
+    def _decode(self, packet: RtpPacket, codec: Codec) -> None:
+        if packet.payload_type != self._payload_type:
+            self._change(packet.payload_type, codec)
+        assert self.format is not None
+        if self._coder is not None:
+            pcm = self._coder.decode(packet.payload)
+        else:
+            pcm = self.format.unpack(packet.payload)
+        self._packet_samples = len(pcm) or self._packet_samples
+        if self._concealer is not None:
+            pcm = self._concealer.good(pcm)
+            self._concealer = None
+        self._deliver(pcm, is_made_up=False)
+        self._arrays.filled[self._row] = 0
+
+    def _change(self, payload_type: int, codec: Codec) -> None:
+        """Begin to decode another payload type."""
+        new = Format.of(codec)
+        if self.format is None or new.rate != self.format.rate:
+            self._rest = self._rest[:0]
+            self._concealer = None
+            self.pieces.clear()
+            self._recent.clear()
+            self._to_narrow = StreamResampler(new.rate, 8000) if new.rate != 8000 else None
+            self._arrays.head[self._row] = self._arrays.tail[self._row]
+            self._arrays.is_wide[self._row] = self._to_narrow is not None
+        self._coder = new.coder()
+        self.format = new
+        self._payload_type = payload_type
+
+    def _conceal(self, packets: int) -> None:
+        """Put something in the place of packets that will not come."""
+        if self.format is None or packets > _MOST_CONCEALED:
+            return
+        filled = int(self._arrays.filled[self._row]) * self.format.samples
+        missing = packets * self._packet_samples - filled
+        if missing <= 0:
+            return
+        if self._concealer is None:
+            from voicecodecs.plc import Concealer
+
+            self._concealer = Concealer(self.format.rate)
+            for frame in self._past():
+                self._concealer.good(frame)
+        pcm = self._concealer.lost(missing)
+        self.concealed += max(1, missing // self.format.samples)
+        self._deliver(pcm, is_made_up=True)
+
+    def _past(self) -> list[Pcm]:
+        if self._to_narrow is not None:
+            return self._recent
+        past = self._arrays.history(self._row, _HISTORY)
+        return list(past.reshape(-1, FRAME))
+
+    def _deliver(self, pcm: Pcm, *, is_made_up: bool) -> None:
+        """Cut what was decoded into frames and queue them for the uplink."""
+        assert self.format is not None
+        if len(self._rest):
+            pcm = np.concatenate([self._rest, pcm])
+        size = self.format.samples
+        whole = len(pcm) - len(pcm) % size
+        self._rest = pcm[whole:].copy()
+        for start in range(0, whole, size):
+            frame = pcm[start : start + size]
+            narrow = frame if self._to_narrow is None else self._to_narrow.process(frame)
+            if not self._arrays.push(self._row, narrow, is_made_up):
+                self.overruns += 1
+            elif self._to_narrow is not None:
+                self.pieces.append(frame)
+                self._recent = [*self._recent[-_HISTORY + 1 :], frame]

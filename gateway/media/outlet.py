@@ -1,0 +1,189 @@
+"""Sending to one caller: where to, as what, and everything that is not a plain packet."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from ..rtp.dtmf import EventPayload
+from ..rtp.packet import pack_header
+from ..sdp.negotiate import Negotiated
+from .arrays import HEADER, LaneArrays
+from .events import LaneEvent
+from .formats import PCMU, Coder, Format
+from .keys import KeyQueue, tone_frames
+from .playout import Playout
+from .ports import Address, Port
+from .tape import Tape
+
+__all__ = ["Outlet"]
+
+_MARKER: Final = 0x80
+
+
+class Outlet:
+    """One lane's sending side.
+
+    It *is plain* while each tick is one packet of one ring frame; then the downlink writes
+    its header together with all others, and this object only lends its parts.
+    """
+
+    def __init__(
+        self,
+        arrays: LaneArrays,
+        row: int,
+        port: Port,
+        ssrc: int,
+        on_event: Callable[[LaneEvent], None],
+    ) -> None:
+        self.playout = Playout()
+        self.remote: Address | None = None
+        self.send = port.sendto
+        self.on_event = on_event
+        self.format: Format = PCMU
+        self.silence = PCMU.silence
+        self.is_quiet = False  # the packet holds silence already
+        self.is_plain = False
+        self.is_allowed = False  # by the negotiated direction
+        self.is_held = False
+        self.tape: Tape | None = None
+        self.errors = 0
+        self.ssrc = ssrc
+        self._arrays = arrays
+        self._row = row
+        self._needs_marker = True
+        self._coder: Coder | None = None
+        self._keys: KeyQueue | None = None
+        self._key_type = 0
+        self._tones: deque[bytes] = deque()
+        self._gathered = b""
+        self._packet_size = 0  # bytes of payload in a packet; 0 for what a tick makes
+        self._payload_type = 0
+        self.packet = memoryview(b"")
+        self.payload = memoryview(bytearray())
+        self._begin_packets()
+
+    def configure(self, negotiated: Negotiated, target: Format) -> None:
+        """Send as negotiated from now on."""
+        self._coder = target.coder()
+        self.format = target
+        self.silence = target.silence
+        self._gathered = b""
+        self._tones.clear()
+        if self.tape is not None:
+            self.tape.change(target)
+        self._payload_type = negotiated.codec.payload_type
+        self._packet_size = 0
+        if negotiated.ptime != 20 and target.name.lower() != "opus":
+            per_tick = target.size if target.is_coded else target.size // 4
+            self._packet_size = per_tick * negotiated.ptime // 20
+        if negotiated.dtmf_send_type is None:
+            self._keys = None
+        else:
+            self._key_type = negotiated.dtmf_send_type
+            self._keys = KeyQueue(negotiated.dtmf_send_clock)
+        self.is_allowed = negotiated.sends
+        self.remote = negotiated.remote if self.remote is None else self.remote
+        self._needs_marker = True
+        self._begin_packets()
+
+    def _begin_packets(self) -> None:
+        """Lay out the row's packet for the present format."""
+        arrays, row = self._arrays, self._row
+        header = pack_header(self._payload_type, 0, 0, self.ssrc)
+        packet = memoryview(arrays.sending[row])
+        packet[:HEADER] = header
+        size = self.format.size
+        self.packet = packet[: HEADER + size]
+        self.payload = packet[HEADER : HEADER + size]
+        self.is_quiet = False
+        self.is_plain = False
+        arrays.step[row] = self.format.step
+        arrays.payload_size[row] = size
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether packets go out at all."""
+        return self.is_allowed and self.remote is not None
+
+    @property
+    def may_be_plain(self) -> bool:
+        """Whether every tick is one packet of one ring frame now."""
+        return (
+            self.format.is_coded
+            and not self._packet_size
+            and not self._needs_marker
+            and not self._tones
+            and not self.is_held
+            and not (self._keys is not None and self._keys.is_busy)
+        )
+
+    def resume(self) -> None:
+        """Mark the next packet as the first of a spurt, after a pause."""
+        self._needs_marker = True
+        self.is_plain = False
+
+    def press(self, digits: str, duration_ms: int, gap_ms: int) -> None:
+        """Send keys, as events if the peer takes them, else as tones."""
+        if self._keys is not None:
+            self._keys.add(digits, duration_ms, gap_ms)
+        else:
+            self._tones.extend(tone_frames(digits, duration_ms, gap_ms, self.format))
+        self.is_plain = False
+
+    def tick(self, now: float) -> None:
+        """Send what is due at this tick, packet by packet."""
+        arrays, row = self._arrays, self._row
+        step = int(arrays.step[row])
+        timestamp = (int(arrays.timestamp[row]) + step) & 0xFFFFFFFF
+        event = self._keys.tick(timestamp) if self._keys is not None else None
+        if event is not None:
+            arrays.timestamp[row] = timestamp
+            self._gathered = b""
+            self._needs_marker = True
+            self._send_key(event)
+            return
+        payload = self._next_payload(now)
+        if not self._packet_size:
+            arrays.timestamp[row] = timestamp
+            self._send(payload, timestamp)
+            return
+        self._gathered += payload
+        size = self._packet_size
+        while len(self._gathered) >= size:
+            # The clock counts what was sent, so it stands at the end of the packet before.
+            timestamp = (int(arrays.timestamp[row]) + step * size // len(payload)) & 0xFFFFFFFF
+            arrays.timestamp[row] = timestamp
+            self._send(self._gathered[:size], timestamp)
+            self._gathered = self._gathered[size:]
+
+    def _next_payload(self, now: float) -> bytes:
+        frame = None
+        if self._tones:
+            frame = self._tones.popleft()
+        elif not self.is_held:
+            frame = self.playout.take(now)
+        frame = self.silence if frame is None else frame
+        if self.tape is not None:
+            self.tape.say(frame)
+        if self._coder is None:
+            return frame
+        return self._coder.encode(self.format.unpack(frame))
+
+    def _send(self, payload: bytes, timestamp: int) -> None:
+        marker, self._needs_marker = self._needs_marker, False
+        self._put(self._payload_type, timestamp, payload, marker=marker)
+
+    def _send_key(self, event: EventPayload) -> None:
+        self._put(self._key_type, event.timestamp, event.payload, marker=event.marker)
+
+    def _put(self, payload_type: int, timestamp: int, payload: bytes, *, marker: bool) -> None:
+        arrays, row = self._arrays, self._row
+        sequence = (int(arrays.sequence[row]) + 1) & 0xFFFF
+        arrays.sequence[row] = sequence
+        arrays.sent[row] += 1
+        arrays.octets[row] += len(payload)
+        header = pack_header(payload_type, sequence, timestamp, self.ssrc, marker)
+        try:
+            self.send(header + payload, self.remote)  # type: ignore[arg-type]
+        except OSError:
+            self.errors += 1

@@ -1,0 +1,323 @@
+"""A lane as the media thread knows it: both directions, reports, recording, and its orders.
+
+Every method is called on the media thread with the time first, either at a tick or because
+the lane's owner asked for it.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from ..rtp.dtmf import KeyDown, KeyEvent
+from ..rtp.packet import is_rtcp
+from ..rtp.quality import mos, r_factor
+from ..rtp.report import ReportSession
+from ..sdp.negotiate import Negotiated
+from .arrays import PACKET, LaneArrays, Rows
+from .events import KeyPressed, LaneEvent, Mark, MediaTimeout, RecordingStopped
+from .formats import Format, reframe
+from .intake import Intake
+from .outbox import Outbox
+from .outlet import Outlet
+from .ports import Address, Port, PortPair
+from .receiver import Inlet, Receiver
+from .recorder import Recorder, Recording
+from .stats import LaneStats
+from .tape import Tape
+from .transcode import ServiceAudio
+from .uplink import Source
+
+__all__ = ["Group", "Seat"]
+
+REPORT_INTERVAL: Final = 5.0
+"""Seconds between RTCP reports."""
+
+_MOST_LEFT_OVER: Final = 1000
+_TARGET_DELAY: Final = 0.060
+"""Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
+
+
+class Group:
+    """The lanes of one beat, sorted by what a tick must do with them."""
+
+    def __init__(self) -> None:
+        self.seats: list[Seat] = []
+        self.is_stale = False  # some lane is new, or must be treated otherwise
+        self.rows: Rows = np.zeros(0, np.intp)
+        self.sources: list[Source] = []
+        self.plain_rows: Rows = np.zeros(0, np.intp)
+        self.plain: list[Outlet] = []
+        self.special: list[Outlet] = []
+        self.waking: set[Seat] = set()  # with an open gap or a key down
+
+    def sort(self) -> None:
+        """Sort the lanes anew."""
+        self.is_stale = False
+        active = [seat for seat in self.seats if seat.is_active]
+        self.rows = np.array([seat.row for seat in active], np.intp)
+        self.sources = [seat.source for seat in active]
+        sending = [seat for seat in active if seat.outlet.is_sending]
+        for seat in sending:
+            seat.outlet.is_plain = seat.outlet.may_be_plain
+        plain = [seat for seat in sending if seat.outlet.is_plain]
+        self.plain_rows = np.array([seat.row for seat in plain], np.intp)
+        self.plain = [seat.outlet for seat in plain]
+        self.special = [seat.outlet for seat in sending if not seat.outlet.is_plain]
+
+
+class Seat:
+    """One row of the engine, taken by one lane."""
+
+    def __init__(
+        self,
+        arrays: LaneArrays,
+        outbox: Outbox,
+        row: int,
+        pair: PortPair,
+        ssrc: int,
+        group: "Group",
+        *,
+        on_event: Callable[[LaneEvent], None],
+        on_audio: Callable[[bytes], None],
+        uplink: ServiceAudio | None,
+        detects: bool,
+    ) -> None:
+        self.row = row
+        self.pair = pair
+        self.intake = Intake(arrays, row, self._hear_key)
+        self.source = Source(self.intake, uplink, on_audio)
+        self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
+        self.reports = ReportSession(ssrc, f"{ssrc:08x}@{pair.host}", 8000, self.intake.reception)
+        self.is_active = False  # something was negotiated
+        self.group = group
+        self._arrays = arrays
+        self._outbox = outbox
+        self._on_event = on_event
+        self._detects = detects
+        self._inlet: Inlet | None = None
+        self._negotiated: Negotiated | None = None
+        self._remote_rtcp: Address | None = None
+        self._report_at = 0.0
+        self._is_silence_told = False
+
+    def sit(self, now: float, receiver: Receiver) -> None:
+        """Take the row."""
+        self._arrays.output[self.row] = self.source.output
+        self._arrays.detects[self.row] = self._detects
+        for port in (self.pair.rtp, self.pair.rtcp):
+            _empty(port)
+        self._inlet = receiver.add(self.pair.rtp, self.row, self._receive, is_bulk=True)
+        receiver.add(self.pair.rtcp, self.row, self._receive_report)
+        self._arrays.heard_at[self.row] = now
+
+    def configure(self, now: float, negotiated: Negotiated) -> None:
+        """Send and receive as negotiated, at first or from now on."""
+        if negotiated is self._negotiated:
+            return
+        is_moved = self._negotiated is None or negotiated.remote != self._negotiated.remote
+        self._negotiated = negotiated
+        self._remote_rtcp = negotiated.remote_rtcp
+        outlet, old = self.outlet, self.outlet.format
+        new = Format.of(negotiated.codec)
+        if new != old:
+            outlet.playout.convert(lambda frames: reframe(frames, old, new))
+        self.intake.configure(negotiated)
+        outlet.configure(negotiated, new)
+        if is_moved:
+            outlet.remote = negotiated.remote
+            if self._inlet is not None:
+                self._inlet.source = None
+        self.reports.clock = new.clock
+        self._arrays.heard_at[self.row] = now
+        self._is_silence_told = False
+        if not self.is_active:
+            self._report_at = now + REPORT_INTERVAL
+        self.is_active = self.group.is_stale = True
+
+    def append(
+        self, now: float, frames: Sequence[bytes], of: Format, mark: Mark, received_ms: float
+    ) -> None:
+        """Queue the service's audio."""
+        del now
+        self.outlet.playout.append(self._fit(frames, of), mark, received_ms)
+
+    def append_prompt(
+        self, now: float, frames: Sequence[bytes], of: Format, prompt_id: str, repeat: bool
+    ) -> None:
+        """Queue a prompt."""
+        del now
+        self.outlet.playout.append_prompt(self._fit(frames, of), prompt_id, is_repeated=repeat)
+
+    def _fit(self, frames: Sequence[bytes], of: Format) -> Sequence[bytes]:
+        """Return the frames in the lane's own format, which may have changed meanwhile."""
+        return frames if of == self.outlet.format else reframe(frames, of, self.outlet.format)
+
+    def finish(self, now: float, response_id: str) -> None:
+        """Expect no more of a response."""
+        del now
+        self.outlet.playout.finish(response_id)
+
+    def flush(self, now: float) -> None:
+        """Empty the ring."""
+        self.outlet.playout.flush(now)
+        self._tell_playout()
+
+    def hold(self, now: float, is_held: bool) -> None:
+        """Let silence take the place of both directions, or stop that."""
+        del now
+        self.outlet.is_held = is_held
+        self.outlet.resume()
+        self.intake.hold(is_held)
+        self.group.is_stale = True
+
+    def press(self, now: float, digits: str, duration_ms: int, gap_ms: int) -> None:
+        """Send keys."""
+        del now
+        self.outlet.press(digits, duration_ms, gap_ms)
+        self.group.is_stale = True
+
+    def record(self, now: float, recorder: Recorder, path: str, rate: int | None) -> None:
+        """Begin a recording, in place of any other."""
+        self.stop_recording(now)
+        of = self.outlet.format
+        recording = recorder.start(path, rate or of.rate, self._recorded)
+        tape = Tape(recorder, recording, of)
+        self.outlet.tape = self.source.tape = tape
+        self._arrays.is_taped[self.row] = True
+
+    def stop_recording(self, now: float) -> None:
+        """End the recording, if there is one."""
+        del now
+        tape = self.source.tape
+        if tape is not None:
+            self.outlet.tape = self.source.tape = None
+            self._arrays.is_taped[self.row] = False
+            tape.stop()
+
+    def stand(self, now: float, receiver: Receiver) -> None:
+        """Leave the row; the ports go on being drained."""
+        self.stop_recording(now)
+        if self.is_active and self._remote_rtcp is not None:
+            self.intake.settle()
+            self._count_sent(now)
+            self._send_report(self.reports.goodbye(now))
+        receiver.drain_only(self.pair.rtp)
+        receiver.drain_only(self.pair.rtcp)
+        self.is_active = False
+        self._arrays.clear(self.row)
+
+    def keep_up(self, now: float, timeout: float) -> None:
+        """Do what is due now and then: reports, and saying that nothing comes."""
+        if now >= self._report_at:
+            self._report_at = now + REPORT_INTERVAL
+            if self._remote_rtcp is not None:
+                self.intake.settle()
+                self._count_sent(now)
+                self._send_report(self.reports.report(now))
+        silent = now - float(self._arrays.heard_at[self.row])
+        if silent < timeout:
+            self._is_silence_told = False
+        elif not self._is_silence_told and self._negotiated and self._negotiated.receives:
+            self._is_silence_told = True
+            self._tell(MediaTimeout(silent, now))
+
+    def stats(self) -> LaneStats:
+        """Return the figures so far; safe from any thread."""
+        intake, outlet, reports = self.intake, self.outlet, self.reports
+        reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
+        codec = (intake.format or outlet.format).name
+        delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
+        return LaneStats(
+            codec=codec,
+            packets_received=reception.packets + bulk,
+            packets_sent=int(self._arrays.sent[self.row]),
+            lost=max(0, reception.lost),
+            late=intake.order.late,
+            duplicates=intake.order.duplicates,
+            concealed=intake.concealed,
+            malformed=intake.malformed,
+            wrong_type=intake.wrong_type,
+            wrong_source=intake.latch.foreign,
+            wrong_ssrc=reception.foreign,
+            overruns=intake.overruns,
+            underruns=outlet.playout.underruns,
+            dropped_playout=outlet.playout.dropped,
+            send_errors=outlet.errors,
+            jitter=reception.jitter,
+            round_trip=reports.round_trip,
+            remote_loss=reports.remote_loss,
+            mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),
+        )
+
+    def hear_tone(self, key: str, is_down: bool, duration_ms: int, now: float) -> None:
+        """Pass on a key that was heard in the sound."""
+        self._tell(KeyPressed(key, "inband", is_down, duration_ms, now))
+
+    def _receive(self, data: bytes, source: Address, now: float) -> None:
+        if self._negotiated is None:
+            return
+        if self._negotiated.is_rtcp_mux and is_rtcp(data):
+            self._receive_report(data, source, now)
+            return
+        intake, inlet = self.intake, self._inlet
+        intake.receive(data, source, now)
+        if intake.is_waiting:
+            self.group.waking.add(self)
+        if inlet is None or not intake.latch.is_locked or intake.latch.remote == inlet.source:
+            return
+        inlet.source = self.outlet.remote = intake.latch.remote
+        self.group.is_stale = True
+
+    def _receive_report(self, data: bytes, source: Address, now: float) -> None:
+        latch = self.intake.latch
+        if self._negotiated is None or latch.remote is None or source[0] != latch.remote[0]:
+            self.intake.latch.foreign += 1
+            return
+        self._remote_rtcp = source
+        self.reports.receive(data, now)
+
+    def _count_sent(self, now: float) -> None:
+        arrays, row, reports = self._arrays, self.row, self.reports
+        count = int(arrays.sent[row])
+        if count > reports.packets_sent:
+            reports.sent(int(arrays.timestamp[row]), 0, now)
+            reports.packets_sent = count
+            reports.octets_sent = int(arrays.octets[row])
+
+    def _send_report(self, report: bytes) -> None:
+        if self._remote_rtcp is None:
+            return
+        is_mux = self._negotiated is not None and self._negotiated.is_rtcp_mux
+        port = self.pair.rtp if is_mux else self.pair.rtcp
+        try:
+            port.sendto(report, self._remote_rtcp)
+        except OSError:
+            self.outlet.errors += 1
+
+    def _hear_key(self, key: KeyEvent, now: float) -> None:
+        is_down = isinstance(key, KeyDown)
+        duration = 0 if isinstance(key, KeyDown) else key.duration_ms
+        self._tell(KeyPressed(key.key, "rfc4733", is_down, duration, now))
+
+    def _recorded(self, recording: Recording, problem: str) -> None:
+        """Tell the end of a recording; called on the writer's thread."""
+        path, on_event = recording.path, self._on_event
+        self._outbox.add_late(lambda now: (on_event, RecordingStopped(path, now, problem)))
+
+    def _tell(self, event: LaneEvent) -> None:
+        self._outbox.parcel.append((self._on_event, event))
+
+    def _tell_playout(self) -> None:
+        for event in self.outlet.playout.events:
+            self._tell(event)
+        self.outlet.playout.events.clear()
+
+
+def _empty(port: Port) -> None:
+    """Throw away what came for the lane that had this port before."""
+    scratch = memoryview(bytearray(PACKET))
+    with contextlib.suppress(OSError):
+        for _ in range(_MOST_LEFT_OVER):
+            port.recvfrom_into(scratch)

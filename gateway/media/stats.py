@@ -1,0 +1,75 @@
+"""What a lane and the engine have counted so far."""
+
+from dataclasses import dataclass
+
+__all__ = ["EngineStats", "LaneStats"]
+
+
+@dataclass(slots=True)
+class LaneStats:
+    """One call's media in figures.
+
+    Attributes:
+        codec: the codec being received, or sent as long as nothing was.
+        packets_received: RTP packets of the call's own source.
+        packets_sent: RTP packets sent, keys included.
+        lost: packets that never came, by their numbers.
+        late: packets that came after their place had been given up.
+        duplicates: second copies.
+        concealed: frames made up in place of lost ones.
+        malformed: datagrams that are not RTP version 2.
+        wrong_type: packets of a payload type that was not agreed.
+        wrong_source: packets from an address that is not the call's.
+        wrong_ssrc: packets of another SSRC, or far out of sequence.
+        overruns: frames dropped because too many came at once.
+        underruns: ticks in mid-response for which the service had sent no audio.
+        dropped_playout: frames the service sent beyond what a ring holds.
+        send_errors: packets the system would not send.
+        jitter: interarrival jitter, seconds.
+        round_trip: seconds, if the other side's reports tell.
+        remote_loss: part of our packets lost at the other side, 0 to 1, if it tells.
+        mos: estimated opinion score of what we hear, 1 to 4.5.
+
+    """
+
+    codec: str = ""
+    packets_received: int = 0
+    packets_sent: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicates: int = 0
+    concealed: int = 0
+    malformed: int = 0
+    wrong_type: int = 0
+    wrong_source: int = 0
+    wrong_ssrc: int = 0
+    overruns: int = 0
+    underruns: int = 0
+    dropped_playout: int = 0
+    send_errors: int = 0
+    jitter: float = 0.0
+    round_trip: float | None = None
+    remote_loss: float | None = None
+    mos: float = 4.5
+
+
+@dataclass(slots=True)
+class EngineStats:
+    """The media thread in figures.
+
+    Attributes:
+        lanes: lanes open now.
+        ticks: group ticks run.
+        skipped: group ticks left out after a stall.
+        lateness_sum: seconds by which ticks began late, all together.
+        lateness_max: seconds by which the latest began late, since this was last read.
+        dropped_parcels: ticks whose audio was dropped because the event loop had stopped taking it.
+
+    """
+
+    lanes: int = 0
+    ticks: int = 0
+    skipped: int = 0
+    lateness_sum: float = 0.0
+    lateness_max: float = 0.0
+    dropped_parcels: int = 0

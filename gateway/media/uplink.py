@@ -1,0 +1,214 @@
+"""From the callers to the service: a group's frames, in as few numpy calls as there can be.
+
+The stream to the service is continuous.  A lane's frames go on as they come; when none has
+come for longer than a gap is held, silence takes their place, because the service's clock
+counts the audio written to it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from voicecodecs.dtmf import DtmfDetector
+from voicecodecs.g711 import encode_alaw, encode_ulaw
+from voicecodecs.resample import Resampler, StreamResampler, to_int16
+
+from .arrays import SLOTS, LaneArrays, Output, Rows
+from .intake import Intake
+from .outbox import Outbox
+from .tape import Tape
+from .transcode import SERVICE_RATE, ServiceAudio
+
+__all__ = ["Source", "Uplink"]
+
+Pcm: TypeAlias = NDArray[np.int16]
+InbandHandler: TypeAlias = Callable[[int, str, bool, int, float], None]
+
+_NARROW: Final = 8000
+_OUTPUTS: Final[dict[ServiceAudio | None, Output]] = {
+    None: Output.NONE,
+    "pcm24": Output.PCM24,
+    "pcmu": Output.PCMU,
+    "pcma": Output.PCMA,
+}
+
+
+class Source:
+    """One lane as the uplink sees it."""
+
+    __slots__ = ("_rate", "_resampler", "intake", "on_audio", "output", "tape")
+
+    def __init__(
+        self, intake: Intake, audio: ServiceAudio | None, on_audio: Callable[[bytes], None]
+    ) -> None:
+        self.intake = intake
+        self.on_audio = on_audio
+        self.output = _OUTPUTS[audio]
+        self.tape: Tape | None = None
+        self._rate = 0
+        self._resampler: StreamResampler | None = None
+
+    def convert(self, pcm: Pcm, rate: int) -> bytes:
+        """Turn a wideband frame at ``rate`` into the service's format."""
+        wanted = SERVICE_RATE if self.output is Output.PCM24 else _NARROW
+        if rate != wanted:
+            if self._resampler is None or rate != self._rate:
+                self._resampler = StreamResampler(rate, wanted)
+                self._rate = rate
+            pcm = self._resampler.process(pcm)
+        return _pack(pcm, self.output)
+
+
+def _pack(pcm: Pcm, output: Output) -> bytes:
+    match output:
+        case Output.PCMU:
+            return encode_ulaw(pcm).tobytes()
+        case Output.PCMA:
+            return encode_alaw(pcm).tobytes()
+        case _:
+            return pcm.tobytes()
+
+
+class Uplink:
+    """Takes decoded frames from the rows, hears keys in them, and hands them to the loop.
+
+    ``on_key`` is called with row, key, whether it went down, milliseconds it was down, and now.
+    """
+
+    def __init__(self, arrays: LaneArrays, outbox: Outbox, on_key: InbandHandler) -> None:
+        self._arrays = arrays
+        self._outbox = outbox
+        self._on_key = on_key
+        self._detector = DtmfDetector(arrays.capacity)
+        self._resampler = Resampler(_NARROW, SERVICE_RATE, arrays.capacity)
+        self._pressed_at: dict[int, int] = {}
+
+    def reset(self, row: int) -> None:
+        """Forget a row's past, for a new lane."""
+        self._detector.reset(row)
+        self._resampler.reset(row)
+        self._pressed_at.pop(row, None)
+
+    def tick(self, rows: Rows, sources: Sequence[Source], now: float) -> None:
+        """Hand on what has come for a group; ``sources[i]`` is the lane of ``rows[i]``."""
+        arrays = self._arrays
+        has_frame = arrays.tail[rows] > arrays.head[rows]
+        if has_frame.all():
+            arrays.starved[rows] = 0
+        else:
+            has_frame |= self._fill(rows, sources, has_frame)
+        chosen, lanes = rows, sources
+        while has_frame.any():
+            if not has_frame.all():
+                some = np.flatnonzero(has_frame)
+                chosen, lanes = chosen[some], [lanes[i] for i in some.tolist()]
+            self._hand_on(chosen, lanes, now)
+            has_frame = arrays.tail[chosen] > arrays.head[chosen]
+
+    def _fill(
+        self, rows: Rows, sources: Sequence[Source], has_frame: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Put a silent frame into each row that has waited long enough; say which."""
+        arrays = self._arrays
+        starved = np.where(has_frame, 0, arrays.starved[rows] + 1)
+        arrays.starved[rows] = starved
+        is_silent: NDArray[np.bool_] = starved > arrays.patience[rows]
+        silent = rows[is_silent]
+        if len(silent):
+            slots = arrays.tail[silent] % SLOTS
+            arrays.frames[silent, slots] = 0
+            arrays.made_up[silent, slots] = True
+            arrays.tail[silent] += 1
+            arrays.filled[silent] += 1
+            for index in np.flatnonzero(is_silent & arrays.is_wide[rows]).tolist():
+                sources[index].intake.add_silence()
+        return is_silent
+
+    def _hand_on(self, rows: Rows, sources: Sequence[Source], now: float) -> None:
+        """Take one frame of every row, and send it on."""
+        arrays = self._arrays
+        slots = arrays.head[rows] % SLOTS
+        frames = arrays.frames[rows, slots]
+        made_up = arrays.made_up[rows, slots]
+        arrays.head[rows] += 1
+        if arrays.is_taped[rows].any():
+            self._record(rows, sources, frames)
+
+        is_squelched = arrays.is_muted[rows]
+        if (detects := arrays.detects[rows]).any():
+            is_squelched |= self._detect(rows, frames, made_up, detects, now)
+        if is_squelched.any():
+            frames[is_squelched] = 0
+        wide = arrays.is_wide[rows]
+        if wide.any():
+            self._send_wide(np.flatnonzero(wide), sources, is_squelched)
+        outputs = np.where(wide, Output.NONE, arrays.output[rows])
+        for output in (Output.PCM24, Output.PCMU, Output.PCMA):
+            chosen = np.flatnonzero(outputs == output)
+            if len(chosen) == len(rows):
+                self._send(output, rows, frames, sources)
+                return
+            if len(chosen):
+                lanes = [sources[i] for i in chosen.tolist()]
+                self._send(output, rows[chosen], frames[chosen], lanes)
+
+    def _detect(
+        self,
+        rows: Rows,
+        frames: Pcm,
+        made_up: NDArray[np.bool_],
+        detects: NDArray[np.bool_],
+        now: float,
+    ) -> NDArray[np.bool_]:
+        """Hear keys; say in which rows a tone is so far only suspected."""
+        detector = self._detector
+        if detects.all():
+            edges = detector.process(frames, rows, made_up)
+        else:
+            edges = detector.process(frames[detects], rows[detects], made_up[detects])
+        for edge in edges:
+            duration = 0
+            if edge.is_on:
+                self._pressed_at[edge.row] = edge.sample
+            else:
+                duration = (edge.sample - self._pressed_at.pop(edge.row, edge.sample)) // 8
+            self._on_key(edge.row, edge.key, edge.is_on, duration, now)
+        suspected: NDArray[np.bool_] = detector.maybe[rows] & detects
+        return suspected
+
+    def _record(self, rows: Rows, sources: Sequence[Source], frames: Pcm) -> None:
+        for index in np.flatnonzero(self._arrays.is_taped[rows]).tolist():
+            source = sources[index]
+            if source.tape is None:
+                continue
+            if source.intake.pieces and source.intake.format is not None:
+                source.tape.hear(source.intake.pieces[0].tobytes(), source.intake.format.rate)
+            else:
+                source.tape.hear(frames[index].tobytes(), _NARROW)
+
+    def _send(self, output: Output, rows: Rows, frames: Pcm, sources: Sequence[Source]) -> None:
+        if output is Output.PCM24:
+            frames = to_int16(self._resampler.process_rows(rows, frames))
+        data = _pack(frames, output)
+        size = len(data) // len(rows)
+        parcel = self._outbox.parcel
+        start = 0
+        for source in sources:
+            parcel.append((source.on_audio, data[start : start + size]))
+            start += size
+
+    def _send_wide(
+        self, indices: Rows, sources: Sequence[Source], is_squelched: NDArray[np.bool_]
+    ) -> None:
+        for index in indices.tolist():
+            source = sources[index]
+            intake = source.intake
+            if not intake.pieces or intake.format is None:
+                continue
+            piece = intake.pieces.pop(0)
+            if source.output is not Output.NONE:
+                if is_squelched[index]:
+                    piece = np.zeros_like(piece)
+                chunk = source.convert(piece, intake.format.rate)
+                self._outbox.parcel.append((source.on_audio, chunk))
