@@ -101,16 +101,17 @@ class Response:
         self._turn, self._turn_text = turn, turn_text
         self.wake(now)
 
-    def spoken(self, job: str, pcm: Pcm | None, problem: str, now: float) -> bool:
-        """Take in a sentence's speech; returns whether it was for this response."""
-        if self._utterance is None or not self._utterance.spoken(job, pcm):
-            return False
-        if pcm is None:
-            self._end_utterance("incomplete")
-            self.fail("server_error", "speech_failed", problem)
-        else:
+    def spoken(self, job: str, pcm: Pcm, now: float) -> None:
+        """Take in a sentence's speech (int16, 24 kHz), if it was asked for here."""
+        if self._utterance is not None and self._utterance.job == job:
+            self._utterance.spoken(pcm)
             self.wake(now)
-        return True
+
+    def unspoken(self, job: str, problem: ErrorDetail) -> None:
+        """Give up for want of a sentence's speech, if it was asked for here."""
+        if self._utterance is not None and self._utterance.job == job:
+            self._end_utterance("incomplete")
+            self._finish("failed", error=problem)
 
     def wake(self, now: float) -> None:
         """Send what is due, and go on to the next step."""
@@ -134,11 +135,6 @@ class Response:
         """Stop: ``turn_detected`` or ``client_cancelled``."""
         self._end_utterance("incomplete")
         self._finish("cancelled", reason=reason)
-
-    def fail(self, kind: str, code: str, message: str) -> None:
-        """Give up, and say why."""
-        self._end_utterance("incomplete")
-        self._finish("failed", error=ErrorDetail(type=kind, code=code, message=message))
 
     def _carry_out(self, step: AgentStep) -> None:
         if isinstance(step, CallTool):

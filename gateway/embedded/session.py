@@ -146,9 +146,13 @@ class Session:
             return
         self._speaker.wake(now, lambda: default_options(self.settings))
 
-    def spoken(self, job: str, pcm: Pcm | None, now: float, problem: str = "") -> None:
-        """Take in the speech of a :class:`~.outbox.Speak`: int16, 24 kHz; or why there is none."""
-        self._speaker.spoken(job, pcm, problem, now)
+    def spoken(self, job: str, pcm: Pcm, now: float) -> None:
+        """Take in the speech of a :class:`~.outbox.Speak`: int16, 24 kHz."""
+        self._speaker.spoken(job, pcm, now)
+
+    def unspoken(self, job: str, problem: ErrorDetail, now: float) -> None:
+        """Take in why there is no speech; the response fails for it."""
+        self._speaker.unspoken(job, problem, now)
 
     def heard(self, job: str, words: str, now: float) -> None:
         """Take in the words of a :class:`~.outbox.Hear`; none where nothing was understood."""

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..realtime.events import RateLimitsUpdated
+from ..realtime.events import ErrorDetail, RateLimitsUpdated
 from .agent import (
     Agent,
     AgentEvent,
@@ -110,11 +110,16 @@ class Speaker:
             main.play(steps, now)
         self.settle(now)
 
-    def spoken(self, job: str, pcm: Pcm | None, problem: str, now: float) -> None:
-        """Take in a sentence's speech, or why there is none."""
+    def spoken(self, job: str, pcm: Pcm, now: float) -> None:
+        """Take in a sentence's speech: int16, 24 kHz."""
         for each in self._responses():
-            if each.spoken(job, pcm, problem, now):
-                break
+            each.spoken(job, pcm, now)
+        self.settle(now)
+
+    def unspoken(self, job: str, problem: ErrorDetail, now: float) -> None:
+        """Take in why a sentence has no speech."""
+        for each in self._responses():
+            each.unspoken(job, problem)
         self.settle(now)
 
     def cancel(self, response_id: str | None, now: float) -> None:

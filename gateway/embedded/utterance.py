@@ -86,7 +86,7 @@ class Utterance:
         self._place = place
         self._sentences: deque[str] = deque()
         self._deltas: deque[tuple[str, bytes]] = deque()
-        self._job = ""
+        self.job = ""
         self._asked = ""
         part = ContentPart(type="audio", transcript="")
         outbox.emit(ResponseContentPartAdded(part=part, **self._place))
@@ -94,7 +94,7 @@ class Utterance:
     @property
     def is_done(self) -> bool:
         """Whether all there is to say was sent."""
-        return not (self._deltas or self._sentences or self._job)
+        return not (self._deltas or self._sentences or self.job)
 
     def say(self, sentences: list[str]) -> None:
         """Add sentences to be spoken."""
@@ -110,15 +110,11 @@ class Utterance:
         """When :meth:`send` can next do something, or ``None`` until speech comes."""
         return self._pace.due if self._deltas else None
 
-    def spoken(self, job: str, pcm: Pcm | None) -> bool:
-        """Take in a sentence's speech; returns whether it was this message's."""
-        if job != self._job:
-            return False
-        self._job = ""
-        if pcm is not None:
-            self._queue(pcm, self._asked)
-            self._ask()
-        return True
+    def spoken(self, pcm: Pcm) -> None:
+        """Take in the speech that was asked for as :attr:`job`: int16, 24 kHz."""
+        self.job = ""
+        self._queue(pcm, self._asked)
+        self._ask()
 
     def send(self, now: float) -> None:
         """Send what the pace allows."""
@@ -135,7 +131,7 @@ class Utterance:
         """End the message, whatever is left of it."""
         self._deltas.clear()
         self._sentences.clear()
-        self._job = ""
+        self.job = ""
         said = self.transcript
         item = self.entry.item
         if item.content != [ContentPart(type="output_audio")]:  # cut meanwhile: the words are gone
@@ -151,10 +147,10 @@ class Utterance:
     def _ask(self) -> None:
         """Ask for the next sentence while there is still something to send meanwhile."""
         left_ms = len(self._deltas) * _DELTA_MS
-        if self._sentences and not self._job and left_ms < _AHEAD_MS:
+        if self._sentences and not self.job and left_ms < _AHEAD_MS:
             self._asked = self._sentences.popleft()
-            self._job = self._outbox.new_id("job")
-            self._outbox.request(Speak(self._job, self._asked))
+            self.job = self._outbox.new_id("job")
+            self._outbox.request(Speak(self.job, self._asked))
 
     def _queue(self, pcm: Pcm, transcript: str) -> None:
         audio = self._encoder.encode(pcm)
