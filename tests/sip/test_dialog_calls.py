@@ -1,0 +1,387 @@
+"""Whole calls between two agents: answered, rejected, given up, crossed, lost and repeated."""
+
+import pytest
+
+from gateway.sip.flow import Transport
+from gateway.sip.message import Request, Response
+from gateway.sip.reason import Reason
+from gateway.sip.session_events import Answered, AnswerReceived, Confirmed, Ended, Ringing
+from gateway.sip.session_state import SessionState
+from gateway.testing.sip import Phone, VirtualNetwork
+
+OFFER, ANSWER = b"v=0 offer", b"v=0 answer"
+
+
+def test_a_call_rings_is_answered_and_ended_by_the_caller(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    taken = bob.calls[0]
+    assert taken.offer == OFFER
+    taken.ring(network.now)
+    network.run(1.0)
+    taken.answer(ANSWER, network.now)
+    network.run(1.0)
+    assert ann.heard(call) == [Ringing(180, None), Answered(ANSWER)]
+    assert bob.heard(taken) == [Confirmed()]
+
+    call.hang_up(network.now, Reason("Q.850", 16, "done"))
+    network.run(0.1)
+    assert ann.heard(call) == [Ended("gateway", 200, Reason("Q.850", 16, "done"))]
+    assert bob.heard(taken) == [Ended("peer", 200, Reason("Q.850", 16, "done"))]
+    assert network.titles() == [
+        *("INVITE", "180 INVITE", "200 INVITE", "ACK"),
+        *("BYE", "200 BYE"),
+    ]
+    network.run(40.0)
+    assert ann.agent.is_idle
+    assert bob.agent.is_idle
+
+
+def test_both_ends_name_the_dialog_alike(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call, taken = ann.connect(bob)
+    assert call.dialog is not None
+    assert taken.dialog is not None
+    ours, theirs = call.dialog.id, taken.dialog.id
+    assert ours == (theirs.call_id, theirs.remote_tag, theirs.local_tag)
+    assert taken.remote_uri == ann.uri
+    assert call.remote_uri == bob.uri
+
+
+def test_slow_answer_is_preceded_by_trying(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    ann.call(bob, OFFER)
+    network.run(1.0)
+    assert network.times("100 INVITE") == [pytest.approx(0.21)]
+
+
+def test_early_media_reaches_the_caller(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].progress(ANSWER, network.now)
+    network.run(0.1)
+    assert ann.heard(call) == [Ringing(183, ANSWER)]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_answer_is_repeated_until_the_ack_and_then_given_up(
+    network: VirtualNetwork, transport: Transport
+) -> None:
+    ann = network.phone("192.0.2.1", transport=transport)
+    bob = network.phone("192.0.2.2", transport=transport)
+    network.drop = lambda sent: sent.title == "ACK"
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    taken = bob.calls[0]
+    start = network.now
+    taken.answer(ANSWER, start)
+    network.run(40.0)
+    sent = [round(at - start, 1) for at in network.times("200 INVITE")]
+    assert sent == [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert [round(at - start, 1) for at in network.times("BYE")] == [32.0]
+    assert bob.heard(taken) == [Ended("gateway", 408, None)]
+
+
+def test_every_repeated_answer_is_acknowledged_again(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    lost = iter([True, True, False])
+    network.drop = lambda sent: sent.title == "ACK" and next(lost)
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].answer(ANSWER, network.now)
+    network.run(5.0)
+    assert network.titles().count("200 INVITE") == 3
+    acks = [s.message for s in network.sent if s.title == "ACK"]
+    assert len(acks) == 3
+    assert len({bytes(ack) for ack in acks}) == 1
+    assert bob.heard(bob.calls[0]) == [Confirmed()]
+    assert ann.heard(call) == [Answered(ANSWER)]
+
+
+def test_ack_to_an_answer_is_a_transaction_of_its_own(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    ann.connect(bob)
+    invite, ack = network.last("INVITE"), network.last("ACK")
+    assert isinstance(ack, Request)
+    assert ack.via.branch != invite.via.branch
+    assert ack.cseq.number == invite.cseq.number
+    assert ack.uri == str(network.last("200 INVITE").contacts[0].uri)
+
+
+@pytest.mark.parametrize("status", [404, 486, 488, 503, 603])
+def test_rejection_tells_the_caller_why(
+    network: VirtualNetwork, ann: Phone, bob: Phone, status: int
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].reject(status, network.now, retry_after=7)
+    network.run(0.1)
+    (ended,) = ann.heard(call)
+    assert isinstance(ended, Ended)
+    assert (ended.by, ended.status) == ("peer", status)
+    assert ended.reason is not None
+    assert network.last(f"{status} INVITE").headers.get("Retry-After") == "7"
+    assert call.state is SessionState.TERMINATED
+
+
+def test_a_rejection_is_repeated_until_its_ack(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    network.drop = lambda sent: sent.title == "ACK"
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    start = network.now
+    bob.calls[0].reject(486, start)
+    network.run(40.0)
+    sent = [round(at - start, 1) for at in network.times("486 INVITE")]
+    assert sent[:5] == [0, 0.5, 1.5, 3.5, 7.5]
+    assert sent[-1] < 32
+
+
+def test_an_unreachable_phone_is_given_up_after_32_seconds(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    network.drop = lambda sent: True
+    call = ann.call(bob, OFFER)
+    network.run(31.9)
+    assert ann.heard(call) == []
+    network.run(0.2)
+    assert ann.heard(call) == [Ended("peer", 408, None)]
+
+
+def test_a_phone_may_ring_for_a_minute(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(60.0)
+    bob.calls[0].answer(ANSWER, network.now)
+    network.run(0.1)
+    assert ann.heard(call) == [Ringing(180, None), Answered(ANSWER)]
+
+
+def test_ringing_ends_at_our_own_limit(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call = ann.call(bob, OFFER, ring_limit=20.0)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(25.0)
+    assert ann.heard(call) == [Ringing(180, None), Ended("gateway", 408, None)]
+    assert bob.heard(bob.calls[0]) == [Ended("peer", 487, None)]
+
+
+def test_ringing_ends_at_the_callers_limit(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call = ann.call(bob, OFFER, headers=[("Expires", "20")])
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(25.0)
+    assert bob.heard(bob.calls[0]) == [Ended("peer", 487, None)]
+    assert ann.heard(call)[-1] == Ended("peer", 487, None)
+
+
+def test_a_call_given_up_while_ringing_is_cancelled(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(0.1)
+    call.hang_up(network.now, Reason("SIP", 200, "Call completed elsewhere"))
+    network.run(0.1)
+    assert network.titles()[-4:] == ["CANCEL", "200 CANCEL", "487 INVITE", "ACK"]
+    invite, cancel = network.last("INVITE"), network.last("CANCEL")
+    assert isinstance(cancel, Request)
+    assert cancel.via.branch == invite.via.branch
+    (ended,) = bob.heard(bob.calls[0])
+    assert isinstance(ended, Ended)
+    assert ended.reason is not None
+    assert ended.reason.is_answered_elsewhere
+    assert ann.heard(call)[-1].by == "gateway"  # type: ignore[union-attr]
+    network.run(40.0)
+    assert ann.agent.is_idle
+
+
+def test_cancel_waits_for_the_first_provisional_response(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    network.drop = lambda sent: sent.title == "INVITE" and network.now < 1.0
+    call = ann.call(bob, OFFER)
+    call.hang_up(0.0)
+    network.run(1.4)
+    assert "CANCEL" not in network.titles()
+    network.run(1.0)
+    assert network.titles().count("CANCEL") == 1
+    assert bob.heard(bob.calls[0]) == [Ended("peer", 487, None)]
+
+
+def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_ended(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(0.1)
+    call.hang_up(network.now)
+    bob.calls[0].answer(ANSWER, network.now)
+    network.run(1.0)
+    assert network.titles(by=ann) == ["INVITE", "CANCEL", "ACK", "BYE"]
+    assert [s for s in network.titles(by=bob) if "CANCEL" in s] == ["200 CANCEL"]
+    assert bob.heard(bob.calls[0]) == [Confirmed(), Ended("peer", 200, None)]
+    assert [type(e) for e in ann.heard(call)] == [Ringing, Ended]
+
+
+def test_a_second_cancel_is_answered_like_the_first(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.3)
+    call.hang_up(network.now)
+    network.run(0.1)
+    cancel = network.last("CANCEL")
+    network.carry(bytes(cancel), ann.flow_to(bob))
+    network.run(0.1)
+    assert network.titles().count("200 CANCEL") == 2
+    assert "481 CANCEL" not in network.titles()
+
+
+def test_a_cancelled_call_that_is_never_heard_of_again_is_forgotten(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.3)
+    network.drop = lambda sent: sent.flow.local == bob.address
+    call.hang_up(network.now)
+    network.run(33.0)
+    assert call.state is SessionState.TERMINATED
+    assert not ann.agent.sessions
+
+
+def test_caller_who_hangs_up_before_our_ack_hears_the_bye_after_it(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    """Section 15: the callee must not send a BYE before its answer is acknowledged."""
+    network.drop = lambda sent: sent.title == "ACK" and network.now < 1.0
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    taken = bob.calls[0]
+    taken.answer(ANSWER, network.now)
+    taken.hang_up(network.now)
+    network.run(0.4)
+    assert "BYE" not in network.titles()
+    network.run(3.0)
+    assert network.titles(by=bob).count("BYE") == 1
+    assert taken.state is SessionState.TERMINATED
+    assert bob.heard(taken) == [Ended("gateway", 200, None)]
+
+
+def test_both_hang_up_at_once(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call, taken = ann.connect(bob)
+    call.hang_up(network.now)
+    taken.hang_up(network.now)
+    network.run(1.0)
+    assert network.titles().count("200 BYE") == 2
+    assert len(ann.heard(call)) == len(bob.heard(taken)) == 1
+    assert not ann.agent.sessions
+    assert not bob.agent.sessions
+
+
+def test_hanging_up_twice_ends_once(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call, _ = ann.connect(bob)
+    for _ in range(3):
+        call.hang_up(network.now)
+    network.run(1.0)
+    assert network.titles().count("BYE") == 1
+    assert len(ann.heard(call)) == 1
+
+
+def test_late_offer_is_answered_in_the_ack(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    call = ann.call(bob, None)
+    network.run(0.1)
+    assert bob.calls[0].offer is None
+    bob.calls[0].answer(OFFER, network.now)
+    network.run(0.1)
+    assert ann.heard(call) == [Answered(OFFER)]
+    call.answer_offer(ANSWER, network.now)
+    network.run(0.1)
+    assert bob.heard(bob.calls[0]) == [AnswerReceived(ANSWER), Confirmed()]
+    assert network.last("ACK").content_type == "application/sdp"
+
+
+def test_late_offer_left_unanswered_ends_the_call(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, None)
+    network.run(0.1)
+    bob.calls[0].answer(OFFER, network.now)
+    network.run(0.1)
+    call.answer_offer(b"", network.now)
+    network.run(0.1)
+    assert bob.heard(bob.calls[0]) == [Ended("gateway", 488, None)]
+    assert network.titles(by=bob)[-1] == "BYE"
+
+
+def test_every_fork_that_answers_is_acknowledged_and_all_but_the_first_ended(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    bob.calls[0].answer(ANSWER, network.now)
+    network.run(0.1)
+    answer = network.last("200 INVITE")
+    assert isinstance(answer, Response)
+    answer.headers.set("To", f"{answer.headers.get('To')}-other")
+    for _ in range(2):
+        network.carry(bytes(answer), bob.flow_to(ann))
+        network.run(0.1)
+    sent = network.titles(by=ann)
+    assert sent == ["INVITE", "ACK", "ACK", "BYE", "ACK"]
+    bye = network.last("BYE")
+    assert (bye.to.tag or "").endswith("-other")
+    assert ann.heard(call) == [Ringing(180, None), Answered(ANSWER)]
+
+
+def test_a_merged_invite_is_told_so(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    invite = network.last("INVITE")
+    via = invite.via
+    via.params["branch"] = "z9hG4bK-another-way"
+    invite.headers.set("Via", str(via))
+    network.carry(bytes(invite), ann.flow_to(bob))
+    network.run(0.1)
+    assert "482 INVITE" in network.titles()
+    assert len(bob.calls) == 1
+
+
+def test_a_phone_can_call_itself(network: VirtualNetwork, ann: Phone) -> None:
+    call = ann.call(ann, OFFER)
+    network.run(0.1)
+    taken = ann.calls[0]
+    assert taken.call_id == call.call_id
+    taken.answer(ANSWER, network.now)
+    network.run(0.1)
+    assert ann.heard(call) == [Answered(ANSWER)]
+    assert ann.heard(taken) == [Confirmed()]
+    taken.hang_up(network.now)
+    network.run(0.1)
+    assert ann.heard(call) == [Ended("peer", 200, None)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_calls_survive_a_network_that_loses_a_third(seed: int) -> None:
+    network = VirtualNetwork(loss=0.33, jitter=0.05, seed=seed)
+    ann, bob = network.phone("192.0.2.1"), network.phone("192.0.2.2")
+    call = ann.call(bob, OFFER)
+    network.run(8.0)
+    taken = bob.calls[0]
+    taken.answer(ANSWER, network.now)
+    network.run(20.0)
+    assert ann.heard(call)[-1] == Answered(ANSWER)
+    assert bob.heard(taken) == [Confirmed()]
+    taken.hang_up(network.now)
+    network.run(80.0)
+    assert ann.heard(call) == [Ended("peer", 200, None)]
+    assert len(bob.calls) == 1
+    assert ann.agent.is_idle
+    assert bob.agent.is_idle
