@@ -10,6 +10,7 @@ serves until its standard input closes, then prints what it noted as one JSON li
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import math
 import struct
@@ -102,7 +103,8 @@ async def main(options: argparse.Namespace) -> None:
     async def handler(socket: ServerConnection) -> None:
         peer = Peer(socket, options, len(peers))
         peers.append(peer)
-        await peer.run()
+        with contextlib.suppress(ExceptionGroup):  # the gateway left while we were talking
+            await peer.run()
 
     async with serve(handler, "127.0.0.1", 0, compression=None, max_size=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)

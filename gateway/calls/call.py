@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
 
 import structlog
 
@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from ..legs.leg import Leg
     from ..media.engine import Lane
 
-__all__ = ["Call", "CallParts"]
+__all__ = ["AudioFormat", "Call", "CallParts"]
 
 _CLOSE_SECONDS: Final = 5.0  # the longest wait for the service's goodbye
 
-MakeLink = Callable[[OnEvent, OnClosed], Link]
+AudioFormat: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+MakeLink: TypeAlias = Callable[[OnEvent, OnClosed], Link]
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class CallParts:
     """What a call is given besides its leg and lane."""
 
     make_link: MakeLink
-    audio_format: str  # of the link, both ways: "audio/pcm", "audio/pcmu", "audio/pcma"
+    audio_format: AudioFormat  # of the link, both ways
     prompts: Mapping[str, Prompt]
     recordings: Path | None
     connect_seconds: float
@@ -127,8 +128,8 @@ class Call:
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
             codec=self._codec,
-            media=stats.as_dict() if stats else {},
-            timeline=self.controller.timeline.as_list(),
+            media=asdict(stats) if stats else {},
+            timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
         )
 
     # What the leg, the lane and the link tell
@@ -265,7 +266,7 @@ class Call:
         elif folder is None:
             self._log.warning("cannot record", remedy="name a folder in media.recordings")
         else:
-            self._lane.record(folder / f"{self.call_id}.wav")
+            self._lane.record(str(folder / f"{self.call_id}.wav"))
 
     async def _connect(self) -> None:
         link = self._parts.make_link(self.on_link, self.on_link_closed)
@@ -291,4 +292,3 @@ class Call:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await link.close()
-

@@ -1,12 +1,12 @@
-"""What the commands print: results on standard output, complaints and progress on standard error."""
+"""What the commands print: results on standard output, complaints and progress on the other."""
 
 import json
 import sys
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-__all__ = ["complain", "progress", "say", "say_json"]
+__all__ = ["complain", "progress", "say", "say_json", "show"]
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -15,6 +15,11 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 def say(text: str = "", style: str | None = None) -> None:
     """Print a line for a person on standard output."""
     _out.print(text, style=style, markup=False)
+
+
+def show(picture: RenderableType) -> None:
+    """Print a table or a panel on standard output."""
+    _out.print(picture)
 
 
 def say_json(value: dict[str, Any] | list[Any]) -> None:

@@ -33,6 +33,7 @@ from ..realtime.events import (
 from .agent import Agent, SessionStarted, ToolReturned, TurnEnded, read_user_text
 from .checks import Refused
 from .conversation import Conversation, Entry, read_item
+from .formats import BYTES_PER_MS
 from .inbox import Inbox
 from .listener import Listener, Signal
 from .options import default_options, read_options
@@ -233,7 +234,9 @@ class Session:
             if tool is None:
                 told = f"Tool call ID '{item.call_id}' not found in conversation."
                 raise Refused("invalid_value", told, "item.call_id")
-        before = self._conversation.add(Entry(item), after)
+        entry = _entry(item, self.settings.input_format)
+        item = entry.item
+        before = self._conversation.add(entry, after)
         self._outbox.emit(ConversationItemAdded(item=item, previous_item_id=before))
         self._outbox.emit(ConversationItemDone(item=item, previous_item_id=before))
         if tool is not None:
@@ -269,3 +272,21 @@ class Session:
                 item_id=command.item_id, content_index=index, audio_end_ms=end_ms
             )
         )
+
+
+def _entry(item: Item, kind: str) -> Entry:
+    """Return a created item as it is kept: its audio beside it, not in its events."""
+    audio = bytearray()
+    content = []
+    for index, part in enumerate(item.content or ()):
+        if part.audio is not None:
+            try:
+                audio += base64.b64decode(part.audio, validate=True)
+            except ValueError:
+                path = f"item.content[{index}].audio"
+                told = f"Invalid '{path}': it is not base64."
+                raise Refused("invalid_value", told, path) from None
+        content.append(msgspec.structs.replace(part, audio=None))
+    if item.content is not None:
+        item = msgspec.structs.replace(item, content=content)
+    return Entry(item, audio, len(audio) // BYTES_PER_MS[kind])

@@ -132,6 +132,8 @@ class Speaker:
         for each in self._responses():
             if response_id == each.id or (response_id is None and each is self._main):
                 each.cancel("client_cancelled")
+                if each is self._main:
+                    self.fall_silent(now)
                 self.settle(now)
                 return
         told = "Cancellation failed: no active response found"
@@ -139,10 +141,11 @@ class Speaker:
 
     def interrupt(self, now: float) -> None:
         """Stop because the caller speaks."""
+        self.fall_silent(now)
         if self._main is not None:
             self._main.cancel("turn_detected")
             self.settle(now)
-        self.fall_silent(now)
+            self._listener.idle.disarm()
 
     def fall_silent(self, now: float) -> None:
         """Note that the caller hears no more of what was sent."""

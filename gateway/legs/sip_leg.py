@@ -260,7 +260,11 @@ class SipLeg:
             return
         if self._in_use.dtmf_send_type is not None:
             self._lane.send_digits(digits)
-            return
+        else:
+            self.send_info_keys(digits)
+
+    def send_info_keys(self, digits: str) -> None:
+        """Press keys by INFO, whatever the sound could carry."""
         for key in digits:
             self._session.info(RELAY, write_key(key.upper(), _KEY_MS), self._signalling.now())
         self._signalling.flush()

@@ -1,0 +1,161 @@
+"""The gateway: builds everything from the settings, starts it, drains it, stops it."""
+
+import asyncio
+import gc
+import socket
+from typing import Final
+
+import structlog
+
+from .calls.reception import Reception
+from .calls.registry import Health, Registry
+from .clock import RandomIds
+from .config import Settings
+from .errors import ConfigError
+from .http import HttpServer
+from .media.engine import MediaEngine
+from .media.ports import PortPool
+from .media.prompts import Prompt
+from .realtime.endpoint import Endpoint
+from .sip.agent import UserAgent
+from .sip.flow import Flow
+from .sip.incoming import IncomingSession
+from .sip.transport.endpoint import SipEndpoint
+
+__all__ = ["Gateway"]
+
+_ANY: Final = {"0.0.0.0", "::"}
+
+
+class Gateway:
+    """One process's worth of telephony."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = Registry(settings.limits.max_calls)
+        self._log = structlog.get_logger()
+        ids = RandomIds()
+        prompts = {name: Prompt.load(path) for name, path in settings.prompts.items()}
+        self._engine = MediaEngine(PortPool(settings.media.ports, settings.media_host))
+        self._reception = Reception(
+            settings,
+            service=service_of(settings),
+            engine=self._engine,
+            registry=self.registry,
+            prompts=prompts,
+            ids=ids,
+        )
+        self._agent = UserAgent(
+            ids,
+            advertise=self._advertise,
+            accepts=self._reception.accepts,
+            overloaded=lambda: self.registry.health is not Health.READY,
+            retry_after=settings.limits.retry_after_seconds,
+            has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
+        )
+        self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
+        self._http: HttpServer | None = None
+
+    @property
+    def sip_addresses(self) -> list[str]:
+        """Where SIP is listened for, with the ports in use: ``udp:127.0.0.1:5060``."""
+        return self._sip.addresses
+
+    def sip_uri(self, user: str) -> str:
+        """Return the address under which a caller nearby reaches ``user``."""
+        transport, _, where = self._sip.addresses[0].partition(":")
+        suffix = "" if transport == "udp" else f";transport={transport}"
+        return f"sip:{user}@{where}{suffix}"
+
+    @property
+    def page(self) -> str:
+        """The address of the page, empty where HTTP is off."""
+        return self._http.url if self._http else ""
+
+    async def start(self) -> None:
+        """Open every socket and begin to take calls.
+
+        Raises:
+            ConfigError: An address cannot be bound; says which, and what to set.
+
+        """
+        try:
+            await self._sip.start()
+        except OSError as error:
+            raise ConfigError(
+                f"sip.bind: {', '.join(self.settings.sip.bind)}: {error.strerror or error};"
+                " free the port or choose another"
+            ) from error
+        self._engine.start()
+        if self.settings.http.bind:
+            await self._start_http()
+        gc.collect()
+        gc.freeze()
+
+    async def _start_http(self) -> None:
+        host, _, port = self.settings.http.bind.rpartition(":")
+        facts = {"sip": self.sip_uri("demo")}
+        self._http = HttpServer(self.registry, host=host.strip("[]"), port=int(port), facts=facts)
+        try:
+            await self._http.start()
+        except OSError as error:
+            raise ConfigError(
+                f"http.bind: {self.settings.http.bind}: {error.strerror or error};"
+                ' free the port, choose another, or set http.bind = ""'
+            ) from error
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""
+        self.registry.is_draining = self._agent.is_draining = True
+        self._log.info("draining", calls=len(self.registry))
+        await self._reception.drain(seconds)
+
+    async def close(self) -> None:
+        """End what is left and close every socket."""
+        await self.drain(0.0)
+        await self._settle()
+        if self._http is not None:
+            await self._http.close()
+        await self._sip.close()
+        self._engine.close()
+
+    async def _settle(self) -> None:
+        """Give the last BYEs a moment to be answered."""
+        for _ in range(20):
+            if self._agent.is_idle:
+                return
+            await asyncio.sleep(0.025)
+
+    def _take(self, session: IncomingSession) -> None:
+        self._reception.take(session, self._sip)
+
+    def _advertise(self, flow: Flow) -> tuple[str, int]:
+        host, port = flow.local
+        if external := self.settings.sip.external_ip:
+            return external, port
+        return (_address_towards(flow.remote), port) if host in _ANY else (host, port)
+
+
+def service_of(settings: Settings) -> Endpoint:
+    """Return where the realtime service is.
+
+    Raises:
+        ConfigError: Its address, deployment or key is missing.
+
+    """
+    realtime = settings.realtime
+    return Endpoint.from_settings(
+        realtime.provider,
+        url=realtime.url,
+        model=realtime.model,
+        api_key=realtime.api_key.get_secret_value() if realtime.api_key else "",
+        api_key_env=realtime.api_key_env,
+    )
+
+
+def _address_towards(remote: tuple[str, int]) -> str:
+    """Return our own address as ``remote`` sees it on the way without NAT."""
+    family = socket.AF_INET6 if ":" in remote[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(remote)
+        return str(probe.getsockname()[0])

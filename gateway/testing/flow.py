@@ -1,0 +1,224 @@
+"""Plays whole calls through the real controller in virtual time, in a few lines each.
+
+Example:
+    ::
+
+        flow = Flow(Settings(targets={"operator": "sip:operator@pbx.example"}))
+        flow.start()
+        flow.run(3)
+        flow.press("5")
+        flow.run(1)
+        assert "[DTMF 5]" in flow.service.texts()
+
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..config import Settings
+from ..control.actions import Action, Answer, HangUp, Play, Reject, SendCommand, Stop
+from ..control.controller import Controller
+from ..control.events import (
+    CallStarted,
+    Event,
+    Heard,
+    KeyPressed,
+    KeySource,
+    LegAnswered,
+    LegEnded,
+    LinkLost,
+    LinkReady,
+    PlayoutFlushed,
+    PlayoutStarted,
+    PlayoutStopped,
+    PromptStopped,
+)
+from ..control.settings import ControlSettings
+from ..realtime.commands import ClientEvent
+from ..realtime.events import ResponseDone, ResponseOutputAudioDelta, ServerEvent
+from ..realtime.faults import classify
+from .scripted_service import BYTES_PER_MS, ScriptedService
+
+__all__ = ["Flow"]
+
+_TICK = 0.02
+A = TypeVar("A", bound=Action)
+C = TypeVar("C", bound=ClientEvent)
+
+
+@dataclass(slots=True)
+class _Playing:
+    """One content part in the playout: when it starts, and how much of it there is."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    starts: float
+    received_ms: int = 0
+
+    @property
+    def ends(self) -> float:
+        return self.starts + self.received_ms / 1000
+
+
+class Flow:
+    """A call with a scripted service and a phone that answers, plays and hangs up as told.
+
+    Attributes:
+        now: Virtual seconds.
+        actions: Everything the controller had done, with times.
+        service: The scripted service; fill ``service.replies`` to choose what it says.
+        prompt_seconds: How long a prompt from a file lasts.
+
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = ControlSettings.of(settings or Settings())
+        self.controller = Controller(self.settings, classify)
+        self.service = ScriptedService(self.later, self.emit)
+        self.now = 0.0
+        self.actions: list[tuple[float, Action]] = []
+        self.prompt_seconds = 2.0
+        self.ended: LegEnded | None = None
+        self._is_linked = False
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._parts: list[_Playing] = []
+
+    # The test's side
+
+    def start(self, *, links_after: float = 0.05) -> None:
+        """Have the call come in, and the service connect a moment later."""
+        self.post(CallStarted("call", "sip:caller@test", "sip:agent@test"))
+
+        def link() -> None:
+            self._is_linked = True
+            self.post(LinkReady())
+
+        self.later(links_after, link)
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        end = self.now + seconds
+        while (due := self._next_due()) is not None and due <= end:
+            self.now = max(self.now, due)
+            if self._queue and self._queue[0][0] <= self.now:
+                heapq.heappop(self._queue)[2]()
+            else:
+                self._perform(self.controller.wake(self.now))
+        self.now = end
+
+    def post(self, event: Event) -> None:
+        """Have something happen to the call now."""
+        if isinstance(event, LegEnded):
+            self.ended = event
+        self._perform(self.controller.handle(event, self.now))
+
+    def press(self, keys: str, source: KeySource = "rfc4733") -> None:
+        """Press keys."""
+        for key in keys:
+            self.post(KeyPressed(key, source))
+
+    def lose_service(self, reason: str = "closed") -> None:
+        """Cut the connection to the service."""
+        self._is_linked = False
+        self.post(LinkLost(reason))
+
+    def did(self, kind: type[A]) -> list[A]:
+        """Return the actions of one kind, in order."""
+        return [action for _, action in self.actions if isinstance(action, kind)]
+
+    def when(self, kind: type[Action]) -> float:
+        """Return the time of the first action of one kind."""
+        return next(at for at, action in self.actions if isinstance(action, kind))
+
+    def sent(self, kind: type[C]) -> list[C]:
+        """Return the commands of one kind, in order."""
+        return [command for command in self.service.received if isinstance(command, kind)]
+
+    def heard_until(self, response_id: str) -> float:
+        """Return when the last audio of a response goes out."""
+        return max(part.ends for part in self._parts if part.response_id == response_id)
+
+    # The service's and the phone's side
+
+    def later(self, delay: float, do: Callable[[], None]) -> None:
+        """Do something after ``delay`` seconds of virtual time."""
+        heapq.heappush(self._queue, (self.now + delay, next(self._order), do))
+
+    def emit(self, event: ServerEvent) -> None:
+        """Deliver a service event as a call does: to the controller, its audio to the playout."""
+        if not self._is_linked:
+            return
+        self.post(event)
+        if isinstance(event, ResponseOutputAudioDelta):
+            if not self.controller.is_dropped(event.response_id):
+                self._play(event)
+        elif isinstance(event, ResponseDone):
+            self._finish(event.response.id or "")
+
+    def _next_due(self) -> float | None:
+        times = [self._queue[0][0]] if self._queue else []
+        if (deadline := self.controller.deadline) is not None:
+            times.append(deadline)
+        return min(times, default=None)
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            self.actions.append((self.now, action))
+            match action:
+                case SendCommand():
+                    if self._is_linked:
+                        self.service.receive(action.command)
+                case Answer():
+                    self.later(_TICK, lambda: self.post(LegAnswered()))
+                case Stop():
+                    self.later(_TICK, self._flush)
+                case Play():
+                    stopped = PromptStopped(action.prompt)
+                    self.later(self.prompt_seconds, lambda event=stopped: self.post(event))  # type: ignore[misc]
+                case HangUp() | Reject():
+                    self.later(_TICK, lambda: self.post(LegEnded("gateway")))
+                case _:
+                    pass
+
+    def _play(self, delta: ResponseOutputAudioDelta) -> None:
+        place = (delta.response_id, delta.item_id, delta.content_index)
+        part = self._parts[-1] if self._parts else None
+        if part is None or (part.response_id, part.item_id, part.content_index) != place:
+            starts = max(self.now + _TICK, part.ends if part else 0.0)
+            part = _Playing(*place, starts)
+            self._parts.append(part)
+            started = PlayoutStarted(delta.response_id)
+            self.later(starts - self.now, lambda: self._if_playing(part, started))
+        part.received_ms += len(delta.delta) // BYTES_PER_MS
+
+    def _finish(self, response_id: str) -> None:
+        parts = [part for part in self._parts if part.response_id == response_id]
+        if parts:
+            stopped = PlayoutStopped(response_id)
+            self.later(
+                max(parts[-1].ends - self.now, 0), lambda: self._if_playing(parts[-1], stopped)
+            )
+
+    def _if_playing(self, part: _Playing, event: Event) -> None:
+        if any(part is other for other in self._parts):
+            self.post(event)
+
+    def _flush(self) -> None:
+        left = [part for part in self._parts if part.ends > self.now]
+        self._parts = [part for part in self._parts if part not in left]
+        heard = tuple(
+            Heard(
+                part.response_id,
+                part.item_id,
+                part.content_index,
+                min(max(0, round((self.now - part.starts) * 1000)), part.received_ms),
+                part.received_ms,
+            )
+            for part in left
+        )
+        self.post(PlayoutFlushed(left[0].response_id if left else None, heard))
