@@ -193,6 +193,7 @@ class UserAgent:
             ring_limit=ring_limit,
         )
         self.sessions[session.call_id, session.local_tag] = session
+        self._touch(session)
         return session
 
     def host_towards(self, flow: Flow) -> str:

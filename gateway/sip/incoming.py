@@ -33,7 +33,7 @@ class IncomingSession(Session):
         super().__init__(
             courier, request, flow, touch=touch, local_tag=tag, first_state=SessionState.EARLY
         )
-        self.dialog = Dialog.answering(request, tag, first_sequence=1)
+        self._line.dialog = Dialog.answering(request, tag, first_sequence=1)
         self._invite = self._offers.incoming = IncomingInvite(key, request, flow, courier, tag)
         # The caller may limit how long it lets us ring (section 13.3.1).
         self._expires_at = None if request.expires is None else now + request.expires

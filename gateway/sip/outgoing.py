@@ -45,7 +45,7 @@ class OutgoingSession(Session):
         )
         self._invite = self._offers.outgoing = OutgoingInvite(request, courier)
         self._gives_up_at: float | None = now + ring_limit
-        self._invite.sent_as(self._send(request, now, self._on_response))
+        self._invite.sent_as(self._line.send(request, now, self._on_response))
 
     @property
     def deadline(self) -> float | None:
@@ -106,7 +106,7 @@ class OutgoingSession(Session):
 
     def _on_answer(self, response: Response) -> None:
         self._gives_up_at = None
-        self.dialog = Dialog.calling(self.request, response)
+        self._line.dialog = Dialog.calling(self.request, response)
         self._move(SessionInput.ANSWER)
         if self.request.body:
             self._acknowledge(None)
@@ -114,13 +114,13 @@ class OutgoingSession(Session):
 
     def _acknowledge(self, sdp: bytes | None) -> None:
         if self.dialog is not None:
-            self._invite.acknowledge(self.dialog, self._way(), sdp)
+            self._invite.acknowledge(self.dialog, self._line.way(), sdp)
             self._move(SessionInput.ACK)
 
     def _turn_down(self, response: Response, now: float, *, is_last: bool) -> None:
         """End a call that somebody took too late, or took as well (section 13.2.2.4)."""
         dialog = Dialog.calling(self.request, response)
-        way = self._way_of(dialog)
+        way = self._line.way(dialog)
         self._invite.acknowledge(dialog, way)
         on_response = self._on_bye_response if is_last else _ignore
         self._courier.send(dialog.request("BYE"), way, now, on_response)

@@ -7,27 +7,24 @@ Descriptions pass through as bytes: what they say is not read here.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from ..errors import SipError
-from .courier import Courier, OnResponse
+from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog, Order
 from .flow import Flow
-from .info import InfoQueue, Information
+from .info import Infos
 from .invite_in import InviteState
 from .invite_out import InviteOutcome, OutgoingInvite
+from .line import Line
 from .message import Request, Response, response_to
 from .offers import Offers
 from .reason import Reason
-from .routing import flow_towards
 from .screening import SDP, add_capabilities
 from .session_events import (
     AnswerReceived,
     Confirmed,
     Ended,
-    InfoReceived,
     OfferDue,
     OfferRefused,
     SessionEvent,
@@ -57,9 +54,8 @@ class Session:
         self.request = request
         self.call_id = request.call_id
         self.local_tag = local_tag
-        self.flow = flow
         self.state = first_state
-        self.dialog: Dialog | None = None
+        self._line = Line(courier, flow)
         self._courier = courier
         self._touch = touch
         is_ours = first_state is SessionState.CALLING
@@ -67,20 +63,30 @@ class Session:
         if is_ours:
             self._local, self._remote = self._remote, self._local
         self._offers = Offers(courier, local_tag, owns_call_id=is_ours)
-        self._transfer: Transfer | None = None
-        self._infos = InfoQueue()
+        self._transfer = Transfer(self._line, self._tell, self._on_plain_response)
+        self._infos = Infos(self._line, self._tell, self._on_plain_response)
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
         self._bye_reason: Reason | None = None
         self._has_ended = False
         self._events: list[SessionEvent] = []
         self._handlers: dict[str, _Handler] = {
             "BYE": self._on_bye,
-            "INFO": self._on_info,
+            "INFO": self._infos.receive,
             "INVITE": self._on_offer,
-            "NOTIFY": self._on_notify,
+            "NOTIFY": self._transfer.receive,
             "OPTIONS": self._on_options,
             "UPDATE": self._on_offer,
         }
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog, once there is one."""
+        return self._line.dialog
+
+    @property
+    def flow(self) -> Flow:
+        """The way the peer last spoke to us."""
+        return self._line.flow
 
     @property
     def local_uri(self) -> Uri:
@@ -105,8 +111,7 @@ class Session:
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
-        transfer = self._transfer.deadline if self._transfer is not None else None
-        return earliest(self._offers.deadline, transfer)
+        return earliest(self._offers.deadline, self._transfer.deadline)
 
     def events(self) -> list[SessionEvent]:
         """Drain what happened since the last call."""
@@ -131,14 +136,14 @@ class Session:
         if self.state is not SessionState.CONFIRMED or not self._offers.is_free:
             self._offers.wait()
             return False
-        request = self._in_dialog("INVITE", sdp, SDP)
+        request = self._line.request("INVITE", sdp, SDP)
         add_capabilities(request)
         invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
 
         def on_response(response: Response, now: float) -> None:
             self._on_reinvite_response(invite, response, now)
 
-        invite.sent_as(self._send(request, now, on_response))
+        invite.sent_as(self._line.send(request, now, on_response))
         return True
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
@@ -158,23 +163,13 @@ class Session:
             SipError: The call is not up, or a transfer is under way already.
 
         """
-        if self._transfer is not None and self._transfer.is_pending:
-            raise SipError("a transfer is under way", status=491)
-        request = self._in_dialog("REFER")
-        request.headers.add("Refer-To", f"<{target}>")
-        request.headers.add("Referred-By", f"<{self.local_uri}>")
-        transfer = self._transfer = Transfer(request, now)
-
-        def on_response(response: Response, now: float) -> None:
-            self._tell(transfer.receive_response(response))
-            self._on_plain_response(response, now)
-
-        self._send(request, now, on_response)
+        self._transfer.start(target, self.local_uri, now)
+        self._settle()
 
     def info(self, content_type: str, body: bytes, now: float) -> None:
         """Send an INFO request once those before it are answered; only while the call is up."""
-        self._infos.push(Information(content_type, body))
-        self._send_info(now)
+        if self.state is SessionState.CONFIRMED:
+            self._infos.send(content_type, body, now)
 
     def receive(self, key: str, request: Request, flow: Flow, now: float) -> None:
         """Take in a request of this dialog; ACK and CANCEL have their own ways in."""
@@ -188,15 +183,13 @@ class Session:
             status = 482 if order is Order.REPEATED else 500
             self._courier.respond(key, response_to(request, status), now)
             return
-        if flow.transport == self.flow.transport:
-            self.flow = flow  # the peer may have moved, or opened a new connection
+        self._line.heard_by(flow)
         handler(key, request, now)
         self._settle()
 
     def lose(self, flow: Flow) -> None:
         """Take note that a connection is gone; the next request goes to the peer's Contact."""
-        if self.flow == flow:
-            self.flow = replace(flow, remote=(flow.remote[0], 0), id=0)
+        self._line.lose(flow)
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take in the ACK to a 2xx of ours."""
@@ -230,8 +223,7 @@ class Session:
     def wake(self, now: float) -> None:
         """Run whatever timers are due at ``now``."""
         self._offers.wake(now)
-        if self._transfer is not None:
-            self._tell(self._transfer.wake(now))
+        self._transfer.wake(now)
         invite = self._offers.incoming
         if invite is not None and invite.state is InviteState.UNACKNOWLEDGED:
             self._offers.incoming = None
@@ -249,23 +241,8 @@ class Session:
         event = self._offers.receive(key, request, self.flow, now)
         if self.dialog is not None:
             self.dialog.refresh(request)
-        self._tell(event)
-
-    def _on_info(self, key: str, request: Request, now: float) -> None:
-        if request.headers.get("Info-Package") is not None:
-            response = response_to(request, 469)
-            response.headers.add("Recv-Info", "")
-            self._courier.respond(key, response, now)
-            return
-        self._courier.respond(key, response_to(request, 200), now)
-        if request.body:
-            self._tell(InfoReceived(request.content_type or "", request.body))
-
-    def _on_notify(self, key: str, request: Request, now: float) -> None:
-        is_known = self._transfer is not None and self._transfer.is_about(request)
-        self._courier.respond(key, response_to(request, 200 if is_known else 481), now)
-        if self._transfer is not None and is_known:
-            self._tell(self._transfer.receive_notify(request, now))
+        if event is not None:
+            self._tell(event)
 
     def _on_options(self, key: str, request: Request, now: float) -> None:
         response = response_to(request, 200)
@@ -277,7 +254,7 @@ class Session:
             return
         if response.status < 300 and self.dialog is not None:
             self.dialog.refresh(response)
-            invite.acknowledge(self.dialog, self._way())
+            invite.acknowledge(self.dialog, self._line.way())
             self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
         else:
             if response.status == 491:
@@ -290,18 +267,6 @@ class Session:
         """A peer that knows nothing of the call any more has ended it (section 12.2.1.2)."""
         if response.status in (408, 481) and self.is_live:
             self._end_with_bye(response.status, now, by="peer")
-
-    def _send_info(self, now: float) -> None:
-        if self.state is not SessionState.CONFIRMED or (info := self._infos.pop()) is None:
-            return
-
-        def on_response(response: Response, now: float) -> None:
-            if response.status >= 200:
-                self._infos.answered()
-                self._on_plain_response(response, now)
-                self._send_info(now)
-
-        self._send(self._in_dialog("INFO", info.body, info.content_type), now, on_response)
 
     def _on_bye_response(self, response: Response, now: float) -> None:
         del now
@@ -316,32 +281,15 @@ class Session:
 
     def _send_bye(self, now: float, reason: Reason | None) -> None:
         self._is_bye_due = False
-        request = self._in_dialog("BYE")
+        request = self._line.request("BYE")
         if reason is not None:
             request.headers.add("Reason", str(reason))
-        self._send(request, now, self._on_bye_response)
+        self._line.send(request, now, self._on_bye_response)
 
-    def _in_dialog(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
-        if self.dialog is None:
-            raise SipError("the call is not up", status=481)
-        request = self.dialog.request(method, body, content_type)
-        if method in ("INVITE", "REFER"):
-            request.headers.add("Contact", self._courier.contact(self._way()))
-        return request
-
-    def _way(self) -> Flow:
-        return self.flow if self.dialog is None else self._way_of(self.dialog)
-
-    def _way_of(self, dialog: Dialog) -> Flow:
-        return flow_towards(dialog.next_hop, self.flow)
-
-    def _send(self, request: Request, now: float, on_response: OnResponse) -> str:
+    def _tell(self, event: SessionEvent) -> None:
+        """Note an event; nothing follows the end."""
         self._touch(self)
-        return self._courier.send(request, self._way(), now, on_response)
-
-    def _tell(self, event: SessionEvent | None) -> None:
-        self._touch(self)
-        if event is not None:
+        if not self._has_ended:
             self._events.append(event)
 
     def _settle(self) -> None:
@@ -357,9 +305,9 @@ class Session:
         reason: Reason | None,
         step: SessionInput,
     ) -> None:
-        if not self._has_ended:
-            self._has_ended = True
-            self._tell(Ended(by, status, reason))
+        self._infos.stop()
+        self._tell(Ended(by, status, reason))
+        self._has_ended = True
         self._move(step)
 
     def _move(self, step: SessionInput) -> None:

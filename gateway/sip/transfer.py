@@ -1,10 +1,15 @@
-"""A blind transfer we asked for: one REFER and the news of it (RFC 3515, RFC 7647, RFC 4488)."""
+"""A blind transfer we ask for: one REFER and the news of it (RFC 3515, RFC 7647, RFC 4488)."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from .message import Request, Response
+from ..errors import SipError
+from .courier import OnResponse
+from .line import Line
+from .message import Request, Response, response_to
 from .session_events import ReferEnded, ReferProgress
+from .uri import Uri
 
 __all__ = ["Transfer"]
 
@@ -13,51 +18,83 @@ _PATIENCE: Final = 180.0  # seconds without news: as long as a phone may ring
 
 
 class Transfer:
-    """One REFER, from its sending until its outcome is known."""
+    """The transfers of one call, one at a time."""
 
-    def __init__(self, refer: Request, now: float) -> None:
-        self.is_pending = True
-        self._sequence = str(refer.cseq.number)
-        self._expires_at = now + _PATIENCE
+    def __init__(
+        self,
+        line: Line,
+        tell: Callable[[ReferProgress | ReferEnded], None],
+        on_response: OnResponse,
+    ) -> None:
+        self._line = line
+        self._tell = tell
+        self._on_response = on_response
+        self._sequence = ""  # of the REFER under way
+        self._expires_at: float | None = None
 
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called."""
-        return self._expires_at if self.is_pending else None
+        return self._expires_at
 
-    def receive_response(self, response: Response) -> ReferProgress | ReferEnded | None:
-        """Take in the answer to the REFER itself."""
-        if response.status < 200 or not self.is_pending:
-            return None
-        has_news = (response.headers.get("Refer-Sub") or "").strip().lower() != "false"
-        if response.status < 300 and has_news:
-            return ReferProgress(response.status)
-        return self._end(response.status)
+    def start(self, target: Uri, referred_by: Uri, now: float) -> None:
+        """Ask the peer to call ``target``.
 
-    def is_about(self, notify: Request) -> bool:
-        """Whether a NOTIFY brings news of this transfer."""
+        Raises:
+            SipError: There is no dialog, or a transfer is under way already.
+
+        """
+        if self._expires_at is not None:
+            raise SipError("a transfer is under way", status=491)
+        request = self._line.request("REFER")
+        request.headers.add("Refer-To", f"<{target}>")
+        request.headers.add("Referred-By", f"<{referred_by}>")
+        sequence = self._sequence = str(request.cseq.number)
+        self._expires_at = now + _PATIENCE
+
+        def on_response(response: Response, now: float) -> None:
+            if sequence == self._sequence:
+                self._receive_response(response)
+            self._on_response(response, now)
+
+        self._line.send(request, now, on_response)
+
+    def receive(self, key: str, notify: Request, now: float) -> None:
+        """Take in a NOTIFY: news of the transfer, or of nothing we asked for."""
         event, *params = (notify.headers.get("Event") or "").replace(" ", "").split(";")
         about = next((p[3:] for p in params if p.lower().startswith("id=")), None)
-        return self.is_pending and event.lower() == "refer" and about in (None, self._sequence)
+        is_news = event.lower() == "refer" and about in (None, self._sequence)
+        is_known = is_news and self._expires_at is not None
+        self._line.courier.respond(key, response_to(notify, 200 if is_known else 481), now)
+        if is_known:
+            self._expires_at = now + _PATIENCE
+            self._receive_news(notify)
 
-    def receive_notify(self, notify: Request, now: float) -> ReferProgress | ReferEnded | None:
-        """Take in news."""
-        self._expires_at = now + _PATIENCE
+    def wake(self, now: float) -> None:
+        """Give up a transfer of which nothing is heard."""
+        if self._expires_at is not None and now >= self._expires_at:
+            self._end(408)
+
+    def _receive_response(self, response: Response) -> None:
+        if response.status < 200 or self._expires_at is None:
+            return
+        has_news = (response.headers.get("Refer-Sub") or "").strip().lower() != "false"
+        if response.status < 300 and has_news:
+            self._tell(ReferProgress(response.status))
+        else:
+            self._end(response.status)
+
+    def _receive_news(self, notify: Request) -> None:
         match = _SIPFRAG.match(notify.body)
         status = int(match[1]) if match else None
-        if status is not None and status >= 200:
-            return self._end(status)
         state = (notify.headers.get("Subscription-State") or "").partition(";")[0]
-        if state.strip().lower() == "terminated":
-            return self._end(408)  # the peer will tell no more, and told no outcome
-        return None if status is None else ReferProgress(status)
+        if status is not None and status >= 200:
+            self._end(status)
+        elif state.strip().lower() == "terminated":
+            self._end(408)  # the peer will tell no more, and told no outcome
+        elif status is not None:
+            self._tell(ReferProgress(status))
 
-    def wake(self, now: float) -> ReferEnded | None:
-        """Give up a transfer of which nothing is heard."""
-        if self.is_pending and now >= self._expires_at:
-            return self._end(408)
-        return None
-
-    def _end(self, status: int) -> ReferEnded:
-        self.is_pending = False
-        return ReferEnded(status)
+    def _end(self, status: int) -> None:
+        self._expires_at = None
+        self._tell(ReferEnded(status))

@@ -1,5 +1,7 @@
 """Within a call: re-INVITE and UPDATE, glare, keys by INFO, transfer, order of requests."""
 
+import itertools
+
 import pytest
 
 from gateway.sip.message import Request, Response, response_to
@@ -17,6 +19,7 @@ from gateway.sip.session_events import (
 from gateway.sip.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
+BRANCHES = itertools.count(1)
 TARGET = Uri.parse("sip:operator@192.0.2.9")
 
 
@@ -24,7 +27,7 @@ def inside(session: Session, method: str, body: bytes = b"", kind: str = "") -> 
     """Return the next request of a dialog as its peer would see it, ready to forge with."""
     assert session.dialog is not None
     request = session.dialog.request(method, body, kind)
-    request.headers.add_first("Via", f"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{id(request)}")
+    request.headers.add_first("Via", f"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{next(BRANCHES)}")
     request.headers.add("Contact", "<sip:user@192.0.2.1:5060>")
     return request
 

@@ -1,0 +1,57 @@
+"""The way to the peer of one call: its dialog, and the flow in use for it."""
+
+from dataclasses import replace
+
+from ..errors import SipError
+from .courier import Courier, OnResponse
+from .dialog import Dialog
+from .flow import Flow
+from .message import Request
+from .routing import flow_towards
+
+__all__ = ["Line"]
+
+
+class Line:
+    """Builds and sends the requests of one call.
+
+    ``dialog`` is ``None`` until one stands.
+    """
+
+    def __init__(self, courier: Courier, flow: Flow) -> None:
+        self.courier = courier
+        self.flow = flow
+        self.dialog: Dialog | None = None
+
+    def way(self, dialog: Dialog | None = None) -> Flow:
+        """Return where the next request goes, of ``dialog`` if that is another one."""
+        dialog = dialog or self.dialog
+        return self.flow if dialog is None else flow_towards(dialog.next_hop, self.flow)
+
+    def request(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
+        """Return the next request of the dialog, with our Contact where it may change.
+
+        Raises:
+            SipError: There is no dialog yet.
+
+        """
+        if self.dialog is None:
+            raise SipError("the call is not up", status=481)
+        request = self.dialog.request(method, body, content_type)
+        if method in ("INVITE", "REFER"):
+            request.headers.add("Contact", self.courier.contact(self.way()))
+        return request
+
+    def send(self, request: Request, now: float, on_response: OnResponse) -> str:
+        """Send a request and return the key of its transaction."""
+        return self.courier.send(request, self.way(), now, on_response)
+
+    def heard_by(self, flow: Flow) -> None:
+        """Take note of the way the peer spoke: it may have moved, or opened a connection."""
+        if flow.transport == self.flow.transport:
+            self.flow = flow
+
+    def lose(self, flow: Flow) -> None:
+        """Take note that a connection is gone; the next request goes to the peer's Contact."""
+        if self.flow == flow:
+            self.flow = replace(flow, remote=(flow.remote[0], 0), id=0)
