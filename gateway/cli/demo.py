@@ -1,5 +1,6 @@
 """`voice-gateway demo`: the gateway and the embedded service on this machine, ready for calls."""
 
+import socket
 import tempfile
 from pathlib import Path
 
@@ -62,9 +63,10 @@ async def start_demo(port: int | None, http_port: int | None) -> tuple[Gateway, 
     """Start the service, then the gateway, on the ports asked for or else on free ones."""
     service = EmbeddedService("127.0.0.1", 0)
     await service.start()
-    choices = [(5060 if port is None else port, 8080 if http_port is None else http_port)]
+    wanted = {None: 5060, 0: free_port()}.get(port, port or 0)
+    choices = [(wanted, 8080 if http_port is None else http_port)]
     if port is None or http_port is None:
-        choices.append((port or 0, http_port or 0))
+        choices.append((port or free_port(), http_port or 0))
     for last, (sip_port, page_port) in enumerate(choices, 1 - len(choices)):
         gateway = Gateway(demo_settings(service.url, sip_port, page_port))
         try:
@@ -77,6 +79,19 @@ async def start_demo(port: int | None, http_port: int | None) -> tuple[Gateway, 
         else:
             return gateway, service
     raise AssertionError("the last choice raises")
+
+
+def free_port() -> int:
+    """Return a port that is free for UDP and TCP alike at this moment."""
+    while True:
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            try:
+                datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 async def _serve(port: int | None, http_port: int | None, as_json: bool) -> int:

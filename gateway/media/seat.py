@@ -227,6 +227,7 @@ class Seat:
         """Return the figures so far; safe from any thread."""
         intake, outlet, reports = self.intake, self.outlet, self.reports
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
+        jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
@@ -245,7 +246,7 @@ class Seat:
             underruns=outlet.playout.underruns,
             dropped_playout=outlet.playout.dropped,
             send_errors=outlet.errors,
-            jitter=reception.jitter,
+            jitter=jitter / reception.clock,
             round_trip=reports.round_trip,
             remote_loss=reports.remote_loss,
             mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),

@@ -1,84 +1,33 @@
 """Whole lanes in virtual time: what goes in at one end comes out at the other."""
 
 import itertools
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from gateway.clock import CountedIds
-from gateway.media.engine import Lane, MediaEngine
 from gateway.media.events import (
     KeyPressed,
-    LaneEvent,
     Mark,
     PlayoutFlushed,
     PlayoutStarted,
     PlayoutStopped,
 )
-from gateway.media.ports import PortPool
 from gateway.rtp.packet import RtpPacket
 from gateway.testing.hearing import tone_share
-from gateway.testing.rtp import MemoryNetwork, Phone
+from gateway.testing.media import MediaWorld, tone
+from gateway.testing.rtp import Phone
 
-Pcm = NDArray[np.int16]
 GREETING = Mark("resp_1", "item_1")
 
 
-def tone(frequency: float, seconds: float, rate: int) -> Pcm:
-    t = np.arange(int(seconds * rate)) / rate
-    return (8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
-
-
-@dataclass
-class Call:
-    """One lane, its telephone, and all that came back."""
-
-    lane: Lane
-    phone: Phone
-    events: list[LaneEvent]
-    chunks: list[bytes]
-
-    @property
-    def sound(self) -> Pcm:
-        return np.frombuffer(b"".join(self.chunks), np.int16)
-
-
-@dataclass
-class World:
-    network: MemoryNetwork = field(default_factory=MemoryNetwork)
-
-    def __post_init__(self) -> None:
-        ports = PortPool("10000-10099", "198.51.100.1", bind=self.network.bind, ids=CountedIds())
-        self.engine = MediaEngine(
-            ports, poller=self.network, clock=lambda: self.network.now, ids=CountedIds()
-        )
-        self.calls: list[Call] = []
-
-    def call(self, *, payload_type: int = 0, ptime: int = 20) -> Call:
-        events: list[LaneEvent] = []
-        chunks: list[bytes] = []
-        lane = self.engine.open(events.append, chunks.append)
-        phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
-        phone.target = (lane.host, lane.port)
-        lane.configure(phone.negotiated(ptime=ptime))
-        call = Call(lane, phone, events, chunks)
-        self.calls.append(call)
-        return call
-
-    def run(self, seconds: float) -> None:
-        self.network.run(seconds, self.engine, [call.phone for call in self.calls])
-
-
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> MediaWorld:
+    return MediaWorld()
 
 
 @pytest.mark.parametrize("payload_type", [0, 8])
 def test_the_caller_hears_the_service_and_the_service_the_caller(
-    world: World, payload_type: int
+    world: MediaWorld, payload_type: int
 ) -> None:
     call = world.call(payload_type=payload_type)
     call.phone.say(tone(1004, 1.0, 8000))
@@ -93,7 +42,7 @@ def test_the_caller_hears_the_service_and_the_service_the_caller(
     assert stopped.at - started.at == pytest.approx(1.02, abs=0.021)
 
 
-def test_every_packet_follows_the_one_before(world: World) -> None:
+def test_every_packet_follows_the_one_before(world: MediaWorld) -> None:
     call = world.call()
     call.lane.play(tone(611, 0.5, 24000).tobytes(), GREETING)
     world.run(2.0)
@@ -107,7 +56,7 @@ def test_every_packet_follows_the_one_before(world: World) -> None:
     assert times == pytest.approx(0.02)
 
 
-def test_the_service_gets_sound_without_a_gap_even_when_nothing_arrives(world: World) -> None:
+def test_the_service_gets_sound_without_a_gap_even_when_nothing_arrives(world: MediaWorld) -> None:
     call = world.call()
     call.phone.is_silent = True
     world.run(2.0)
@@ -115,7 +64,7 @@ def test_the_service_gets_sound_without_a_gap_even_when_nothing_arrives(world: W
     assert not call.sound.any()
 
 
-def test_a_flush_stops_the_sound_at_once_and_tells_what_was_heard(world: World) -> None:
+def test_a_flush_stops_the_sound_at_once_and_tells_what_was_heard(world: MediaWorld) -> None:
     call = world.call()
     call.lane.play(tone(611, 5.0, 24000).tobytes(), GREETING)
     world.run(1.0)
@@ -130,7 +79,9 @@ def test_a_flush_stops_the_sound_at_once_and_tells_what_was_heard(world: World) 
     assert item.sent_ms == pytest.approx(1000, abs=25)
 
 
-def test_keys_arrive_as_presses_and_their_tone_stays_away_from_the_service(world: World) -> None:
+def test_keys_arrive_as_presses_and_their_tone_stays_away_from_the_service(
+    world: MediaWorld,
+) -> None:
     call = world.call()
     world.run(0.5)
     start = call.phone.timestamp
@@ -154,7 +105,7 @@ def test_keys_arrive_as_presses_and_their_tone_stays_away_from_the_service(world
 
 
 def test_packets_of_the_wrong_version_type_and_source_are_counted_and_not_heard(
-    world: World,
+    world: MediaWorld,
 ) -> None:
     call = world.call()
     world.run(0.2)
@@ -176,7 +127,7 @@ def test_packets_of_the_wrong_version_type_and_source_are_counted_and_not_heard(
     assert not stranger.packets
 
 
-def test_a_closed_lane_is_silent_and_its_port_rests(world: World) -> None:
+def test_a_closed_lane_is_silent_and_its_port_rests(world: MediaWorld) -> None:
     call = world.call()
     world.run(0.2)
     call.lane.close()
