@@ -165,6 +165,11 @@ class Phone:
         self._to_say: Pcm = np.zeros(0, np.int16)
         self._buffer = memoryview(bytearray(2048))
 
+    def change_law(self, payload_type: int) -> None:
+        """Speak and understand µ-law (0) or A-law (8) from now on."""
+        self.payload_type = payload_type
+        self._encode, self._decode = _LAWS[payload_type]
+
     def say(self, pcm: Pcm) -> None:
         """Queue samples at 8 kHz; silence follows them."""
         self._to_say = np.concatenate([self._to_say, pcm])

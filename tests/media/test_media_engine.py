@@ -79,7 +79,7 @@ def test_a_flush_stops_the_sound_at_once_and_tells_what_was_heard(world: MediaWo
     assert item.sent_ms == pytest.approx(1000, abs=25)
 
 
-def test_keys_arrive_as_presses_and_their_tone_stays_away_from_the_service(
+def test_keys_arrive_as_presses_and_leave_no_gap_behind(
     world: MediaWorld,
 ) -> None:
     call = world.call()

@@ -1,0 +1,83 @@
+"""A media engine with telephones on an in-memory network, in virtual time."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clock import CountedIds
+from ..media.engine import Lane, MediaEngine
+from ..media.events import LaneEvent
+from ..media.ports import PortPool
+from ..media.transcode import ServiceAudio
+from ..sdp.negotiate import Negotiated
+from .rtp import MemoryNetwork, Phone
+
+__all__ = ["MediaCall", "MediaWorld", "tone"]
+
+Pcm: TypeAlias = NDArray[np.int16]
+
+
+def tone(frequency: float, seconds: float, rate: int, amplitude: float = 8000.0) -> Pcm:
+    """Return a sine at ``rate``, int16."""
+    t = np.arange(round(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
+
+
+class MediaCall:
+    """One lane, its telephone, and all that came back from the lane."""
+
+    def __init__(self, lane: Lane, phone: Phone) -> None:
+        self.lane = lane
+        self.phone = phone
+        self.events: list[LaneEvent] = []
+        self.chunks: list[bytes] = []
+
+    @property
+    def sound(self) -> Pcm:
+        """What the service was given, where that is 16-bit samples."""
+        return np.frombuffer(b"".join(self.chunks), np.int16)
+
+
+class MediaWorld:
+    """An engine that ticks only when told to."""
+
+    def __init__(
+        self, network: MemoryNetwork | None = None, *, media_timeout: float = 30.0
+    ) -> None:
+        self.network = network or MemoryNetwork()
+        ports = PortPool("10000-10099", "198.51.100.1", bind=self.network.bind, ids=CountedIds())
+        self.engine = MediaEngine(
+            ports,
+            poller=self.network,
+            clock=lambda: self.network.now,
+            ids=CountedIds(),
+            media_timeout=media_timeout,
+        )
+        self.calls: list[MediaCall] = []
+
+    def call(
+        self,
+        *,
+        payload_type: int = 0,
+        uplink: ServiceAudio | None = "pcm24",
+        detect_inband: bool = True,
+        negotiated: Negotiated | None = None,
+    ) -> MediaCall:
+        """Open a lane and join it with a new telephone."""
+        events: list[LaneEvent] = []
+        chunks: list[bytes] = []
+        lane = self.engine.open(
+            events.append, chunks.append, uplink=uplink, detect_inband=detect_inband
+        )
+        phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
+        phone.target = (lane.host, lane.port)
+        lane.configure(negotiated or phone.negotiated())
+        call = MediaCall(lane, phone)
+        call.events, call.chunks = events, chunks
+        self.calls.append(call)
+        return call
+
+    def run(self, seconds: float) -> None:
+        """Let time pass for the engine and every telephone."""
+        self.network.run(seconds, self.engine, [call.phone for call in self.calls])
