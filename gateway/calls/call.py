@@ -23,6 +23,7 @@ from ..errors import GatewayError, LinkError
 from ..legs import events as legs
 from ..media.events import LaneEvent, Mark, RecordingStopped
 from ..media.prompts import Prompt
+from ..media.stats import LaneStats
 from ..realtime.events import (
     ResponseDone,
     ResponseOutputAudioDelta,
@@ -77,6 +78,7 @@ class Call:
         self._ended_after: float | None = None
         self._ended: control.LegEnded | None = None
         self._codec = ""
+        self._stats: LaneStats | None = None  # the lane's last figures, once it is closed
 
     # What others call
 
@@ -117,7 +119,7 @@ class Call:
     def record(self) -> CallRecord:
         """Describe the call as it stands."""
         ended = self._ended
-        stats = self._lane.stats() if self._lane is not None else None
+        stats = self._stats or (self._lane.stats() if self._lane is not None else None)
         return CallRecord(
             call_id=self.call_id,
             caller=self.caller,
@@ -286,6 +288,7 @@ class Call:
         if self._timer is not None:
             self._timer.cancel()
         if self._lane is not None:
+            self._stats = self._lane.stats()
             self._lane.close()
         link, self._link = self._link, None
         if link is not None:
