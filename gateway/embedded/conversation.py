@@ -179,16 +179,16 @@ class Conversation:
         """
         entry = self.find(item_id)
         parts = entry.item.content or []
-        if entry.item.role != "assistant" or not entry.audio_ms:
+        if entry.item.role != "assistant" or any(part.type == "output_text" for part in parts):
             told = "Only model output audio messages can be truncated."
             raise Refused("invalid_value", told, "item_id")
-        if not 0 <= content_index < len(parts):
+        if content_index != 0:
             told = f"Item '{item_id}' has no content at index {content_index}."
             raise Refused("invalid_value", told, "content_index")
         if not 0 <= audio_end_ms <= entry.audio_ms:
             told = f"Audio content of {entry.audio_ms} ms is already shorter than {audio_end_ms} ms"
             raise Refused("item_truncate_invalid_audio_end_ms", told, "audio_end_ms")
-        kept = len(entry.audio) * audio_end_ms // entry.audio_ms & ~1
+        kept = len(entry.audio) * audio_end_ms // max(entry.audio_ms, 1) & ~1
         self._audio_bytes -= len(entry.audio) - kept
         entry.audio, entry.audio_ms = entry.audio[:kept], audio_end_ms
         content = [ContentPart(type="output_audio")]
