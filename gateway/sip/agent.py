@@ -4,19 +4,18 @@ Sans-I/O.  Its owner says what arrived, by which flow and when; it drains what
 to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 """
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..clock import Ids
+from .alarms import Alarms
 from .courier import Courier
 from .deadline import earliest
 from .flow import Flow
 from .incoming import IncomingSession
 from .merging import MergeWatch
-from .message import MessageError, Request, parse, response_to
+from .message import MessageError, Request, parse, response_to, stamp_received
 from .outgoing import RING_LIMIT, OutgoingSession
 from .screening import SDP, add_capabilities, refusal
 from .session import Session
@@ -27,6 +26,8 @@ from .transactions import AckReceived, RequestReceived, TransactionLayer
 from .uri import Uri
 
 __all__ = ["AgentEvent", "AgentStats", "Happened", "Invited", "UserAgent"]
+
+_ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
 @dataclass(slots=True)
@@ -105,9 +106,7 @@ class UserAgent:
         self._merges = MergeWatch(timers)
         self._opened: dict[str, IncomingSession] = {}  # by the key of the first INVITE
         self._touched: dict[Session, None] = {}
-        self._alarms: list[tuple[float, int, Session]] = []
-        self._alarm_of: dict[Session, float] = {}
-        self._count = itertools.count()
+        self._alarms: Alarms[Session] = Alarms()
         self._events: list[AgentEvent] = []
 
     @property
@@ -120,21 +119,14 @@ class UserAgent:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         self._settle()
-        alarms = self._alarms
-        while alarms and self._alarm_of.get(alarms[0][2]) != alarms[0][0]:
-            heapq.heappop(alarms)
-        return earliest(self._layer.deadline, alarms[0][0] if alarms else None)
+        return earliest(self._layer.deadline, self._alarms.deadline)
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take in one message off the wire."""
         try:
             message = parse(data)
         except MessageError as error:
-            self.stats.malformed += 1
-            if error.answerable is not None and error.answerable.method != "ACK":
-                to_tag = self._ids.token()
-                answer = response_to(error.answerable, error.status, str(error), to_tag=to_tag)
-                self._layer.send_direct(answer, flow)
+            self._refuse_malformed(error, flow)
             return
         self._layer.receive(message, flow, now)
         self._dispatch(now)
@@ -145,12 +137,9 @@ class UserAgent:
         self._dispatch(now)
         self._courier.sweep(now)
         self._settle()
-        while self._alarms and self._alarms[0][0] <= now:
-            at, _, session = heapq.heappop(self._alarms)
-            if self._alarm_of.get(session) == at:
-                del self._alarm_of[session]
-                session.wake(now)
-                self._touch(session)
+        for session in self._alarms.due(now):
+            session.wake(now)
+            self._touch(session)
 
     def connection_lost(self, flow: Flow, now: float) -> None:
         """Take note that a connection is gone: what waited on it has failed."""
@@ -269,6 +258,16 @@ class UserAgent:
         is_peer = session.dialog.id.remote_tag == (request.from_.tag or "")
         return session if is_peer else None
 
+    def _refuse_malformed(self, error: MessageError, flow: Flow) -> None:
+        """Answer what cannot be read, if its sender could tell what the answer is about."""
+        self.stats.malformed += 1
+        request = error.answerable
+        if request is None or not all(name in request.headers for name in _ESSENTIAL):
+            return
+        stamp_received(request, flow.remote)
+        answer = response_to(request, error.status, str(error), to_tag=self._ids.token())
+        self._layer.send_direct(answer, flow)
+
     def _refuse_unknown(self, key: str, request: Request, now: float) -> None:
         self.stats.unknown_dialog += 1
         self._refuse(key, request, 481, now)
@@ -289,14 +288,9 @@ class UserAgent:
         touched, self._touched = self._touched, {}
         for session in touched:
             self._events += [Happened(session, event) for event in session.events()]
-            at = session.deadline
-            if session.state is SessionState.TERMINATED:
-                at = None
+            is_over = session.state is SessionState.TERMINATED
+            self._alarms.set(session, None if is_over else session.deadline)
+            if is_over:
                 self.sessions.pop((session.call_id, session.local_tag), None)
                 if isinstance(session, IncomingSession):
                     self._opened.pop(session.key, None)
-            if at is None:
-                self._alarm_of.pop(session, None)
-            elif at != self._alarm_of.get(session):
-                self._alarm_of[session] = at
-                heapq.heappush(self._alarms, (at, next(self._count), session))
