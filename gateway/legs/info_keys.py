@@ -3,16 +3,17 @@
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["RELAY", "InfoKey", "read_key", "write_key"]
+__all__ = ["KEYS", "RELAY", "InfoKey", "read_key", "write_key"]
 
+FLASH: Final = "flash"
 RELAY: Final = "application/dtmf-relay"
 _PLAIN: Final = "application/dtmf"
 
 _FIELD: Final = re.compile(
     r"^[ \t]*(signal|duration)[ \t]*=[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE
 )
-_NUMBERED: Final = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D", "16": "flash"}
-_KEYS: Final = frozenset("0123456789*#ABCD")
+_NUMBERED: Final = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D", "16": FLASH}
+KEYS: Final = frozenset("0123456789*#ABCD")
 _LONGEST_MS: Final = 60_000
 
 
@@ -29,9 +30,10 @@ def read_key(content_type: str, body: bytes) -> InfoKey | None:
     fields = {m[1].lower(): m[2] for m in _FIELD.finditer(text)}
     if content_type not in (RELAY, _PLAIN):
         return None
-    signal = fields.get("signal", text.strip() if content_type == _PLAIN else "")
-    key = "flash" if signal in ("!", "hf", "flash") else _NUMBERED.get(signal, signal.upper())
-    if key not in _KEYS and key != "flash":
+    plain = text.strip().upper() if content_type == _PLAIN else ""
+    signal = fields.get("signal", "").upper()
+    key = _NUMBERED.get(signal, signal) if signal else plain
+    if key not in KEYS and key != FLASH:
         return None
     duration = fields.get("duration", "")
     milliseconds = int(duration[:6]) if duration.isascii() and duration.isdigit() else 0

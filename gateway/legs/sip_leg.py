@@ -10,7 +10,7 @@ from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
 from ..sip.outgoing import RING_LIMIT
-from ..sip.reason import Reason, cause_of_status
+from ..sip.reason import NORMAL, Reason, cause_of_status
 from ..sip.session import Session
 from ..sip.session_events import (
     Answered,
@@ -38,7 +38,7 @@ from .events import (
     TransferEnded,
     TransferProgress,
 )
-from .info_keys import RELAY, read_key, write_key
+from .info_keys import KEYS, RELAY, read_key, write_key
 
 __all__ = ["MediaLane", "Signalling", "SipLeg"]
 
@@ -228,7 +228,8 @@ class SipLeg:
         """Do not take the call."""
         if isinstance(self._session, IncomingSession):
             why = Reason("Q.850", cause_of_status(status), reason)
-            self._session.reject(status, self._signalling.now(), why)
+            wait = self._signalling.agent.retry_after if status == 503 else None
+            self._session.reject(status, self._signalling.now(), why, wait)
             self._signalling.flush()
 
     def hang_up(self, reason: str = "") -> None:
@@ -255,18 +256,22 @@ class SipLeg:
         self._want("sendrecv")
 
     def send_dtmf(self, digits: str) -> None:
-        """Press keys: as events in the sound where both sides can, else by INFO."""
+        """Press keys: as events in the sound where both sides can, else by INFO.
+
+        What is on no telephone is left out.
+        """
         if self._in_use is None:
             return
         if self._in_use.dtmf_send_type is not None:
-            self._lane.send_digits(digits)
+            self._lane.send_digits("".join(key for key in digits.upper() if key in KEYS))
         else:
             self.send_info_keys(digits)
 
     def send_info_keys(self, digits: str) -> None:
         """Press keys by INFO, whatever the sound could carry."""
-        for key in digits:
-            self._session.info(RELAY, write_key(key.upper(), _KEY_MS), self._signalling.now())
+        for key in digits.upper():
+            if key in KEYS:
+                self._session.info(RELAY, write_key(key, _KEY_MS), self._signalling.now())
         self._signalling.flush()
 
     def _want(self, direction: Direction) -> None:
@@ -380,6 +385,8 @@ def _name(uri: Uri) -> str:
 def _words(status: int, reason: Reason | None) -> str:
     if reason is not None and reason.text:
         return reason.text
-    if status >= 300 or reason is None:
-        return "hung up" if status < 300 else REASONS.get(status, str(status))
+    if status >= 300:
+        return REASONS.get(status, str(status))
+    if reason is None or reason.cause == NORMAL.cause:
+        return "hung up"
     return f"{reason.protocol} {reason.cause}"

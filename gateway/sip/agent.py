@@ -98,7 +98,7 @@ class UserAgent:
         self._ids = ids
         self._accepts = accepts
         self._overloaded = overloaded
-        self._retry_after = retry_after
+        self.retry_after = retry_after
         self._layer = TransactionLayer(timers)
         self._courier = Courier(
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
@@ -226,7 +226,7 @@ class UserAgent:
             self._refuse(key, request, status, now)
         elif self.is_draining or self._overloaded():
             self.stats.overloaded += 1
-            self._refuse(key, request, 503, now, retry_after=self._retry_after)
+            self._refuse(key, request, 503, now, retry_after=self.retry_after)
         elif request.method == "OPTIONS":
             response = response_to(request, 200, to_tag=self._ids.token())
             add_capabilities(response)
