@@ -1,0 +1,125 @@
+"""The gateway's own link against the embedded service and against servers that fail it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from gateway.embedded.server import EmbeddedService
+from gateway.embedded.session import Limits
+from gateway.errors import ConfigError, LinkError
+from gateway.realtime.commands import ResponseCreate, SessionUpdate
+from gateway.realtime.endpoint import Endpoint
+from gateway.realtime.events import ErrorEvent, ServerEvent, Unknown, wire_name
+from gateway.realtime.websocket import WebSocketLink
+
+pytestmark = pytest.mark.interop
+
+
+class Owner:
+    """A call's view of its link."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self.events: list[ServerEvent | Unknown] = []
+        self.ended: asyncio.Future[LinkError | None] = asyncio.get_running_loop().create_future()
+        endpoint = Endpoint.from_settings("custom", url=url, api_key=key, environ={})
+        self.link = WebSocketLink(
+            endpoint, on_event=self.events.append, on_closed=self.ended.set_result
+        )
+
+    async def until(self, name: str) -> ServerEvent | Unknown:
+        async with asyncio.timeout(10):
+            while True:
+                for event in self.events:
+                    if wire_name(event) == name:
+                        return event
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> LinkError | None:
+        async with asyncio.timeout(10):
+            return await self.ended
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[EmbeddedService]:
+    service = EmbeddedService("127.0.0.1", 0, "echo", key="sk-1", limits=Limits(longest=1.0))
+    await service.start()
+    yield service
+    await service.close()
+
+
+async def test_a_session_begins_lasts_its_time_and_ends(service: EmbeddedService) -> None:
+    owner = Owner(service.url, "sk-1")
+    await owner.link.connect()
+    assert service.sessions == 1
+    owner.link.send(SessionUpdate(session={"type": "realtime", "instructions": "Echo."}))
+    await owner.until("session.updated")
+    owner.link.send(ResponseCreate())
+    await owner.until("response.done")
+    error = await owner.until("error")
+    assert isinstance(error, ErrorEvent)
+    assert error.error.code == "session_expired"
+    fault = await owner.end()
+    assert fault
+    assert "maximum duration" in str(fault)
+    assert fault.retryable
+    await owner.link.close()
+
+
+async def test_the_service_going_away_in_mid_session_is_told_once(service: EmbeddedService) -> None:
+    owner = Owner(service.url, "sk-1")
+    await owner.link.connect()
+    await owner.until("session.created")
+    await service.close()
+    fault = await owner.end()
+    assert fault
+    assert fault.retryable
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "words", "retryable"),
+    [
+        ("/v1/realtime", "sk-2", "key", False),
+        ("/v1/other", "sk-1", "404", False),
+        ("/v1/realtime?call_id=rtc_1", "sk-1", "404", False),
+    ],
+)
+async def test_a_refusal_is_explained(
+    service: EmbeddedService, path: str, key: str, words: str, retryable: bool
+) -> None:
+    url = service.url.replace("/v1/realtime", path)
+    with pytest.raises(LinkError, match=words) as refused:
+        await Owner(url, key).link.connect()
+    assert refused.value.retryable is retryable
+
+
+async def test_nobody_there_is_explained() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}/v1/realtime"
+        with pytest.raises(LinkError, match="cannot be reached") as refused:
+            await Owner(url).link.connect()
+    assert refused.value.retryable
+
+
+async def test_a_socket_cut_without_a_word_is_a_fault() -> None:
+    async def vanish(connection: ServerConnection) -> None:
+        await connection.send('{"type":"something.new"}')
+        connection.transport.abort()
+
+    async with serve(vanish, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        owner = Owner(f"ws://127.0.0.1:{port}/v1/realtime")
+        await owner.link.connect()
+        fault = await owner.end()
+    assert fault
+    assert "1006" in str(fault)
+    assert fault.retryable
+    await owner.link.close()
+
+
+async def test_a_taken_port_is_refused_with_a_remedy(service: EmbeddedService) -> None:
+    with pytest.raises(ConfigError, match="choose another port"):
+        await EmbeddedService("127.0.0.1", service.port).start()
