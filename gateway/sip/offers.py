@@ -5,16 +5,17 @@ another is open is refused; one of ours that would, or that the peer refused
 for that reason, waits until its owner is told that it is due.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from .courier import Courier
+from .courier import OnResponse
 from .deadline import earliest
-from .flow import Flow
 from .invite_in import IncomingInvite
-from .invite_out import OutgoingInvite
-from .message import Request, response_to
+from .invite_out import InviteOutcome, OutgoingInvite
+from .line import Line
+from .message import Request, Response, response_to
 from .screening import SDP, add_capabilities
-from .session_events import OfferReceived
+from .session_events import AnswerReceived, OfferReceived, OfferRefused
 
 __all__ = ["Offers"]
 
@@ -24,11 +25,22 @@ _LONGEST_RETRY_AFTER: Final = 10
 class Offers:
     """The offers open between us and the peer, and whose turn is next."""
 
-    def __init__(self, courier: Courier, local_tag: str, *, owns_call_id: bool) -> None:
+    def __init__(
+        self,
+        line: Line,
+        tell: Callable[[AnswerReceived | OfferReceived | OfferRefused], None],
+        on_response: OnResponse,
+        *,
+        local_tag: str,
+        owns_call_id: bool,
+    ) -> None:
         self.incoming: IncomingInvite | None = None  # the last INVITE received, the first included
         self.outgoing: OutgoingInvite | None = None
-        self._update: tuple[str, Request, Flow] | None = None  # its offer is not yet answered
-        self._courier = courier
+        self._update: tuple[str, Request] | None = None  # its offer is not yet answered
+        self._line = line
+        self._courier = line.courier
+        self._tell = tell
+        self._on_response = on_response
         self._local_tag = local_tag
         self._owns_call_id = owns_call_id
         self._is_waiting = False
@@ -46,31 +58,49 @@ class Offers:
         """When :meth:`wake` must next be called."""
         return earliest(self._retry_at, self.incoming.deadline if self.incoming else None)
 
-    def receive(self, key: str, request: Request, flow: Flow, now: float) -> OfferReceived | None:
+    def make(self, sdp: bytes, now: float) -> bool:
+        """Send an offer, or return ``False`` and remember that there is one to make."""
+        if not self.is_free:
+            self._is_waiting = True
+            return False
+        request = self._line.request("INVITE", sdp, SDP)
+        add_capabilities(request)
+        invite = self.outgoing = OutgoingInvite(request, self._courier)
+
+        def on_response(response: Response, now: float) -> None:
+            self._on_invite_response(invite, response, now)
+
+        invite.sent_as(self._line.send(request, now, on_response))
+        return True
+
+    def receive(self, key: str, request: Request, now: float) -> None:
         """Take in a re-INVITE or UPDATE; answer for itself one that is not the owner's matter."""
+        if self._line.dialog is not None:
+            self._line.dialog.refresh(request)
         if refusal := self._refusal(request):
             status, retry_after = refusal
             response = response_to(request, status)
             if retry_after is not None:
                 response.headers.add("Retry-After", str(retry_after))
             self._courier.respond(key, response, now)
-            return None
-        if request.method == "INVITE":
+        elif request.method == "INVITE":
+            flow = self._line.flow
             self.incoming = IncomingInvite(key, request, flow, self._courier, self._local_tag)
-            return OfferReceived(request.body or None, "INVITE")
-        self._update = (key, request, flow)
-        if request.body:
-            return OfferReceived(request.body, "UPDATE")
-        self.answer(b"", now)
-        return None
+            self._tell(OfferReceived(request.body or None, "INVITE"))
+        else:
+            self._update = (key, request)
+            if request.body:
+                self._tell(OfferReceived(request.body, "UPDATE"))
+            else:
+                self.answer(b"", now)
 
     def answer(self, sdp: bytes, now: float) -> None:
         """Answer the open offer; without one, nothing happens."""
         if self._update is not None:
-            key, request, flow = self._update
+            key, request = self._update
             self._update = None
             response = response_to(request, 200)
-            response.headers.set("Contact", self._courier.contact(flow))
+            response.headers.set("Contact", self._courier.contact(self._line.flow))
             add_capabilities(response)
             if sdp:
                 response.headers.set("Content-Type", SDP)
@@ -82,7 +112,7 @@ class Offers:
     def refuse(self, status: int, now: float) -> None:
         """Refuse the open offer; without one, nothing happens."""
         if self._update is not None:
-            key, request, _ = self._update
+            key, request = self._update
             self._update = None
             self._courier.respond(key, response_to(request, status), now)
         elif self.incoming is not None:
@@ -91,16 +121,6 @@ class Offers:
     def wait(self) -> None:
         """Remember that we have an offer to make as soon as we may."""
         self._is_waiting = True
-
-    def postpone(self, now: float) -> None:
-        """Put off our offer, which met one of the peer's (491, section 14.1).
-
-        The owner of the Call-ID waits 2.1 to 4 s, the other side up to 2 s, so
-        that they do not meet again.
-        """
-        ids, self._is_waiting = self._courier.ids, True
-        wait = 2.1 + 0.01 * ids.number(191) if self._owns_call_id else 0.01 * ids.number(201)
-        self._retry_at = now + wait
 
     def wake(self, now: float) -> None:
         """Run whatever timers are due at ``now``."""
@@ -115,6 +135,29 @@ class Offers:
         if is_due:
             self._is_waiting = False
         return is_due
+
+    def _on_invite_response(self, invite: OutgoingInvite, response: Response, now: float) -> None:
+        if invite.receive(response, now) in (InviteOutcome.NOTHING, InviteOutcome.PROGRESS):
+            return
+        if response.status < 300 and self._line.dialog is not None:
+            self._line.dialog.refresh(response)
+            invite.acknowledge(self._line.dialog, self._line.way())
+            self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
+        else:
+            if response.status == 491:
+                self._postpone(now)
+            self._tell(OfferRefused(response.status))
+            self._on_response(response, now)
+
+    def _postpone(self, now: float) -> None:
+        """Put off our offer, which met one of the peer's (491, section 14.1).
+
+        The owner of the Call-ID waits 2.1 to 4 s, the other side up to 2 s, so
+        that they do not meet again.
+        """
+        ids, self._is_waiting = self._courier.ids, True
+        wait = 2.1 + 0.01 * ids.number(191) if self._owns_call_id else 0.01 * ids.number(201)
+        self._retry_at = now + wait
 
     def _refusal(self, request: Request) -> tuple[int, int | None] | None:
         """Return status and Retry-After for an offer at the wrong moment (14.2; RFC 3311 5.2)."""

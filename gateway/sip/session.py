@@ -15,18 +15,16 @@ from .dialog import Dialog, Order
 from .flow import Flow
 from .info import Infos
 from .invite_in import InviteState
-from .invite_out import InviteOutcome, OutgoingInvite
 from .line import Line
 from .message import Request, Response, response_to
 from .offers import Offers
 from .reason import Reason
-from .screening import SDP, add_capabilities
+from .screening import add_capabilities
 from .session_events import (
     AnswerReceived,
     Confirmed,
     Ended,
     OfferDue,
-    OfferRefused,
     SessionEvent,
 )
 from .session_state import LIVE, TRANSITIONS, SessionInput, SessionState
@@ -62,7 +60,13 @@ class Session:
         self._local, self._remote = request.to.uri, request.from_.uri
         if is_ours:
             self._local, self._remote = self._remote, self._local
-        self._offers = Offers(courier, local_tag, owns_call_id=is_ours)
+        self._offers = Offers(
+            self._line,
+            self._tell,
+            self._on_plain_response,
+            local_tag=local_tag,
+            owns_call_id=is_ours,
+        )
         self._transfer = Transfer(self._line, self._tell, self._on_plain_response)
         self._infos = Infos(self._line, self._tell, self._on_plain_response)
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
@@ -72,10 +76,10 @@ class Session:
         self._handlers: dict[str, _Handler] = {
             "BYE": self._on_bye,
             "INFO": self._infos.receive,
-            "INVITE": self._on_offer,
+            "INVITE": self._offers.receive,
             "NOTIFY": self._transfer.receive,
             "OPTIONS": self._on_options,
-            "UPDATE": self._on_offer,
+            "UPDATE": self._offers.receive,
         }
 
     @property
@@ -133,18 +137,10 @@ class Session:
         The outcome is ``AnswerReceived`` or ``OfferRefused``.  After ``False``,
         or a refusal by 491, ``OfferDue`` says when to make an offer again.
         """
-        if self.state is not SessionState.CONFIRMED or not self._offers.is_free:
+        if self.state is not SessionState.CONFIRMED:
             self._offers.wait()
             return False
-        request = self._line.request("INVITE", sdp, SDP)
-        add_capabilities(request)
-        invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
-
-        def on_response(response: Response, now: float) -> None:
-            self._on_reinvite_response(invite, response, now)
-
-        invite.sent_as(self._line.send(request, now, on_response))
-        return True
+        return self._offers.make(sdp, now)
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
         """Answer an ``OfferReceived``; nothing happens when it was withdrawn meanwhile."""
@@ -237,36 +233,16 @@ class Session:
         status = 487 if self.state is SessionState.EARLY else 200
         self._finish("peer", status, Reason.of(request), SessionInput.OVER)
 
-    def _on_offer(self, key: str, request: Request, now: float) -> None:
-        event = self._offers.receive(key, request, self.flow, now)
-        if self.dialog is not None:
-            self.dialog.refresh(request)
-        if event is not None:
-            self._tell(event)
-
     def _on_options(self, key: str, request: Request, now: float) -> None:
         response = response_to(request, 200)
         add_capabilities(response)
         self._courier.respond(key, response, now)
 
-    def _on_reinvite_response(self, invite: OutgoingInvite, response: Response, now: float) -> None:
-        if invite.receive(response, now) in (InviteOutcome.NOTHING, InviteOutcome.PROGRESS):
-            return
-        if response.status < 300 and self.dialog is not None:
-            self.dialog.refresh(response)
-            invite.acknowledge(self.dialog, self._line.way())
-            self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
-        else:
-            if response.status == 491:
-                self._offers.postpone(now)
-            self._tell(OfferRefused(response.status))
-            self._on_plain_response(response, now)
-        self._settle()
-
     def _on_plain_response(self, response: Response, now: float) -> None:
         """A peer that knows nothing of the call any more has ended it (section 12.2.1.2)."""
         if response.status in (408, 481) and self.is_live:
             self._end_with_bye(response.status, now, by="peer")
+        self._settle()
 
     def _on_bye_response(self, response: Response, now: float) -> None:
         del now
