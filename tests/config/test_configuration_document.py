@@ -1,0 +1,32 @@
+"""The document names every setting there is."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from gateway.config import Settings
+from gateway.config.sections import TrunkSettings
+
+TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+
+
+def sections() -> list[tuple[str, type[BaseModel]]]:
+    named: list[tuple[str, type[BaseModel]]] = [("trunks", TrunkSettings)]
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            named.append((name, type(field.default)))
+    return named
+
+
+@pytest.mark.parametrize("section", Settings.model_fields)
+def test_every_table_is_described(section: str) -> None:
+    assert f"[{section}]" in TEXT
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [(name, key) for name, model in sections() for key in model.model_fields if key != "api_key"],
+)
+def test_every_key_is_described(section: str, key: str) -> None:
+    assert f"| `{key}` |" in TEXT or f"| `{section}.{key}` |" in TEXT
