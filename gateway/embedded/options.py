@@ -15,14 +15,14 @@ from .checks import (
 )
 from .conversation import Conversation, read_item
 from .response import Options
-from .settings import AUDIO_FORMAT, MAX_TOKENS, MODALITIES, TOOL, TOOL_CHOICE, Settings
+from .settings import AUDIO_FORMAT, MAX_TOKENS, TOOL, TOOL_CHOICE, Settings, modalities
 
 __all__ = ["default_options", "read_options"]
 
 _MOST_METADATA: Final = 16
 _PARAMS: Final = record(
     {
-        "output_modalities": MODALITIES,
+        "output_modalities": modalities,
         "instructions": optional(text),
         "audio": record({"output": record({"format": AUDIO_FORMAT, "voice": anything})}),
         "tools": list_of(TOOL, most=128),

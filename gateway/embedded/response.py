@@ -143,15 +143,16 @@ class Response:
             self._speak().play(self._turn, self._turn_text)
         else:
             said = [step.text]
-            while self._steps and isinstance(self._steps[0], Say):
-                said += [each.text for each in [self._steps.popleft()] if isinstance(each, Say)]
+            while self._steps and isinstance(following := self._steps[0], Say):
+                said.append(following.text)
+                self._steps.popleft()
             if self.options.modality == "text":
                 self._write(" ".join(said))
             else:
                 self._speak().say([part for each in said for part in sentences(each)])
 
     def _speak(self) -> Utterance:
-        entry = self._add(Item(type="message", role="assistant", content=[]), "item")
+        entry = self._add(Item(type="message", role="assistant", content=[]))
         self._utterance = Utterance(
             self._outbox,
             self._conversation,
@@ -169,7 +170,7 @@ class Response:
             self._finish_item(utterance.entry)
 
     def _write(self, said: str) -> None:
-        entry = self._add(Item(type="message", role="assistant", content=[]), "item")
+        entry = self._add(Item(type="message", role="assistant", content=[]))
         place, emit = self._place(entry), self._outbox.emit
         emit(ResponseContentPartAdded(part=ContentPart(type="text", text=""), **place))
         emit(ResponseOutputTextDelta(delta=said, **place))
@@ -182,31 +183,28 @@ class Response:
     def _call(self, step: CallTool) -> None:
         call_id, arguments = self._outbox.new_id("call"), _JSON.encode(step.arguments).decode()
         item = Item(type="function_call", name=step.name, call_id=call_id, arguments="")
-        entry = self._add(item, "item")
+        entry = self._add(item)
         place = self._place(entry)
-        where = (place["response_id"], place["item_id"], place["output_index"])
-        response_id, item_id, output_index = where
         self._outbox.emit(
             ResponseFunctionCallArgumentsDelta(
-                response_id=response_id,
-                item_id=item_id,
-                output_index=output_index,
+                response_id=place["response_id"],
+                item_id=place["item_id"],
+                output_index=place["output_index"],
                 call_id=call_id,
                 delta=arguments,
             )
         )
         self._outbox.emit(
             ResponseFunctionCallArgumentsDone(
-                response_id=response_id,
-                item_id=item_id,
-                output_index=output_index,
+                response_id=place["response_id"],
+                item_id=place["item_id"],
+                output_index=place["output_index"],
                 call_id=call_id,
                 name=step.name,
                 arguments=arguments,
             )
         )
-        done = msgspec.structs.replace(entry.item, arguments=arguments, status="completed")
-        entry.item = done
+        entry.item = msgspec.structs.replace(entry.item, arguments=arguments, status="completed")
         self._finish_item(entry)
 
     def _place(self, entry: Entry) -> Place:
@@ -217,11 +215,11 @@ class Response:
             content_index=0,
         )
 
-    def _add(self, item: Item, prefix: str) -> Entry:
+    def _add(self, item: Item) -> Entry:
         """Begin an output item: empty, in progress."""
         item = msgspec.structs.replace(
             item,
-            id=self._outbox.new_id(prefix),
+            id=self._outbox.new_id("item"),
             object="realtime.item",
             status="in_progress",
         )

@@ -1,7 +1,9 @@
 """The embedded realtime service: the protocol of the real one, on this machine.
 
 A WebSocket server at ``/v1/realtime`` (and at Azure's path); every connection
-is a session that the agent script speaks for.
+is a session that the agent script speaks for.  What only a model could obey is
+accepted and shown, and changes nothing: instructions (but for text quoted in
+them), voice, speed, reasoning, truncation, tracing, noise reduction.
 """
 
 import hmac

@@ -20,7 +20,7 @@ from .checks import (
 )
 from .vad import VadSettings
 
-__all__ = ["AUDIO_FORMAT", "MAX_TOKENS", "MODALITIES", "TOOL", "TOOL_CHOICE", "Settings"]
+__all__ = ["AUDIO_FORMAT", "MAX_TOKENS", "TOOL", "TOOL_CHOICE", "Settings", "modalities"]
 
 AUDIO_FORMAT: Final = variant(
     {
@@ -44,7 +44,7 @@ TOOL_CHOICE: Final = either(
 )
 
 
-def MODALITIES(value: Any, path: str) -> list[str]:
+def modalities(value: Any, path: str) -> list[str]:
     """Accept ``["audio"]`` or ``["text"]``, never both."""
     if value not in (["audio"], ["text"]):
         told = f"Invalid modalities: {value}. Supported combinations are: ['text'] and ['audio']."
@@ -100,7 +100,7 @@ _REALTIME: Final = record(
     {
         "type": choice("realtime"),
         "model": text,
-        "output_modalities": MODALITIES,
+        "output_modalities": modalities,
         "instructions": text,
         "audio": record({"input": record(_INPUT), "output": record(_OUTPUT)}),
         "tools": list_of(TOOL, most=128),
