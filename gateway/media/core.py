@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from .arrays import LaneArrays
 from .downlink import Downlink
+from .group import Group
 from .outbox import Outbox, Parcel
 from .receiver import Poller, Receiver
-from .seat import Group, Seat
+from .seat import Seat
 from .uplink import Uplink
 
 __all__ = ["GROUPS", "MediaCore"]

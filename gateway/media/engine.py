@@ -129,7 +129,7 @@ class MediaEngine:
             self.core.outbox,
             self._free_rows.pop(),
             pair,
-            self._ids.number(1 << 32),
+            self._ids,
             self.core.groups[group],
             on_event=on_event,
             on_audio=on_audio,

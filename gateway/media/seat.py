@@ -8,63 +8,32 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
-
+from ..clock import Ids
 from ..rtp.dtmf import KeyDown, KeyEvent
 from ..rtp.packet import is_rtcp
 from ..rtp.quality import mos, r_factor
-from ..rtp.report import ReportSession
 from ..sdp.negotiate import Negotiated
-from .arrays import PACKET, LaneArrays, Rows
+from .arrays import PACKET, LaneArrays
 from .events import KeyPressed, LaneEvent, Mark, MediaTimeout, RecordingStopped
 from .formats import Format, reframe
+from .group import Group
 from .intake import Intake
 from .outbox import Outbox
 from .outlet import Outlet
 from .ports import Address, Port, PortPair
 from .receiver import Inlet, Receiver
 from .recorder import Recorder, Recording
+from .reporter import Reporter
 from .stats import LaneStats
 from .tape import Tape
 from .transcode import ServiceAudio
 from .uplink import Source
 
-__all__ = ["Group", "Seat"]
-
-REPORT_INTERVAL: Final = 5.0
-"""Seconds between RTCP reports."""
+__all__ = ["Seat"]
 
 _MOST_LEFT_OVER: Final = 1000
 _TARGET_DELAY: Final = 0.060
 """Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
-
-
-class Group:
-    """The lanes of one beat, sorted by what a tick must do with them."""
-
-    def __init__(self) -> None:
-        self.seats: list[Seat] = []
-        self.is_stale = False  # some lane is new, or must be treated otherwise
-        self.rows: Rows = np.zeros(0, np.intp)
-        self.sources: list[Source] = []
-        self.plain_rows: Rows = np.zeros(0, np.intp)
-        self.plain: list[Outlet] = []
-        self.special: list[Outlet] = []
-        self.waking: set[Seat] = set()  # with an open gap or a key down
-
-    def sort(self) -> None:
-        """Sort the lanes anew."""
-        self.is_stale = False
-        active = [seat for seat in self.seats if seat.is_active]
-        self.rows = np.array([seat.row for seat in active], np.intp)
-        self.sources = [seat.source for seat in active]
-        sending = [seat for seat in active if seat.outlet.is_sending]
-        for seat in sending:
-            seat.outlet.is_plain = seat.outlet.may_be_plain
-        plain = [seat for seat in sending if seat.outlet.is_plain]
-        self.plain_rows = np.array([seat.row for seat in plain], np.intp)
-        self.plain = [seat.outlet for seat in plain]
-        self.special = [seat.outlet for seat in sending if not seat.outlet.is_plain]
 
 
 class Seat:
@@ -76,20 +45,22 @@ class Seat:
         outbox: Outbox,
         row: int,
         pair: PortPair,
-        ssrc: int,
-        group: "Group",
+        ids: Ids,
+        group: Group,
         *,
         on_event: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
         uplink: ServiceAudio | None,
         detects: bool,
     ) -> None:
+        ssrc = ids.number(1 << 32)
+        self._start = ids.number(1 << 16), ids.number(1 << 32)  # RFC 3550 section 5.1
         self.row = row
         self.pair = pair
         self.intake = Intake(arrays, row, self._hear_key)
         self.source = Source(self.intake, uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
-        self.reports = ReportSession(ssrc, f"{ssrc:08x}@{pair.host}", 8000, self.intake.reception)
+        self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
         self.is_active = False  # something was negotiated
         self.group = group
         self._arrays = arrays
@@ -98,18 +69,18 @@ class Seat:
         self._detects = detects
         self._inlet: Inlet | None = None
         self._negotiated: Negotiated | None = None
-        self._remote_rtcp: Address | None = None
-        self._report_at = 0.0
         self._is_silence_told = False
+        self._last_stats: LaneStats | None = None  # once the row is another lane's
 
     def sit(self, now: float, receiver: Receiver) -> None:
         """Take the row."""
+        self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
         self._arrays.detects[self.row] = self._detects
         for port in (self.pair.rtp, self.pair.rtcp):
             _empty(port)
         self._inlet = receiver.add(self.pair.rtp, self.row, self._receive, is_bulk=True)
-        receiver.add(self.pair.rtcp, self.row, self._receive_report)
+        receiver.add(self.pair.rtcp, self.row, self.reporter.receive)
         self._arrays.heard_at[self.row] = now
 
     def configure(self, now: float, negotiated: Negotiated) -> None:
@@ -118,7 +89,6 @@ class Seat:
             return
         is_moved = self._negotiated is None or negotiated.remote != self._negotiated.remote
         self._negotiated = negotiated
-        self._remote_rtcp = negotiated.remote_rtcp
         outlet, old = self.outlet, self.outlet.format
         new = Format.of(negotiated.codec)
         if new != old:
@@ -129,11 +99,9 @@ class Seat:
             outlet.remote = negotiated.remote
             if self._inlet is not None:
                 self._inlet.source = None
-        self.reports.clock = new.clock
+        self.reporter.configure(now, negotiated, new.clock)
         self._arrays.heard_at[self.row] = now
         self._is_silence_told = False
-        if not self.is_active:
-            self._report_at = now + REPORT_INTERVAL
         self.is_active = self.group.is_stale = True
 
     def append(
@@ -199,10 +167,8 @@ class Seat:
     def stand(self, now: float, receiver: Receiver) -> None:
         """Leave the row; the ports go on being drained."""
         self.stop_recording(now)
-        if self.is_active and self._remote_rtcp is not None:
-            self.intake.settle()
-            self._count_sent(now)
-            self._send_report(self.reports.goodbye(now))
+        self.reporter.leave(now)
+        self._last_stats = self.stats()
         receiver.drain_only(self.pair.rtp)
         receiver.drain_only(self.pair.rtcp)
         self.is_active = False
@@ -210,12 +176,7 @@ class Seat:
 
     def keep_up(self, now: float, timeout: float) -> None:
         """Do what is due now and then: reports, and saying that nothing comes."""
-        if now >= self._report_at:
-            self._report_at = now + REPORT_INTERVAL
-            if self._remote_rtcp is not None:
-                self.intake.settle()
-                self._count_sent(now)
-                self._send_report(self.reports.report(now))
+        self.reporter.keep_up(now)
         silent = now - float(self._arrays.heard_at[self.row])
         if silent < timeout:
             self._is_silence_told = False
@@ -225,7 +186,9 @@ class Seat:
 
     def stats(self) -> LaneStats:
         """Return the figures so far; safe from any thread."""
-        intake, outlet, reports = self.intake, self.outlet, self.reports
+        if self._last_stats is not None:
+            return self._last_stats
+        intake, outlet, reports = self.intake, self.outlet, self.reporter.session
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
@@ -245,7 +208,7 @@ class Seat:
             overruns=intake.overruns,
             underruns=outlet.playout.underruns,
             dropped_playout=outlet.playout.dropped,
-            send_errors=outlet.errors,
+            send_errors=outlet.errors + self.reporter.errors,
             jitter=jitter / reception.clock,
             round_trip=reports.round_trip,
             remote_loss=reports.remote_loss,
@@ -260,42 +223,17 @@ class Seat:
         if self._negotiated is None:
             return
         if self._negotiated.is_rtcp_mux and is_rtcp(data):
-            self._receive_report(data, source, now)
+            self.reporter.receive(data, source, now)
             return
         intake, inlet = self.intake, self._inlet
-        intake.receive(data, source, now)
+        intake.receive(data, source[:2], now)  # IPv6 sources have four parts
         if intake.is_waiting:
             self.group.waking.add(self)
-        if inlet is None or not intake.latch.is_locked or intake.latch.remote == inlet.source:
+        if inlet is None or not intake.latch.is_locked or source == inlet.source:
             return
-        inlet.source = self.outlet.remote = intake.latch.remote
-        self.group.is_stale = True
-
-    def _receive_report(self, data: bytes, source: Address, now: float) -> None:
-        latch = self.intake.latch
-        if self._negotiated is None or latch.remote is None or source[0] != latch.remote[0]:
-            self.intake.latch.foreign += 1
-            return
-        self._remote_rtcp = source
-        self.reports.receive(data, now)
-
-    def _count_sent(self, now: float) -> None:
-        arrays, row, reports = self._arrays, self.row, self.reports
-        count = int(arrays.sent[row])
-        if count > reports.packets_sent:
-            reports.sent(int(arrays.timestamp[row]), 0, now)
-            reports.packets_sent = count
-            reports.octets_sent = int(arrays.octets[row])
-
-    def _send_report(self, report: bytes) -> None:
-        if self._remote_rtcp is None:
-            return
-        is_mux = self._negotiated is not None and self._negotiated.is_rtcp_mux
-        port = self.pair.rtp if is_mux else self.pair.rtcp
-        try:
-            port.sendto(report, self._remote_rtcp)
-        except OSError:
-            self.outlet.errors += 1
+        if source[:2] == intake.latch.remote:
+            inlet.source = self.outlet.remote = source
+            self.group.is_stale = True
 
     def _hear_key(self, key: KeyEvent, now: float) -> None:
         is_down = isinstance(key, KeyDown)

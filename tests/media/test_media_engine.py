@@ -138,4 +138,5 @@ def test_a_closed_lane_is_silent_and_its_port_rests(world: MediaWorld) -> None:
     assert len(call.phone.packets) == count
     assert len(call.chunks) == chunks
     assert world.engine.core.receiver.drained > 10
+    assert call.lane.stats().packets_sent == count
     assert not any(port.is_closed for port in world.network.ports.values())
