@@ -48,6 +48,23 @@ def test_a_call_without_an_offer_gets_one(demo: Gateway, sipp: Sipp) -> None:
     assert record["media"]["packets_sent"] > 40
 
 
+def test_a_caller_is_referred_to_the_operator_and_let_go(demo: Gateway, sipp: Sipp) -> None:
+    sipp(demo, "transfer")
+    (record,) = demo.new_calls()
+    assert record["ended_by"] == "gateway"
+    ended = [e["detail"] for e in record["timeline"] if e["name"] == "transfer.ended"]
+    assert ended == [{"is_accepted": True, "status": 200}]
+
+
+def test_a_caller_whose_transfer_fails_is_taken_back(demo: Gateway, sipp: Sipp) -> None:
+    sipp(demo, "transfer_refused")
+    (record,) = demo.new_calls()
+    assert record["ended_by"] == "caller"
+    names = [e["name"] for e in record["timeline"]]
+    after = names[names.index("transfer.ended") :]
+    assert "output_audio_buffer.started" in after, "the failure was not explained"
+
+
 def test_no_codec_in_common_is_refused(demo: Gateway, sipp: Sipp) -> None:
     sipp(demo, "no_codec")
 
