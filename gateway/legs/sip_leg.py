@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol, assert_never
 
 from ..clock import Ids, RandomIds
-from ..errors import NegotiationError, SdpError, SipError
-from ..sdp.negotiate import Direction, Negotiated, OfferAnswer
+from ..errors import SdpError, SipError
+from ..sdp.negotiate import OfferAnswer
 from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
@@ -32,44 +32,17 @@ from .events import (
     LegAnswered,
     LegEnded,
     LegEvent,
-    LegHeld,
     LegKey,
-    LegMedia,
     TransferEnded,
     TransferProgress,
 )
+from .exchange import Exchange, MediaLane
 from .info_keys import KEYS, RELAY, read_key, write_key
 
-__all__ = ["MediaLane", "Signalling", "SipLeg"]
+__all__ = ["Signalling", "SipLeg"]
 
 _KEY_MS: Final = 160
 _UNSPECIFIED: Final = ("0.0.0.0", "::")
-
-
-class MediaLane(Protocol):
-    """What a leg needs of the media engine's lane."""
-
-    @property
-    def host(self) -> str:
-        """The address that sound is received at."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """The port that sound is received at."""
-        ...
-
-    def configure(self, negotiated: Negotiated, /) -> None:
-        """Send and receive what was agreed from now on."""
-        ...
-
-    def hold(self, is_on: bool, /) -> None:
-        """Send and hear nothing for a while, or go on."""
-        ...
-
-    def send_digits(self, digits: str, /) -> None:
-        """Press keys by RFC 4733."""
-        ...
 
 
 class Signalling(Protocol):
@@ -109,16 +82,11 @@ class SipLeg:
         on_event: Callable[[LegEvent], None],
     ) -> None:
         self._session = session
-        self._media = media
+        self._exchange = Exchange(media, session, lane, on_event)
         self._signalling = signalling
         self._lane = lane
         self._on_event = on_event
         self._answer: bytes | None = None  # what answers an incoming call
-        self._in_use: Negotiated | None = None
-        self._is_held = False
-        self._wanted: Direction = "sendrecv"  # what we want to do with sound,
-        self._offering: Direction | None = None  # what we are offering just now,
-        self._agreed: Direction = "sendrecv"  # and what the far end last agreed to
 
     @classmethod
     def incoming(
@@ -221,7 +189,7 @@ class SipLeg:
             self._session.answer(answer, self._signalling.now())
         except SipError:
             return  # its end has been told
-        self._conclude()
+        self._exchange.conclude()
         self._signalling.flush()
 
     def reject(self, status: int, reason: str = "") -> None:
@@ -248,21 +216,24 @@ class SipLeg:
     def hold(self) -> None:
         """Put the far end on hold: it is sent silence and not listened to."""
         self._lane.hold(True)
-        self._want("sendonly")
+        self._exchange.want("sendonly", self._signalling.now())
+        self._signalling.flush()
 
     def resume(self) -> None:
         """Take the far end back."""
         self._lane.hold(False)
-        self._want("sendrecv")
+        self._exchange.want("sendrecv", self._signalling.now())
+        self._signalling.flush()
 
     def send_dtmf(self, digits: str) -> None:
         """Press keys: as events in the sound where both sides can, else by INFO.
 
         What is on no telephone is left out.
         """
-        if self._in_use is None:
+        agreed = self._exchange.in_use
+        if agreed is None:
             return
-        if self._in_use.dtmf_send_type is not None:
+        if agreed.dtmf_send_type is not None:
             self._lane.send_digits("".join(key for key in digits.upper() if key in KEYS))
         else:
             self.send_info_keys(digits)
@@ -274,37 +245,25 @@ class SipLeg:
                 self._session.info(RELAY, write_key(key, _KEY_MS), self._signalling.now())
         self._signalling.flush()
 
-    def _want(self, direction: Direction) -> None:
-        self._wanted = direction
-        self._offer()
-        self._signalling.flush()
-
-    def _offer(self) -> None:
-        """Offer the direction we want, unless it is agreed or an offer is open already."""
-        if self._wanted == self._agreed or self._offering is not None:
-            return
-        if self._session.reinvite(self._media.offer(self._wanted), self._signalling.now()):
-            self._offering = self._wanted
-        else:
-            self._media.withdraw()
-
     def _on_session(self, event: SessionEvent) -> None:
+        now = self._signalling.now()
         match event:
             case Ringing(_, sdp):
                 if sdp is not None:
-                    self._take_answer(sdp)
+                    self._exchange.accept(sdp, now)  # no use of it is not yet the end
             case Answered(sdp):
-                self._on_answered(sdp)
+                self._on_answered(sdp, now)
             case Confirmed():
                 self._on_event(LegAnswered())
             case OfferReceived(sdp, _):
-                self._on_offer(sdp)
+                self._exchange.answer(sdp, now)
             case AnswerReceived(sdp):
-                self._take_answer(sdp)
+                if not self._exchange.accept(sdp, now):
+                    self._end_without_media(now)
             case OfferRefused(status):
-                self._on_offer_refused(status)
+                self._exchange.refused(status)
             case OfferDue():
-                self._offer()
+                self._exchange.offer(now)
             case InfoReceived(content_type, body):
                 if found := read_key(content_type, body):
                     self._on_event(LegKey(found.key, "info", found.duration_ms))
@@ -318,60 +277,17 @@ class SipLeg:
                 assert_never(event)
         self._signalling.flush()
 
-    def _on_answered(self, sdp: bytes | None) -> None:
+    def _on_answered(self, sdp: bytes | None, now: float) -> None:
         if sdp is not None:
-            self._take_answer(sdp)
-        if self._in_use is None:  # neither here nor in an early answer was there any
-            self._session.hang_up(self._signalling.now(), Reason("Q.850", 65, "no media"))
-        elif self._session.is_live:
+            self._exchange.accept(sdp, now)
+        self._end_without_media(now)
+        if self._session.is_live:
             self._on_event(LegAnswered())
 
-    def _on_offer(self, sdp: bytes | None) -> None:
-        now = self._signalling.now()
-        try:
-            if sdp is None:
-                answer, self._offering = self._media.offer(self._wanted), self._wanted
-            else:
-                answer = self._media.answer(sdp)
-        except NegotiationError as error:
-            self._session.refuse_offer(error.status, now)
-        except SdpError:
-            self._session.refuse_offer(400, now)
-        else:
-            self._session.answer_offer(answer, now)
-            self._conclude()
-
-    def _take_answer(self, sdp: bytes) -> None:
-        """Take in an answer; one we cannot use leaves all as it was, or ends a new call."""
-        offered, self._offering = self._offering, None
-        try:
-            self._media.accept(sdp)
-        except (NegotiationError, SdpError):
-            self._media.withdraw()
-            if self._in_use is None:
-                self._session.hang_up(self._signalling.now(), Reason("Q.850", 65, "no codec"))
-            return
-        self._agreed = offered or self._agreed
-        self._conclude()
-        self._offer()
-
-    def _on_offer_refused(self, status: int) -> None:
-        self._media.withdraw()
-        self._offering = None
-        if status != 491:  # which only asks us to wait: OfferDue will come
-            self._wanted = self._agreed
-
-    def _conclude(self) -> None:
-        """Put what was just agreed into use."""
-        agreed = self._media.negotiated
-        if agreed is None or agreed is self._in_use:
-            return
-        self._in_use = agreed
-        self._lane.configure(agreed)
-        self._on_event(LegMedia(agreed))
-        if agreed.is_held != self._is_held:
-            self._is_held = agreed.is_held
-            self._on_event(LegHeld(agreed.is_held))
+    def _end_without_media(self, now: float) -> None:
+        """Hang up when nothing was agreed, neither here nor in an early answer."""
+        if self._exchange.in_use is None:
+            self._session.hang_up(now, Reason("Q.850", 65, "no codec in common"))
 
     def _who(self, by: Literal["gateway", "peer"]) -> Literal["caller", "gateway", "peer"]:
         is_incoming = isinstance(self._session, IncomingSession)
