@@ -97,7 +97,8 @@ class HttpServer:
         return web.json_response(self._facts)
 
     async def _calls(self, _request: web.Request) -> web.Response:
-        return web.json_response({"calls": [r.as_dict(with_timeline=False) for r in self._registry.records()]})
+        records = self._registry.records()
+        return web.json_response({"calls": [r.as_dict(with_timeline=False) for r in records]})
 
     async def _call(self, request: web.Request) -> web.Response:
         record = self._registry.record(request.match_info["id"])
