@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from gateway.errors import SipError
 from gateway.sip.message import Request, Response, response_to
 from gateway.sip.session import Session
 from gateway.sip.session_events import (
@@ -353,3 +354,15 @@ def test_a_peer_that_has_forgotten_the_call_ends_it(
     taken.info("application/dtmf", b"1", network.now)
     network.run(0.1)
     assert bob.heard(taken) == [Ended("peer", 481, None)]
+
+
+def test_nothing_can_be_asked_of_a_call_that_is_not_up(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, b"offer")
+    with pytest.raises(SipError):
+        call.refer(TARGET, network.now)
+    call.info("application/dtmf", b"1", network.now)
+    assert not call.reinvite(b"offer", network.now)
+    ann.flush()
+    assert network.titles() == ["INVITE"]
