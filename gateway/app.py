@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import socket
 from typing import Final
 
@@ -36,7 +37,10 @@ class Gateway:
         self._log = structlog.get_logger()
         ids = RandomIds()
         prompts = {name: Prompt.load(path) for name, path in settings.prompts.items()}
-        self._engine = MediaEngine(PortPool(settings.media.ports, settings.media_host))
+        self._engine = MediaEngine(
+            PortPool(settings.media.ports, settings.media_host),
+            media_timeout=settings.media.timeout_seconds or math.inf,
+        )
         self._reception = Reception(
             settings,
             service=service_of(settings),
