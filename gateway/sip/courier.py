@@ -91,6 +91,11 @@ class Courier:
             headers.add("Reason", reason)
         self._layer.send_request(Request("CANCEL", invite.uri, headers), pending.flow, now)
 
+    def abandon(self, key: str) -> None:
+        """Wait no more for what comes of the request sent under ``key``."""
+        if self._pending.pop(key, None) is not None:
+            self._layer.abandon(key)
+
     def acknowledge(self, ack: Request, flow: Flow) -> None:
         """Send the ACK to a 2xx; the same one may be sent again for each repeat."""
         if not ack.headers.get("Via"):

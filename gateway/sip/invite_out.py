@@ -21,8 +21,7 @@ class _State(enum.Enum):
     CALLING = enum.auto()  # nothing heard yet
     PROCEEDING = enum.auto()  # a 1xx was heard
     ACCEPTED = enum.auto()  # a 2xx was heard
-    FAILED = enum.auto()  # a final response of 300 or more was heard
-    ABANDONED = enum.auto()  # cancelled, and never heard of again
+    FAILED = enum.auto()  # a final response of 300 or more, or none after our CANCEL
 
 
 class InviteOutcome(enum.Enum):
@@ -44,7 +43,6 @@ _RESPONSES: Final = {
     (_State.ACCEPTED, 2): (_State.ACCEPTED, InviteOutcome.FORKED),
     (_State.CALLING, 3): (_State.FAILED, InviteOutcome.FAILED),
     (_State.PROCEEDING, 3): (_State.FAILED, InviteOutcome.FAILED),
-    (_State.ABANDONED, 2): (_State.ACCEPTED, InviteOutcome.CROSSED),
 }
 
 
@@ -112,7 +110,8 @@ class OutgoingInvite:
         if self._gives_up_at is None or now < self._gives_up_at:
             return False
         self._gives_up_at = None
-        self._state = _State.ABANDONED
+        self._state = _State.FAILED
+        self._courier.abandon(self._key)
         return True
 
     def _is_repeat(self, tag: str) -> bool:
