@@ -15,8 +15,8 @@ import numpy as np
 
 __all__ = ["Recorder", "Recording"]
 
-_MAX_WAITING: Final = 50_000
-"""Frames, of all recordings, that may wait for the disk; what comes on top is dropped."""
+_MAX_WAITING: Final = 4000
+"""Half seconds, of all recordings, that may wait for the disk; what comes on top is dropped."""
 _MAX_LAG_MS: Final = 200
 """How far one side may be behind the other before silence is put in its place."""
 
@@ -42,7 +42,7 @@ class Recording:
     def __init__(self, path: str, rate: int, done: Done) -> None:
         self.path = path
         self.rate = rate
-        self.dropped = 0  # frames that found the queue full
+        self.dropped = 0  # half seconds that found the queue full
         self.problem = ""
         self._done = done
         self._disk: BinaryIO | None = None
@@ -80,7 +80,9 @@ class Recording:
         except OSError as error:
             self.problem = self.problem or str(error)
         if self.dropped and not self.problem:
-            self.problem = f"{self.dropped} frames were dropped: the disk is too slow"
+            self.problem = (
+                f"{self.dropped} half seconds were dropped: the disk is too slow"
+            )
         self._done(self, self.problem)
 
     def _interleave(self, size: int) -> None:

@@ -63,6 +63,7 @@ class EngineStats:
         skipped: group ticks left out after a stall.
         lateness_sum: seconds by which ticks began late, all together.
         lateness_max: seconds by which the latest began late, since this was last read.
+        faults: ticks that failed; each is told to the loop's exception handler.
         dropped_parcels: ticks whose audio was dropped because the event loop had stopped taking it.
 
     """
@@ -72,4 +73,5 @@ class EngineStats:
     skipped: int = 0
     lateness_sum: float = 0.0
     lateness_max: float = 0.0
+    faults: int = 0
     dropped_parcels: int = 0

@@ -70,7 +70,11 @@ class MediaThread:
             stats.ticks += 1
             stats.lateness_sum += late
             stats.lateness_max = max(stats.lateness_max, late)
-            parcel = core.tick(beat % GROUPS, now)
+            try:
+                parcel = core.tick(beat % GROUPS, now)
+            except Exception as error:  # the clock of every call must go on
+                stats.faults += 1
+                parcel = [(self._report_fault, error)]
             if parcel:
                 self._post(parcel)
             beat += 1
