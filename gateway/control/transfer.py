@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..realtime.commands import function_output
 from .actions import HangUp, Request, Respond, SendText, Transfer
-from .context import Context
+from .context import Context, Mode
 from .events import Event, TransferEnded
 from .states import CallState
 
@@ -63,8 +63,10 @@ class TransferDesk:
         self.call_id = None
         text = f"The transfer to {self._name} {outcome}."
         context.log(text)
-        if not context.is_service_ready:
+        if context.service is Mode.LOST:
             return (HangUp("transfer failed"),)
+        if not context.is_service_ready:
+            return ()
         if call_id is None:
             return (SendText(f"[{text}]"), Respond())
         context.send(function_output(call_id, text))

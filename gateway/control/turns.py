@@ -79,7 +79,7 @@ class Turns:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         times = [self._expected_until, self._cancelled_until]
-        if self._ask is not None and not self._ask.event_id and self.active is None:
+        if self._ask is not None and self._may_send(self._ask):
             times.append(self._ask.not_before)
         return min((time for time in times if time is not None), default=None)
 
@@ -150,15 +150,16 @@ class Turns:
 
     def pump(self) -> None:
         """Send what was asked for if the service would take it now."""
-        ask, context = self._ask, self._context
-        if ask is None or ask.event_id or not context.is_service_ready:
-            return
-        if self.active is not None or self._expected_until is not None:
-            return
-        if context.now < ask.not_before:
+        ask = self._ask
+        if ask is None or not self._may_send(ask) or self._context.now < ask.not_before:
             return
         response = {"metadata": {_TOKEN: ask.token}} | _instructions(ask.request)
-        ask.event_id = context.send(ResponseCreate(response=response))
+        ask.event_id = self._context.send(ResponseCreate(response=response))
+
+    def _may_send(self, ask: _Ask) -> bool:
+        """Tell whether only time stands between an ask and the service."""
+        is_open = self.active is None and self._expected_until is None
+        return is_open and not ask.event_id and self._context.is_service_ready
 
     def _hear_of(self, response_id: str) -> None:
         if not self.is_dropped(response_id):
