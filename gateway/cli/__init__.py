@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, wher
 """
 
 import sys
+from typing import Final
 
 from cyclopts import App, CycloptsError
 
@@ -19,12 +20,17 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-app.command("gateway.cli.demo:demo", name="demo")
-app.command("gateway.cli.serve:serve", name="serve")
-app.command("gateway.cli.embedded:embedded", name="embedded")
-app.command("gateway.cli.call:call", name="call")
-app.command("gateway.cli.check:check", name="check")
-app.command("gateway.cli.events:events", name="events")
+
+_COMMANDS: Final = {
+    "demo": "Gateway and embedded service on this machine; --self-test proves the whole call.",
+    "serve": "The gateway.",
+    "embedded": "The embedded realtime service alone.",
+    "call": "A softphone for scripts.",
+    "check": "Validate the configuration and reach every neighbour.",
+    "events": "The service's 47 events and what is done about each.",
+}
+for _name, _help in _COMMANDS.items():
+    app.command(f"gateway.cli.{_name}:{_name}", name=_name, help=_help)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from ..clock import RandomIds
 from ..config import Settings, load
 from ..control.settings import ControlSettings
 from ..errors import ConfigError, GatewayError, LinkError
+from ..ops.logs import configure_logging
 from ..realtime.events import ErrorEvent, ServerEvent, SessionCreated, Unknown
 from ..realtime.websocket import WebSocketLink
 from .output import say, say_json
@@ -46,6 +47,7 @@ def check(*, config: ConfigFile = None, json: bool = False) -> int:
         json: Print one JSON object instead of lines.
 
     """
+    configure_logging("warning")
     settings = load(config, os.environ)
     ControlSettings.of(settings)
     service_of(settings)

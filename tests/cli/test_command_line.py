@@ -1,0 +1,66 @@
+"""The command line: exit codes, one-line complaints, JSON where it is promised."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["bogus"], "Unknown command"),
+        (["call"], "requires an argument"),
+        (["call", "nobody"], "no SIP address"),
+        (["call", "sip:a@127.0.0.1", "--digits", "x@1"], "--digits"),
+        (["call", "sip:a@127.0.0.1", "--play", "none.wav"], "is not a file"),
+        (["call", "sip:a@127.0.0.1", "--seconds", "0"], "--seconds"),
+        (["demo", "--port", "many"], "many"),
+        (["serve", "-c", "none.toml"], "cannot be read"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exits_with_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert "Traceback" not in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_a_wrong_setting_is_named_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text("[media]\nportz = '1-2'\n")
+    assert run(["check", "-c", str(path)]) == 2
+    errors = capsys.readouterr().err
+    assert f"{path}:2: media.portz" in errors
+    assert "did you mean 'ports'?" in errors
+
+
+def test_a_missing_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(
+        "GATEWAY_CONFIG_BODY", '[realtime]\nprovider = "openai"\napi_key_env = "NO_SUCH_KEY"'
+    )
+    assert run(["check"]) == 2
+    assert "NO_SUCH_KEY" in capsys.readouterr().err
+
+
+def test_the_events_are_47(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["events", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 47
+    assert all(row["transports"] and row["handler"] and row["default"] for row in rows)
+
+
+def test_help_tells_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("demo", "serve", "embedded", "call", "check", "events"):
+        assert command in text
