@@ -119,7 +119,7 @@ class UserAgent:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         self._settle()
-        return earliest(self._layer.deadline, self._alarms.deadline)
+        return earliest(self._layer.deadline, self._courier.deadline, self._alarms.deadline)
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take in one message off the wire."""

@@ -56,7 +56,7 @@ class Courier:
         self._advertise = advertise
         self._has_streams = has_streams
         self._pending: dict[str, _Pending] = {}
-        self._answered: deque[tuple[float, str]] = deque()  # INVITEs with a 2xx, and until when
+        self._leaving: deque[tuple[float, str]] = deque()  # what is to be abandoned, and when
 
     def contact(self, flow: Flow) -> str:
         """Return our Contact as the far end of ``flow`` must write it."""
@@ -96,6 +96,10 @@ class Courier:
         if self._pending.pop(key, None) is not None:
             self._layer.abandon(key)
 
+    def abandon_later(self, key: str, now: float) -> None:
+        """Wait 64 × T1 at most for what may still come of the request sent under ``key``."""
+        self._leaving.append((now + self.timers.patience, key))
+
     def acknowledge(self, ack: Request, flow: Flow) -> None:
         """Send the ACK to a 2xx; the same one may be sent again for each repeat."""
         if not ack.headers.get("Via"):
@@ -132,10 +136,15 @@ class Courier:
         pending.on_response(response, now)
         return True
 
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`sweep` must next be called, or ``None`` for never."""
+        return self._leaving[0][0] if self._leaving else None
+
     def sweep(self, now: float) -> None:
-        """Forget the answered INVITEs whose 2xx can no longer be repeated."""
-        while self._answered and self._answered[0][0] <= now:
-            self._pending.pop(self._answered.popleft()[1], None)
+        """Abandon what has been given its last 64 × T1."""
+        while self._leaving and self._leaving[0][0] <= now:
+            self.abandon(self._leaving.popleft()[1])
 
     def _start(
         self,
@@ -152,7 +161,7 @@ class Courier:
 
     def _forget_soon(self, key: str, request: Request, status: int, now: float) -> None:
         if request.method == "INVITE" and status < 300:
-            self._answered.append((now + self.timers.patience, key))
+            self.abandon_later(key, now)  # its 2xx may be repeated that long
         else:
             del self._pending[key]
 

@@ -81,6 +81,11 @@ class OutgoingInvite:
         if self._state is _State.PROCEEDING:
             self._send_cancel(now)
 
+    def let_go(self, now: float) -> None:
+        """Wait for the final response no longer than it may still be on its way."""
+        if self.is_busy:
+            self._courier.abandon_later(self._key, now)
+
     def receive(self, response: Response, now: float) -> InviteOutcome:
         """Take in a response, and answer for itself those that are only repeats."""
         if response.status // 100 == 2 and self._is_repeat(response.to.tag or ""):

@@ -118,6 +118,12 @@ class Offers:
         elif self.incoming is not None:
             self.incoming.refuse(status, now)
 
+    def stop(self, now: float) -> None:
+        """End with the call: refuse the open offer, let go of our own."""
+        self.refuse(487, now)
+        if self.outgoing is not None:
+            self.outgoing.let_go(now)
+
     def wait(self) -> None:
         """Remember that we have an offer to make as soon as we may."""
         self._is_waiting = True

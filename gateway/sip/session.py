@@ -228,7 +228,7 @@ class Session:
 
     def _on_bye(self, key: str, request: Request, now: float) -> None:
         self._courier.respond(key, response_to(request, 200), now)
-        self._offers.refuse(487, now)
+        self._offers.stop(now)
         self._offers.incoming = None
         status = 487 if self.state is SessionState.EARLY else 200
         self._finish("peer", status, Reason.of(request), SessionInput.OVER)
@@ -257,6 +257,7 @@ class Session:
 
     def _send_bye(self, now: float, reason: Reason | None) -> None:
         self._is_bye_due = False
+        self._offers.stop(now)
         request = self._line.request("BYE")
         if reason is not None:
             request.headers.add("Reason", str(reason))

@@ -356,6 +356,33 @@ def test_a_peer_that_has_forgotten_the_call_ends_it(
     assert bob.heard(taken) == [Ended("peer", 481, None)]
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_offer_open_at_the_end_of_the_call_is_let_go(
+    network: VirtualNetwork, ann: Phone, bob: Phone, is_ours: bool
+) -> None:
+    call, taken = ann.connect(bob)
+    call.reinvite(b"offer", network.now)
+    network.run(1.0)
+    (call if is_ours else taken).hang_up(network.now)
+    network.run(1.0)
+    assert network.titles().count("487 INVITE") == 1
+    network.run(100.0)
+    assert ann.agent.is_idle
+    assert bob.agent.is_idle
+
+
+def test_offer_of_ours_that_is_never_answered_does_not_outlive_the_call(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call, _ = ann.connect(bob)
+    call.reinvite(b"offer", network.now)
+    network.run(1.0)
+    network.drop = lambda sent: sent.flow.local == bob.address
+    call.hang_up(network.now)
+    network.run(33.0)
+    assert ann.agent.is_idle
+
+
 def test_nothing_can_be_asked_of_a_call_that_is_not_up(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
