@@ -33,7 +33,8 @@ from .speech import Speech
 
 __all__ = ["SAY_EXACTLY", "Turns"]
 
-SAY_EXACTLY: Final = "Say exactly this and nothing else: "
+# The form in which a service is asked to speak given words.
+SAY_EXACTLY: Final = 'Say exactly the following words and nothing else: "{}"'
 _TOKEN: Final = "gateway"
 _EXPECT_SECONDS: Final = 1.0  # how soon the service begins a response it owes
 _CANCEL_SECONDS: Final = 2.0  # how soon a cancelled response is done
@@ -255,5 +256,5 @@ class Turns:
 
 def _instructions(request: Say | Respond) -> dict[str, object]:
     if isinstance(request, Say):
-        return {"instructions": SAY_EXACTLY + request.text, "tool_choice": "none"}
+        return {"instructions": SAY_EXACTLY.format(request.text), "tool_choice": "none"}
     return {} if request.instructions is None else {"instructions": request.instructions}

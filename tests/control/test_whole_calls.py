@@ -66,10 +66,11 @@ def state(flow: Flow) -> CallState:
 
 def said(flow: Flow) -> list[str]:
     """Return the texts the service was asked to say word for word."""
+    before, after = SAY_EXACTLY.split("{}")
     asked = [
         (command.response or {}).get("instructions", "") for command in flow.sent(ResponseCreate)
     ]
-    return [text.removeprefix(SAY_EXACTLY) for text in asked if text.startswith(SAY_EXACTLY)]
+    return [text[len(before) : -len(after)] for text in asked if text.startswith(before)]
 
 
 # Setting up
