@@ -126,7 +126,7 @@ class Gateway:
     async def _settle(self) -> None:
         """Give the last BYEs a moment to be answered."""
         for _ in range(20):
-            if self._agent.is_idle:
+            if not self._agent.has_calls:
                 return
             await asyncio.sleep(0.025)
 

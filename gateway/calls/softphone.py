@@ -14,9 +14,10 @@ from ..errors import SipError
 from ..legs import events as legs
 from ..legs.sip_leg import SipLeg
 from ..media.engine import Lane, MediaEngine
-from ..media.events import LaneEvent, RecordingStopped
+from ..media.events import LaneEvent
 from ..media.ports import PortPool
 from ..media.prompts import Prompt
+from ..media.stats import LaneStats
 from ..sip.agent import UserAgent
 from ..sip.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
@@ -72,9 +73,9 @@ class Softphone:
         self._answered = asyncio.Event()
         self._ended: legs.LegEnded | None = None
         self._over = asyncio.Event()
-        self._recorded = asyncio.Event()
         self._dialled_at = self._answered_at = self._over_at = 0.0
         self._codec = ""
+        self._stats: LaneStats | None = None  # the lane's last figures, once it is closed
         self.ear = Ear()
 
     async def __aenter__(self) -> Self:
@@ -104,7 +105,7 @@ class Softphone:
         target = Uri.parse(uri)
         if self._transport == "tcp":
             target.params["transport"] = "tcp"
-        self._lane = self._engine.open(self._on_lane, self.ear.hear, detect_inband=False)
+        self._lane = self._engine.open(_ignore, self.ear.hear, detect_inband=False)
         self._dialled_at = self._loop.time()
         self._leg = await SipLeg.outgoing(
             self._sip, target, self._lane, ["PCMU", "PCMA"], self._on_leg, ring_limit=ring_seconds
@@ -168,13 +169,13 @@ class Softphone:
             self._leg.hang_up()
             await self.wait_ended(2.0)
             for _ in range(40):  # the BYE's answer
-                if self._agent.is_idle:
+                if not self._agent.has_calls:
                     break
                 await asyncio.sleep(0.025)
 
     def result(self) -> PhoneResult:
         """Say how the call went."""
-        stats = self._lane.stats() if self._lane is not None else None
+        stats = self._stats or (self._lane.stats() if self._lane is not None else None)
         ended = self._ended
         answered = self._answered.is_set()
         until = self._over_at or self._loop.time()
@@ -200,12 +201,15 @@ class Softphone:
             self._answered.set()
         elif isinstance(event, legs.LegEnded):
             self._ended, self._over_at = event, self._loop.time()
+            if self._lane is not None:
+                self._stats = self._lane.stats()
+                self._lane.close()
             self._over.set()
-
-    def _on_lane(self, event: LaneEvent) -> None:
-        if isinstance(event, RecordingStopped):
-            self._recorded.set()
 
     def _refuse(self, session: IncomingSession) -> None:
         session.reject(486, self._sip.now())
         self._sip.flush()
+
+
+def _ignore(event: LaneEvent) -> None:
+    del event

@@ -116,6 +116,12 @@ class UserAgent:
         return not self.sessions and not len(self._layer)
 
     @property
+    def has_calls(self) -> bool:
+        """Whether a call is left that is up, or whose end the peer has not confirmed."""
+        self._settle()
+        return bool(self.sessions)
+
+    @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         self._settle()
