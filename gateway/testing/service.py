@@ -23,6 +23,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from voicecodecs.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -30,7 +31,10 @@ __all__ = ["LoopbackService", "ServiceSession"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
-RATE: Final = 24_000
+_LAWS: Final = {
+    "audio/pcmu": (encode_ulaw, decode_ulaw),
+    "audio/pcma": (encode_alaw, decode_alaw),
+}
 _DELTA: Final = 0.2  # seconds of speech in one delta
 _LEAD: Final = 1.0  # how far speech is sent ahead of the time it takes
 _AMPLITUDE: Final = 8000.0
@@ -44,6 +48,7 @@ class ServiceSession:
         replies: How many seconds each coming ``response.create`` is answered with; when none
             are left, ``reply_seconds``.
         commands: Everything received but the audio, in order.
+        format: Of the sound both ways, as the gateway asked for.
 
     """
 
@@ -51,6 +56,7 @@ class ServiceSession:
         self.frequency = frequency
         self.replies: list[float] = []
         self.commands: list[dict[str, Any]] = []
+        self.format = "audio/pcm"
         self._reply_seconds = reply_seconds
         self._socket = socket
         self._audio = bytearray()
@@ -63,9 +69,14 @@ class ServiceSession:
     # What the gateway sent
 
     @property
+    def rate(self) -> int:
+        """Samples a second, both ways."""
+        return 8000 if self.format in _LAWS else 24_000
+
+    @property
     def heard(self) -> Pcm:
-        """All of the caller's voice so far: int16, 24 kHz."""
-        return np.frombuffer(bytes(self._audio), "<i2").astype(np.int16)
+        """All of the caller's voice so far: int16."""
+        return self._decode(bytes(self._audio))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the commands of one kind."""
@@ -74,9 +85,9 @@ class ServiceSession:
     async def hears(self, seconds: float, *, within: float = 10.0) -> Pcm:
         """Wait for ``seconds`` more of the caller's voice, and return those."""
         start = len(self._audio)
-        wanted = start + int(seconds * RATE) * 2
+        wanted = start + int(seconds * self.rate) * (1 if self.format in _LAWS else 2)
         await self.until(lambda: len(self._audio) >= wanted, within=within)
-        return np.frombuffer(bytes(self._audio[start:wanted]), "<i2").astype(np.int16)
+        return self._decode(bytes(self._audio[start:wanted]))
 
     async def until(self, holds: Callable[[], bool], *, within: float = 10.0) -> None:
         """Wait until something holds; looked at whenever the gateway sends anything.
@@ -103,11 +114,12 @@ class ServiceSession:
 
     async def send_audio(self, response_id: str, seconds: float = _DELTA) -> None:
         """Send a delta of any response, this session's or none that ever was."""
-        count = int(seconds * RATE)
-        t = np.arange(self._phase, self._phase + count) / RATE
+        count = int(seconds * self.rate)
+        t = np.arange(self._phase, self._phase + count) / self.rate
         self._phase += count
-        pcm = (_AMPLITUDE * np.sin(2 * np.pi * self.frequency * t)).astype("<i2")
-        delta = base64.b64encode(pcm.tobytes()).decode()
+        pcm = (_AMPLITUDE * np.sin(2 * np.pi * self.frequency * t)).astype(np.int16)
+        sound = _LAWS[self.format][0](pcm) if self.format in _LAWS else pcm.astype("<i2")
+        delta = base64.b64encode(sound.tobytes()).decode()
         where = _where(response_id)
         await self.send("response.output_audio.delta", **where, delta=delta)
 
@@ -155,6 +167,7 @@ class ServiceSession:
         self._changed.set()
         match command["type"]:
             case "session.update":
+                self.format = command["session"]["audio"]["input"]["format"]["type"]
                 await self.send("session.updated", session=command["session"])
             case "response.create" if self._response is not None:
                 code = "conversation_already_has_active_response"
@@ -168,6 +181,11 @@ class ServiceSession:
                 await self._refuse("response_cancel_not_active", command.get("event_id"))
             case _:
                 pass
+
+    def _decode(self, sound: bytes) -> Pcm:
+        if self.format in _LAWS:
+            return _LAWS[self.format][1](np.frombuffer(sound, np.uint8))
+        return np.frombuffer(sound, "<i2").astype(np.int16)
 
     async def _refuse(self, code: str, event_id: str | None) -> None:
         error = {"type": "invalid_request_error", "code": code, "message": code}

@@ -1,0 +1,243 @@
+"""A phone of two sockets and no manners: it sends whatever a test hands it, right or wrong.
+
+Its SIP is text put together here and its RTP is packed here, so that nothing of the gateway's
+own stands between the test and the wire.  Left alone it speaks a tone in PCMU, 20 ms at a time.
+"""
+
+import asyncio
+import secrets
+import struct
+from typing import Any, Final, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from voicecodecs.g711 import decode_ulaw, encode_ulaw
+
+from ..sip.message import Request, Response, parse
+
+__all__ = ["BarePhone"]
+
+Address: TypeAlias = tuple[str, int]
+Pcm: TypeAlias = NDArray[np.int16]
+
+_FRAME: Final = 160  # samples of 20 ms at 8 kHz
+_AMPLITUDE: Final = 8000.0
+
+
+class _Port(asyncio.DatagramProtocol):
+    """A UDP socket of loopback and what came in by it."""
+
+    def __init__(self) -> None:
+        self.came: asyncio.Queue[bytes] = asyncio.Queue()
+        self._transport: asyncio.DatagramTransport
+
+    @classmethod
+    async def open(cls) -> Self:
+        loop = asyncio.get_running_loop()
+        _, port = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        return port
+
+    @property
+    def number(self) -> int:
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def send(self, data: bytes, target: Address) -> None:
+        self._transport.sendto(data, target)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        del addr
+        self.came.put_nowait(data)
+
+
+class BarePhone:
+    """One call at a time; use it as ``async with BarePhone(gateway.sip_address) as phone``.
+
+    Args:
+        gateway: Where the gateway takes SIP over UDP.
+        frequency: The tone it speaks, Hz; 0 for silence.
+
+    Attributes:
+        media: Where the gateway wants the call's sound, once it has answered.
+
+    """
+
+    def __init__(self, gateway: Address, *, frequency: float = 0.0) -> None:
+        self.media: Address = ("", 0)
+        self.ssrc = secrets.randbits(32)
+        self._gateway = gateway
+        self._frequency = frequency
+        self._sip: _Port
+        self._rtp: _Port
+        self._call_id = secrets.token_hex(8)
+        self._to_tag = ""
+        self._count = 0  # frames said
+        self._heard: list[bytes] = []
+        self._speaking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._sip, self._rtp = await _Port.open(), await _Port.open()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.hush()
+        self._sip.close()
+        self._rtp.close()
+
+    # SIP
+
+    @property
+    def description(self) -> bytes:
+        """The offer of a phone that knows PCMU and telephone events."""
+        return (
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {self._rtp.number} RTP/AVP 0 101\r\n"
+            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+        ).encode()
+
+    def request(
+        self,
+        method: str,
+        body: bytes = b"",
+        *,
+        number: int = 1,
+        content_length: object = None,
+        user: str = "demo",
+    ) -> bytes:
+        """Write a request of the call; ``content_length`` may say what is not so."""
+        host, port = self._gateway
+        to_tag = f";tag={self._to_tag}" if self._to_tag else ""
+        length = len(body) if content_length is None else content_length
+        lines = [
+            f"{method} sip:{user}@{host}:{port} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self._sip.number};branch=z9hG4bK{secrets.token_hex(8)}",
+            f"From: <sip:bare@127.0.0.1>;tag={self._call_id}",
+            f"To: <sip:{user}@{host}>{to_tag}",
+            f"Call-ID: {self._call_id}",
+            f"CSeq: {number} {method}",
+            f"Contact: <sip:bare@127.0.0.1:{self._sip.number}>",
+            "Max-Forwards: 70",
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {length}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def send(self, data: bytes) -> None:
+        """Send a datagram, whatever it holds, to the gateway's SIP port."""
+        self._sip.send(data, self._gateway)
+
+    async def final(self, *, within: float = 5.0) -> Response:
+        """Wait for the next final response.
+
+        Raises:
+            TimeoutError: None came.
+
+        """
+        async with asyncio.timeout(within):
+            while True:
+                message = parse(await self._sip.came.get())
+                if isinstance(message, Response) and message.status >= 200:
+                    return message
+
+    async def asked(self, method: str, *, within: float = 5.0) -> Request:
+        """Wait for a request of the gateway's, and answer it with 200.
+
+        Raises:
+            TimeoutError: None came.
+
+        """
+        async with asyncio.timeout(within):
+            while True:
+                message = parse(await self._sip.came.get())
+                if isinstance(message, Request) and message.method == method:
+                    self._accept(message)
+                    return message
+
+    async def dial(self, invite: bytes | None = None) -> Response:
+        """Call, acknowledge the final response, and speak if it was an answer."""
+        self.send(invite or self.request("INVITE", self.description))
+        response = await self.final()
+        self._to_tag = response.to.tag or ""
+        self.send(self.request("ACK"))
+        if response.status == 200:
+            self.media = _media_of(response)
+            self._speaking = asyncio.create_task(self._speak())
+        return response
+
+    async def hang_up(self) -> Response:
+        """End the call."""
+        self.send(self.request("BYE", number=2))
+        return await self.final()
+
+    # RTP
+
+    @property
+    def heard(self) -> Pcm:
+        """All that came, in order of arrival: int16, 8 kHz."""
+        while not self._rtp.came.empty():
+            self._heard.append(self._rtp.came.get_nowait()[12:])
+        return decode_ulaw(np.frombuffer(b"".join(self._heard), np.uint8))
+
+    def packet(
+        self, frame: Pcm, *, version: int = 2, payload_type: int = 0, ssrc: int | None = None
+    ) -> bytes:
+        """Pack 160 samples as the frame that is due; the rest may be as wrong as wished."""
+        number, time = self._count & 0xFFFF, self._count * _FRAME & 0xFFFFFFFF
+        source = self.ssrc if ssrc is None else ssrc
+        header = struct.pack("!BBHLL", version << 6, payload_type, number, time, source)
+        return header + encode_ulaw(frame).tobytes()
+
+    def send_rtp(self, data: bytes) -> None:
+        """Send a datagram, whatever it holds, to the call's RTP port, from the phone's own."""
+        self._rtp.send(data, self.media)
+
+    async def hush(self) -> None:
+        """Send no more sound."""
+        speaking, self._speaking = self._speaking, None
+        if speaking is not None:
+            speaking.cancel()
+            await asyncio.wait([speaking])
+
+    def die(self) -> None:
+        """Close both sockets without a word, as a killed process does."""
+        if self._speaking is not None:
+            self._speaking.cancel()
+        self._sip.close()
+        self._rtp.close()
+
+    def tone(self, frequency: float) -> Pcm:
+        """Return the frame of a tone that is due now: 160 samples, 8 kHz."""
+        t = np.arange(self._count * _FRAME, (self._count + 1) * _FRAME) / 8000
+        return (_AMPLITUDE * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
+
+    def beat(self) -> None:
+        """Send the frame that is due; hook for tests that add something to each."""
+        self.send_rtp(self.packet(self.tone(self._frequency)))
+
+    async def _speak(self) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while True:
+            self.beat()
+            self._count += 1
+            await asyncio.sleep(max(0.0, start + self._count * 0.02 - loop.time()))
+
+    def _accept(self, request: Request) -> None:
+        copied = ("Via", "From", "To", "Call-ID", "CSeq")
+        lines = [f"{name}: {value}" for name in copied for value in request.headers.get_all(name)]
+        answer = "\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0", "", ""])
+        self.send(answer.encode())
+
+
+def _media_of(response: Response) -> Address:
+    """Return where the answer wants the sound."""
+    lines = response.body.decode().splitlines()
+    host = next(line.split()[-1] for line in lines if line.startswith("c="))
+    port = next(int(line.split()[1]) for line in lines if line.startswith("m=audio"))
+    return host, port
