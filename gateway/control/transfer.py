@@ -1,5 +1,6 @@
 """Sending the caller elsewhere by REFER, and taking them back when nobody is there."""
 
+import json
 from collections.abc import Sequence
 
 from ..realtime.commands import function_output
@@ -69,5 +70,5 @@ class TransferDesk:
             return ()
         if call_id is None:
             return (SendText(f"[{text}]"), Respond())
-        context.send(function_output(call_id, text))
+        context.send(function_output(call_id, json.dumps({"error": text})))
         return (Respond(),)

@@ -1,0 +1,65 @@
+"""The gateway's own softphone calls a gateway in another process, as a user's shell would."""
+
+import json
+import subprocess
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Gateway
+from voicecodecs.resample import StreamResampler
+
+from gateway.embedded.voice import load_voice
+from gateway.testing.hearing import match
+
+pytestmark = pytest.mark.interop
+
+
+def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run a voice-gateway command and return its exit code and its JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_self_test_passes() -> None:
+    code, told = run("demo", "--self-test", "--json")
+    assert (code, told["faults"]) == (0, [])
+    assert told["greeting_heard"]
+    assert told["goodbye_heard"]
+    assert told["digits"] == "39"
+    assert told["ended_by"] == "gateway"
+    assert abs(told["truncate_error_ms"]) <= 20
+    assert told["barge_in_stop_ms"] < 500
+    assert told["seconds"] < 45
+
+
+@pytest.mark.parametrize("dtmf", ["rfc4733", "info", "inband"])
+def test_a_key_is_obeyed_and_the_recording_is_intelligible(
+    demo: Gateway, tmp_path: Path, dtmf: str
+) -> None:
+    out = tmp_path / "out.wav"
+    uri = f"sip:demo@127.0.0.1:{demo.sip_port}"
+    code, told = run(
+        "call", uri, "--digits", "1@3.0", "--dtmf", dtmf, "--record", str(out), "--json"
+    )
+    assert code == 0
+    assert told["packets_lost"] == 0
+    assert told["codec"] == "PCMU"
+    with wave.open(str(out)) as file:
+        rate = file.getframerate()
+        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    sales = np.concatenate(list(load_voice("rms").speak("You have reached sales.")))
+    wanted = StreamResampler(24_000, rate).process(sales)
+    assert match(both[:, 0].astype(np.int16), wanted)[1] > 0.8
+
+
+def test_a_refusal_is_told_with_its_status(demo: Gateway) -> None:
+    code, told = run("call", f"sip:nobody@127.0.0.1:{demo.sip_port}", "--json")
+    assert (code, told["status"]) == (1, 404)
