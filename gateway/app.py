@@ -83,6 +83,7 @@ class Gateway:
             ConfigError: An address cannot be bound; says which, and what to set.
 
         """
+        self._make_folder()
         try:
             await self._sip.start()
         except OSError as error:
@@ -95,6 +96,18 @@ class Gateway:
             await self._start_http()
         gc.collect()
         gc.freeze()
+
+    def _make_folder(self) -> None:
+        """Make the folder for recordings, so that no call finds out that it cannot be."""
+        folder = self.settings.media.recordings
+        if folder is None:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"media.recordings: {folder}: {error.strerror or error}; name another folder"
+            ) from error
 
     async def _start_http(self) -> None:
         host, _, port = self.settings.http.bind.rpartition(":")

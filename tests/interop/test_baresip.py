@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Gateway, free_port
+from conftest import Gateway, free_port, running
 from numpy.typing import NDArray
+from voicecodecs.resample import StreamResampler
 from voicecodecs.tones import tone
 
-from gateway.testing.hearing import active
+from gateway.embedded.voice import load_voice
+from gateway.testing.hearing import match, tone_share
 
 pytestmark = pytest.mark.interop
 
@@ -46,6 +48,7 @@ module_app contact.so
 module_app menu.so
 snd_path {folder}
 """
+TONE = 620.0  # Hz: what the caller's sound file holds
 ACCOUNT = "<sip:bob@127.0.0.1:{sip}>;regint=0;audio_codecs={codec};dtmfmode={mode}\n"
 
 
@@ -59,8 +62,10 @@ def write_wav(path: Path, pcm: NDArray[np.int16], rate: int = 8000) -> Path:
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:
+    """Return the samples of a WAV file, shape (frames, channels)."""
     with wave.open(str(path), "rb") as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return samples.reshape(-1, file.getnchannels())
 
 
 @contextlib.contextmanager
@@ -70,7 +75,7 @@ def calling(
     """Run baresip in a call to the gateway until the block ends."""
     program = shutil.which("baresip")
     assert program, "baresip is missing: apt-get install baresip-core"
-    speech = write_wav(folder / "speech.wav", tone(620.0, 20_000, 8000, -12.0))
+    speech = write_wav(folder / "speech.wav", tone(TONE, 20_000, 8000, -12.0))
     rtp = free_port() // 2 * 2
     (folder / "config").write_text(
         CONFIG.format(sip=free_port(), speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
@@ -108,15 +113,40 @@ def keys_heard(record: dict[str, Any]) -> list[str]:
     return [e["detail"]["event"] for e in record["timeline"] if e["name"] == name]
 
 
+RECORDING = """
+[sip]
+bind = ["udp:127.0.0.1:0"]
+[http]
+bind = "127.0.0.1:0"
+[media]
+recordings = "{folder}"
+[realtime]
+provider = "custom"
+url = "{service}"
+[call]
+barge_in = false
+[[rules]]
+on = "leg.answered"
+do = [{{ record = true }}]
+"""
+
+
 @pytest.mark.parametrize("codec", ["pcmu", "pcma"])
 def test_both_sides_hear_each_other(demo: Gateway, tmp_path: Path, codec: str) -> None:
-    with calling(demo, tmp_path, codec):
-        time.sleep(6)
-    (record,) = demo.new_calls()
+    body = RECORDING.format(folder=tmp_path / "calls", service=demo.facts["service"])
+    log = tmp_path / "gateway.log"
+    with running(["serve", "--json"], log, {"GATEWAY_CONFIG_BODY": body}) as gateway:
+        with calling(gateway, tmp_path, codec):
+            time.sleep(6)
+        (record,) = gateway.new_calls()
     assert record["codec"] == codec.upper()
     (heard,) = tmp_path.glob("dump-*-dec.wav")
-    assert np.sum(active(read_wav(heard), 8000)) * 5 > 2000, "the greeting was not heard"
-    assert record["media"]["packets_received"] > 100, "the caller's tone did not arrive"
+    greeting = load_voice("rms").speak("Thank you for calling Northwind.")
+    wanted = StreamResampler(24_000, 8000).process(np.concatenate(list(greeting)))
+    assert match(read_wav(heard)[:, 0], wanted)[1] > 0.8, "the greeting was not heard"
+    (recorded,) = (tmp_path / "calls").glob("*.wav")
+    caller = read_wav(recorded)[8000:, 0]
+    assert tone_share(caller, TONE, 8000) > 0.8, "the caller's sound file did not arrive"
 
 
 @pytest.mark.parametrize("mode", ["rtpevent", "info"])
