@@ -9,7 +9,6 @@ from ..sdp.negotiate import OfferAnswer
 from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
-from ..sip.outgoing import RING_LIMIT
 from ..sip.reason import NORMAL, Reason, cause_of_status
 from ..sip.session import Session
 from ..sip.session_events import (
@@ -26,6 +25,7 @@ from ..sip.session_events import (
     Ringing,
     SessionEvent,
 )
+from ..sip.session_state import RING_LIMIT
 from ..sip.status import REASONS
 from ..sip.uri import Uri
 from .events import (

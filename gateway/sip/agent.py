@@ -16,11 +16,11 @@ from .flow import Flow
 from .incoming import IncomingSession
 from .merging import MergeWatch
 from .message import MessageError, Request, parse, response_to, stamp_received
-from .outgoing import RING_LIMIT, OutgoingSession
+from .outgoing import OutgoingSession
 from .screening import SDP, add_capabilities, refusal
 from .session import Session
 from .session_events import SessionEvent
-from .session_state import SessionState
+from .session_state import RING_LIMIT, SessionState
 from .timers import Timers
 from .transactions import AckReceived, RequestReceived, TransactionLayer
 from .uri import Uri

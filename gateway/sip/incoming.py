@@ -1,6 +1,7 @@
 """A call that came in: the side of the one who is called (RFC 3261 section 13.3)."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from ..errors import SipError
 from .courier import Courier
@@ -11,7 +12,7 @@ from .invite_in import IncomingInvite
 from .message import Request
 from .reason import Reason, cause_of_status
 from .session import Session
-from .session_state import SessionInput, SessionState
+from .session_state import RING_LIMIT, SessionInput, SessionState
 
 __all__ = ["IncomingSession"]
 
@@ -35,8 +36,11 @@ class IncomingSession(Session):
         )
         self._line.dialog = Dialog.answering(request, tag, first_sequence=1)
         self._invite = self._offers.incoming = IncomingInvite(key, request, flow, courier, tag)
-        # The caller may limit how long it lets us ring (section 13.3.1).
-        self._expires_at = None if request.expires is None else now + request.expires
+        # The caller may limit how long it lets us ring (section 13.3.1), and so do we,
+        # for it may have gone without our ever hearing its CANCEL.
+        self._is_callers_limit = request.expires is not None and request.expires <= RING_LIMIT
+        limit = float(request.expires or 0) if self._is_callers_limit else RING_LIMIT
+        self._expires_at: float | None = now + limit
 
     @property
     def offer(self) -> bytes | None:
@@ -96,6 +100,8 @@ class IncomingSession(Session):
         """Run whatever timers are due at ``now``."""
         if self._expires_at is not None and now >= self._expires_at:
             self._expires_at = None
-            self._invite.refuse(487, now)
-            self._finish("peer", 487, None, SessionInput.OVER)
+            status = 487 if self._is_callers_limit else 480
+            self._invite.refuse(status, now)
+            by: Literal["gateway", "peer"] = "peer" if self._is_callers_limit else "gateway"
+            self._finish(by, status, None, SessionInput.OVER)
         super().wake(now)

@@ -1,7 +1,6 @@
 """A call we place: the side of the one who calls (RFC 3261 section 13.2)."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from .courier import Courier
 from .deadline import earliest
@@ -13,12 +12,10 @@ from .reason import Reason
 from .screening import SDP, add_capabilities
 from .session import Session
 from .session_events import Answered, Ringing
-from .session_state import SessionInput, SessionState
+from .session_state import RING_LIMIT, SessionInput, SessionState
 from .uri import Uri
 
-__all__ = ["RING_LIMIT", "OutgoingSession"]
-
-RING_LIMIT: Final = 180.0  # seconds; the least that timer C may be (section 16.6)
+__all__ = ["OutgoingSession"]
 
 
 class OutgoingSession(Session):

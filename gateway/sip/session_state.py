@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["LIVE", "TRANSITIONS", "SessionInput", "SessionState"]
+__all__ = ["LIVE", "RING_LIMIT", "TRANSITIONS", "SessionInput", "SessionState"]
 
 
 class SessionState(enum.Enum):
@@ -27,6 +27,9 @@ class SessionInput(enum.Enum):
     HANG_UP = enum.auto()  # we end the call: the peer still has to agree
     OVER = enum.auto()  # the peer ended it, or agreed
 
+
+RING_LIMIT: Final = 180.0
+"""Seconds a call may ring, either way: the least that timer C may be (section 16.6)."""
 
 # Still a call: nobody has ended it.
 LIVE: Final = frozenset(

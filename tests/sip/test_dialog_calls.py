@@ -179,6 +179,19 @@ def test_ringing_ends_at_the_callers_limit(network: VirtualNetwork, ann: Phone, 
     assert ann.heard(call)[-1] == Ended("peer", 487, None)
 
 
+def test_a_caller_who_vanished_does_not_ring_for_ever(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.drop = lambda sent: True
+    network.run(200.0)
+    assert bob.heard(bob.calls[0]) == [Ended("gateway", 480, None)]
+    network.run(40.0)
+    assert bob.agent.is_idle
+
+
 def test_a_call_given_up_while_ringing_is_cancelled(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
