@@ -95,6 +95,9 @@ class MediaThread:
         except RuntimeError:  # the loop is closed: nobody is left to tell
             self._is_over = True
 
+    def _report_fault(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "a media tick failed", "exception": error})
+
     def _deliver(self, parcel: Parcel) -> None:
         self._delivered += 1
         for call, what in parcel:
