@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import math
-import socket
-from typing import Final
 
 import structlog
 
@@ -19,13 +17,11 @@ from .media.ports import PortPool
 from .media.prompts import Prompt
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
-from .sip.flow import Flow
 from .sip.incoming import IncomingSession
+from .sip.transport.address import Advertiser
 from .sip.transport.endpoint import SipEndpoint
 
 __all__ = ["Gateway"]
-
-_ANY: Final = {"0.0.0.0", "::"}
 
 
 class Gateway:
@@ -41,18 +37,20 @@ class Gateway:
             PortPool(settings.media.ports, settings.media_host),
             media_timeout=settings.media.timeout_seconds or math.inf,
         )
-        self._reception = Reception(
+        advertise = Advertiser(settings.sip.external_ip or None)
+        self.reception = Reception(
             settings,
             service=service_of(settings),
             engine=self._engine,
             registry=self.registry,
             prompts=prompts,
+            advertise=advertise,
             ids=ids,
         )
         self._agent = UserAgent(
             ids,
-            advertise=self._advertise,
-            accepts=self._reception.accepts,
+            advertise=advertise,
+            accepts=self.reception.accepts,
             overloaded=lambda: self.registry.health is not Health.READY,
             retry_after=settings.limits.retry_after_seconds,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
@@ -125,7 +123,7 @@ class Gateway:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""
         self.registry.is_draining = self._agent.is_draining = True
         self._log.info("draining", calls=len(self.registry))
-        await self._reception.drain(seconds)
+        await self.reception.drain(seconds)
 
     async def close(self) -> None:
         """End what is left and close every socket."""
@@ -144,13 +142,7 @@ class Gateway:
             await asyncio.sleep(0.025)
 
     def _take(self, session: IncomingSession) -> None:
-        self._reception.take(session, self._sip)
-
-    def _advertise(self, flow: Flow) -> tuple[str, int]:
-        host, port = flow.local
-        if external := self.settings.sip.external_ip:
-            return external, port
-        return (_address_towards(flow.remote), port) if host in _ANY else (host, port)
+        self.reception.take(session, self._sip)
 
 
 def service_of(settings: Settings) -> Endpoint:
@@ -168,11 +160,3 @@ def service_of(settings: Settings) -> Endpoint:
         api_key=realtime.api_key.get_secret_value() if realtime.api_key else "",
         api_key_env=realtime.api_key_env,
     )
-
-
-def _address_towards(remote: tuple[str, int]) -> str:
-    """Return our own address as ``remote`` sees it on the way without NAT."""
-    family = socket.AF_INET6 if ":" in remote[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(remote)
-        return str(probe.getsockname()[0])

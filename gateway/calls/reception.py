@@ -24,6 +24,7 @@ from ..sdp.negotiate import OfferAnswer
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
 from ..sip.message import Request
+from ..sip.transport.address import Advertiser
 from ..sip.transport.endpoint import SipEndpoint
 from .call import AudioFormat, Call, CallParts
 from .registry import Registry
@@ -53,6 +54,7 @@ class Reception:
         engine: MediaEngine,
         registry: Registry,
         prompts: Mapping[str, Prompt],
+        advertise: Advertiser,
         ids: Ids,
     ) -> None:
         self._settings = settings
@@ -61,6 +63,7 @@ class Reception:
         self._engine = engine
         self._registry = registry
         self._prompts = prompts
+        self._advertise = advertise
         self._ids = ids
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
@@ -129,7 +132,14 @@ class Reception:
                 uplink=_LANE_AUDIO[audio_format],
                 detect_inband=self._settings.media.detect_inband,
             )
-            leg = SipLeg.incoming(session, endpoint, lane, self._settings.media.codecs, call.on_leg)
+            leg = SipLeg.incoming(
+                session,
+                endpoint,
+                lane,
+                self._settings.media.codecs,
+                call.on_leg,
+                host=self._advertise.host_towards(session.flow.remote[0], lane.host),
+            )
         except BaseException:
             self._registry.release(call)
             if lane is not None:

@@ -97,16 +97,20 @@ class SipLeg:
         codecs: Sequence[str],
         on_event: Callable[[LegEvent], None],
         *,
+        host: str | None = None,
         ids: Ids | None = None,
     ) -> "SipLeg":
         """Make a leg of a call that came in; it has yet to be answered.
+
+        ``host`` is where the caller is told to send sound, if not where the lane is bound.
 
         Raises:
             NegotiationError: The offer has no codec in common with us.
             SipError: The offer cannot be read.
 
         """
-        host = session.local_host if lane.host in _UNSPECIFIED else lane.host
+        if host is None:
+            host = session.local_host if lane.host in _UNSPECIFIED else lane.host
         media = OfferAnswer(host, lane.port, codecs, ids=ids or RandomIds())
         leg = cls(session, media, signalling, lane, on_event)
         try:
