@@ -22,14 +22,14 @@ from .script import load_script
 from .states import Script
 from .voice import sentences
 
-__all__ = ["CALLER_LINES", "fragments", "main", "render"]
+__all__ = ["CALLER_LINES", "fragments", "main", "render", "render_caller"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
 CALLER_LINES: Final = ("sales", "support", "yes please", "wait, hold on a second please")
 """What the test caller can say."""
 
-_CALLER_VOICE: Final = "slt"
+_CALLER_VOICE: Final = "awb"  # of all voices, the one best understood over a telephone
 _PLACEHOLDER: Final = re.compile(r"\{\w*\}")
 _QUIET: Final = 60  # below this a sample counts as silence
 _MARGIN_S: Final = 0.08
@@ -69,6 +69,13 @@ def render(script: Script, folder: Path) -> int:
     return size
 
 
+def render_caller(folder: Path) -> int:
+    """Record the lines of the test caller into ``folder``; return the bytes written."""
+    flite = _flite(_CALLER_VOICE)
+    folder.mkdir(parents=True, exist_ok=True)
+    return sum(_record(flite, line, folder / _file_name(line, set())) for line in CALLER_LINES)
+
+
 def main(arguments: list[str]) -> int:
     """Record a script as the command line says; return the exit code."""
     package = Path(__file__).parent
@@ -76,10 +83,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[1]) if len(arguments) > 1 else package / "voice"
     size = render(script, folder)
     if not arguments:
-        caller = folder / "caller"
-        caller.mkdir(exist_ok=True)
-        for line in CALLER_LINES:
-            size += _record(_flite(_CALLER_VOICE), line, caller / _file_name(line, set()))
+        size += render_caller(folder / "caller")
     print(f"{folder}: {size / 1e6:.1f} MB")
     return 0
 
