@@ -26,6 +26,7 @@ from .agent import Agent
 from .connection import Connection
 from .echo import EchoAgent
 from .engine import ScriptAgent
+from .recognise import knows_word, load_recogniser
 from .script import load_script
 from .session import Limits, Session
 from .voice import load_voice
@@ -74,7 +75,7 @@ class EmbeddedService:
         self._max_sessions = max_sessions
         self._ids = ids or RandomIds()
         self._make_agent, voice = _load(script)
-        self._workers = Workers(load_voice(voice), None)
+        self._workers = Workers(load_voice(voice), load_recogniser())
         self._server: Server | None = None
         self.sessions = 0
 
@@ -176,7 +177,7 @@ def _load(name: Path | str | None) -> tuple[Callable[[], Agent], str]:
     """Return what makes an agent for each session, and the voice it speaks with."""
     if name == ECHO:
         return EchoAgent, "rms"
-    script = load_script(name or "demo")
+    script = load_script(name, knows_word) if name else load_script("demo")
     return lambda: ScriptAgent(script), script.voice
 
 

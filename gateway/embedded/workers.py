@@ -20,14 +20,14 @@ from voicecodecs.resample import StreamResampler
 from ..errors import CapacityError
 from .agent import Grammar
 from .outbox import Hear, Speak
+from .recognise import RATE
 from .voice import Voice
 
-__all__ = ["HEARING_RATE", "Listening", "Workers"]
+__all__ = ["Listening", "Workers"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 _T = TypeVar("_T")
 
-HEARING_RATE: Final = 16000
 _MOST_WAITING: Final = 100
 
 
@@ -116,7 +116,7 @@ class Workers:
             recogniser = self._own.recogniser = self._make_recogniser()
         assert job.grammar is not None
         recogniser.start(job.grammar)
-        recogniser.feed(StreamResampler(job.rate, HEARING_RATE).process(job.pcm))
+        recogniser.feed(StreamResampler(job.rate, RATE).process(job.pcm))
         return recogniser.finish()
 
 
