@@ -7,12 +7,14 @@ own stands between the test and the wire.  Left alone it speaks a tone in PCMU, 
 import asyncio
 import secrets
 import struct
+from collections.abc import Callable
 from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
+from ..errors import SipError
 from ..sip.message import Request, Response, parse
 
 __all__ = ["BarePhone"]
@@ -22,6 +24,7 @@ Pcm: TypeAlias = NDArray[np.int16]
 
 _FRAME: Final = 160  # samples of 20 ms at 8 kHz
 _AMPLITUDE: Final = 8000.0
+_QUIET: Final = 500
 
 
 class _Port(asyncio.DatagramProtocol):
@@ -34,7 +37,8 @@ class _Port(asyncio.DatagramProtocol):
     @classmethod
     async def open(cls) -> Self:
         loop = asyncio.get_running_loop()
-        _, port = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        transport, port = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        port._transport = transport
         return port
 
     @property
@@ -47,10 +51,6 @@ class _Port(asyncio.DatagramProtocol):
     def close(self) -> None:
         self._transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
-
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         del addr
         self.came.put_nowait(data)
@@ -62,17 +62,23 @@ class BarePhone:
     Args:
         gateway: Where the gateway takes SIP over UDP.
         frequency: The tone it speaks, Hz; 0 for silence.
+        name: Who it says it is.
 
     Attributes:
         media: Where the gateway wants the call's sound, once it has answered.
+        answers: Every final response waited for or met on the way.
+        besides: Makes a datagram that is sent after each frame, from the same port.
 
     """
 
-    def __init__(self, gateway: Address, *, frequency: float = 0.0) -> None:
+    def __init__(self, gateway: Address, *, frequency: float = 0.0, name: str = "bare") -> None:
         self.media: Address = ("", 0)
         self.ssrc = secrets.randbits(32)
+        self.answers: list[Response] = []
+        self.besides: Callable[[], bytes] | None = None
         self._gateway = gateway
         self._frequency = frequency
+        self._name = name
         self._sip: _Port
         self._rtp: _Port
         self._call_id = secrets.token_hex(8)
@@ -117,11 +123,11 @@ class BarePhone:
         lines = [
             f"{method} sip:{user}@{host}:{port} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{self._sip.number};branch=z9hG4bK{secrets.token_hex(8)}",
-            f"From: <sip:bare@127.0.0.1>;tag={self._call_id}",
+            f"From: <sip:{self._name}@127.0.0.1>;tag={self._call_id}",
             f"To: <sip:{user}@{host}>{to_tag}",
             f"Call-ID: {self._call_id}",
             f"CSeq: {number} {method}",
-            f"Contact: <sip:bare@127.0.0.1:{self._sip.number}>",
+            f"Contact: <sip:{self._name}@127.0.0.1:{self._sip.number}>",
             "Max-Forwards: 70",
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {length}",
@@ -132,8 +138,8 @@ class BarePhone:
         """Send a datagram, whatever it holds, to the gateway's SIP port."""
         self._sip.send(data, self._gateway)
 
-    async def final(self, *, within: float = 5.0) -> Response:
-        """Wait for the next final response.
+    async def final(self, method: str, *, within: float = 5.0) -> Response:
+        """Wait for the final response to a request; what cannot be read is passed over.
 
         Raises:
             TimeoutError: None came.
@@ -141,9 +147,11 @@ class BarePhone:
         """
         async with asyncio.timeout(within):
             while True:
-                message = parse(await self._sip.came.get())
+                message = await self._next()
                 if isinstance(message, Response) and message.status >= 200:
-                    return message
+                    self.answers.append(message)
+                    if message.cseq.method == method:
+                        return message
 
     async def asked(self, method: str, *, within: float = 5.0) -> Request:
         """Wait for a request of the gateway's, and answer it with 200.
@@ -154,7 +162,7 @@ class BarePhone:
         """
         async with asyncio.timeout(within):
             while True:
-                message = parse(await self._sip.came.get())
+                message = await self._next()
                 if isinstance(message, Request) and message.method == method:
                     self._accept(message)
                     return message
@@ -162,7 +170,7 @@ class BarePhone:
     async def dial(self, invite: bytes | None = None) -> Response:
         """Call, acknowledge the final response, and speak if it was an answer."""
         self.send(invite or self.request("INVITE", self.description))
-        response = await self.final()
+        response = await self.final("INVITE")
         self._to_tag = response.to.tag or ""
         self.send(self.request("ACK"))
         if response.status == 200:
@@ -173,7 +181,7 @@ class BarePhone:
     async def hang_up(self) -> Response:
         """End the call."""
         self.send(self.request("BYE", number=2))
-        return await self.final()
+        return await self.final("BYE")
 
     # RTP
 
@@ -183,6 +191,31 @@ class BarePhone:
         while not self._rtp.came.empty():
             self._heard.append(self._rtp.came.get_nowait()[12:])
         return decode_ulaw(np.frombuffer(b"".join(self._heard), np.uint8))
+
+    async def hears(self, seconds: float, *, within: float = 5.0) -> Pcm:
+        """Wait for ``seconds`` more of sound or silence, and return those.
+
+        Raises:
+            TimeoutError: So much did not come in time.
+
+        """
+        start = len(self.heard)
+        end = start + int(seconds * 8000)
+        async with asyncio.timeout(within):
+            while len(self.heard) < end:
+                self._heard.append((await self._rtp.came.get())[12:])
+        return self.heard[start:end]
+
+    async def hears_sound(self, *, within: float = 5.0) -> None:
+        """Wait for anything that is not silence.
+
+        Raises:
+            TimeoutError: Nothing came.
+
+        """
+        async with asyncio.timeout(within):
+            while not np.any(np.abs(await self.hears(0.02)) > _QUIET):
+                pass
 
     def packet(
         self, frame: Pcm, *, version: int = 2, payload_type: int = 0, ssrc: int | None = None
@@ -217,16 +250,24 @@ class BarePhone:
         return (_AMPLITUDE * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
 
     def beat(self) -> None:
-        """Send the frame that is due; hook for tests that add something to each."""
+        """Send the frame that is due."""
         self.send_rtp(self.packet(self.tone(self._frequency)))
+        self._count += 1
+        if self.besides is not None:
+            self.send_rtp(self.besides())
 
     async def _speak(self) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
         while True:
             self.beat()
-            self._count += 1
             await asyncio.sleep(max(0.0, start + self._count * 0.02 - loop.time()))
+
+    async def _next(self) -> Request | Response | None:
+        try:
+            return parse(await self._sip.came.get())
+        except SipError:
+            return None
 
     def _accept(self, request: Request) -> None:
         copied = ("Via", "From", "To", "Call-ID", "CSeq")
