@@ -125,7 +125,7 @@ class Vad:
             gate -= _HYSTERESIS_DB
         if self._frames < _LEARN_FRAMES or level < max(gate, _QUIETEST_DBOV):
             return False
-        return self._classifier is None or self._classifier.is_voice(frame)
+        return self._classifier is None or self._classifier.is_voice(frame, self.settings.threshold)
 
     def _step(self, is_speech: bool) -> SpeechEvent | None:
         self._frames += 1
@@ -149,14 +149,19 @@ class Vad:
 
 
 class _Classifier:
-    """webrtcvad in its strictest mode, at 8 or 16 kHz."""
+    """webrtcvad at 8 or 16 kHz: in its strictest mode from a threshold of 0.5 on."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate if rate in (8000, 16000) else 8000
         self._convert = None if rate == self._rate else StreamResampler(rate, self._rate)
-        self._vad: Any = webrtcvad.Vad(3)
+        self._mode = 3
+        self._vad: Any = webrtcvad.Vad(self._mode)
 
-    def is_voice(self, frame: Pcm) -> bool:
+    def is_voice(self, frame: Pcm, threshold: float) -> bool:
+        mode = min(3, round(6 * threshold))
+        if mode != self._mode:
+            self._vad.set_mode(mode)
+            self._mode = mode
         narrow = self._convert.process(frame) if self._convert else frame
         return bool(self._vad.is_speech(narrow.tobytes(), self._rate))
 

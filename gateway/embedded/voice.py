@@ -16,7 +16,7 @@ from voicecodecs.resample import StreamResampler
 
 from ..errors import ConfigError
 from .flite import INSTALL, Flite, load_flite
-from .phrases import PhraseBook, shipped_phrases
+from .phrases import PhraseBook, shipped_phrases, words_of
 
 __all__ = ["RATE", "ScriptVoice", "Voice", "load_voice", "sentences"]
 
@@ -40,7 +40,7 @@ class Voice(Protocol):
 
 def sentences(text: str) -> list[str]:
     """Split a text where a speaker would pause for breath."""
-    return [part.strip() for part in _SENTENCE.findall(text) if part.strip()]
+    return [part.strip() for part in _SENTENCE.findall(text) if words_of(part)]
 
 
 class ScriptVoice:
