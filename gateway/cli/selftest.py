@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from rich.table import Table
 from ..app import Gateway
 from ..calls.call import Call
 from ..calls.softphone import Softphone
+from ..embedded.recognise import load_recogniser
 from ..embedded.script import load_script
 from ..embedded.states import Script
 from ..embedded.voice import Voice, load_voice
@@ -36,6 +39,7 @@ class Findings:
     greeting_heard: bool = False
     barge_in_stop_ms: float | None = None
     truncate_error_ms: float | None = None
+    understood: bool | None = None  # None: no recogniser is installed
     digits: str = ""
     goodbye_heard: bool = False
     ended_by: str = ""
@@ -45,13 +49,19 @@ class Findings:
     mos: float | None = None
     seconds: float = 0.0
 
+    @property
+    def expected(self) -> str:
+        """The keys that are pressed: from sales, the star leads back to the menu."""
+        return "39" if self.understood is None else "*39"
+
     def faults(self) -> list[str]:
         """Say in words what did not happen as it must."""
         checks = {
             "the greeting was not heard": self.greeting_heard,
             "the gateway did not stop when the caller spoke": self.barge_in_stop_ms is not None,
             "the service was not told how much was heard": self.truncate_error_ms is not None,
-            "the keys 3 and 9 did not arrive": self.digits == "39",
+            "the word sales was not understood": self.understood is not False,
+            f"the keys {self.expected} did not arrive": self.digits == self.expected,
             "the goodbye was not heard to its end": self.goodbye_heard,
             f"the call was ended by {self.ended_by or 'nobody'}": self.ended_by == "gateway",
         }
@@ -112,6 +122,8 @@ class _SelfTest:
         await self._interrupt(phone, call)
         await phone.ear.silence(0.4, within=_PATIENCE)
 
+        if load_recogniser() is not None:
+            await self._say_sales(phone)
         progress("pressing 3")
         phone.press("3")
         if not await phone.ear.sound(1.5, within=_PATIENCE):
@@ -131,8 +143,7 @@ class _SelfTest:
 
     async def _interrupt(self, phone: Softphone, call: Call) -> None:
         """Speak over the greeting; note when it was last heard, and what was claimed."""
-        name = "wait-hold-on-a-second-please.wav"
-        with as_file(files("gateway.embedded") / "voice" / "caller" / name) as path:
+        with self._caller_says("wait-hold-on-a-second-please.wav") as path:
             phone.play(path)
         claims = await self._claims(call, phone)
         if claims is None:
@@ -146,6 +157,26 @@ class _SelfTest:
             key=lambda part: part.similarity if part.at_least_ms <= claimed_ms + 500 else 0.0,
         )
         self.findings.truncate_error_ms = round(heard.error_ms(claimed_ms), 1)
+
+    async def _say_sales(self, phone: Softphone) -> None:
+        """Say what the menu offers, and go back from there by key."""
+        progress("saying sales")
+        found, before = self.findings, len(phone.ear)
+        with self._caller_says("sales.wav") as path:
+            phone.play(path)
+        wanted = self._speech("sales")[: 2 * _RATE]
+        found.understood = False
+        for _ in range(int(_PATIENCE / 0.5)):
+            await asyncio.sleep(0.5)
+            if match(phone.ear.recording(before), wanted)[1] > _ALIKE:
+                found.understood = True
+                break
+        phone.press("*")
+        await phone.ear.sound(1.0, within=_PATIENCE)
+
+    @staticmethod
+    def _caller_says(name: str) -> AbstractContextManager[Path]:
+        return as_file(files("gateway.embedded") / "voice" / "caller" / name)
 
     async def _claims(self, call: Call, phone: Softphone) -> tuple[float, float, float] | None:
         """Wait for the truncation; return when speech began, the end claimed, the last sound."""

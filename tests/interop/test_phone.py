@@ -33,7 +33,8 @@ def test_the_self_test_passes() -> None:
     assert (code, told["faults"]) == (0, [])
     assert told["greeting_heard"]
     assert told["goodbye_heard"]
-    assert told["digits"] == "39"
+    assert told["understood"] is not False
+    assert told["digits"].endswith("39")
     assert told["ended_by"] == "gateway"
     assert abs(told["truncate_error_ms"]) <= 20
     assert told["barge_in_stop_ms"] < 500
