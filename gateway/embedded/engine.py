@@ -28,7 +28,7 @@ from .states import REPEAT, NoMatch, Script, State
 
 __all__ = ["ScriptAgent"]
 
-_QUOTED: Final = re.compile(r'["“](.+)["”]', re.DOTALL)
+_QUOTED: Final = re.compile(r'\bsay\b[^"“]*["“](.+)["”]', re.DOTALL | re.IGNORECASE)
 
 
 class ScriptAgent:

@@ -197,6 +197,8 @@ def test_a_request_out_of_the_blue_repeats_the_question(agent: ScriptAgent) -> N
 def test_quoted_instructions_are_spoken_word_for_word(agent: ScriptAgent) -> None:
     asked = ResponseRequested('Say exactly: "Please hold the line."')
     assert tell(agent, asked) == [Say("Please hold the line.")]
+    remark = ResponseRequested('The caller pressed "5".')
+    assert tell(agent, remark) == tell(agent, ResponseRequested())
     assert agent.state == "main"
 
 
