@@ -1,6 +1,6 @@
 """The service's side of a call: connecting, setting up the session, greeting, losing it.
 
-The caller hears ringing until the service is connected, so that nobody is answered into
+The caller hears ringing until the session is set up, so that nobody is answered into
 silence; if it cannot be reached, they hear a prompt or the call is refused with 503.
 """
 
@@ -114,7 +114,6 @@ class Service:
         self._audio_format = event.audio_format
         session = session_for(self._context.settings, event.audio_format)
         self._context.send(SessionUpdate(session=session))
-        self._context.answer()
 
     def _confirm(self, event: SessionUpdated) -> None:
         if self._context.service is Mode.LOST:
@@ -126,6 +125,7 @@ class Service:
                 return
         self.deadline = None
         self._context.service = Mode.READY
+        self._context.answer()
 
     def _greet(self) -> Sequence[Request]:
         context, call = self._context, self._context.settings.call

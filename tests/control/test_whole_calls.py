@@ -86,7 +86,7 @@ def test_a_caller_hears_ringing_until_the_service_is_there_then_is_answered_and_
         Answer,
         SendCommand,
     ]
-    assert flow.when(Answer) == 1.0
+    assert flow.when(Answer) == pytest.approx(1.01)  # the service confirmed the session
     (greeting,) = flow.sent(ResponseCreate)
     assert greeting.response is not None
     assert greeting.response["instructions"] == "Say hello."
@@ -95,7 +95,7 @@ def test_a_caller_hears_ringing_until_the_service_is_there_then_is_answered_and_
 def test_a_session_is_set_up_with_formats_tools_and_the_users_own_fields() -> None:
     flow = Flow(settings(session={"instructions": "Be brief.", "tools": [{"name": "mine"}]}))
     flow.post(CallStarted("call", "a", "b"))
-    (action,) = [a for a in flow.controller.handle(LinkReady("audio/pcmu"), 1.0) if a != Answer()]
+    (action,) = flow.controller.handle(LinkReady("audio/pcmu"), 1.0)
     assert isinstance(action, SendCommand)
     assert isinstance(action.command, SessionUpdate)
     session = action.command.session
@@ -144,7 +144,17 @@ def test_a_service_that_takes_another_audio_format_is_not_used() -> None:
     session = {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}
     flow.post(SessionUpdated(session=session))
     flow.run(1)
-    assert flow.did(HangUp) == [HangUp("service lost")]
+    assert flow.did(Reject) == [Reject(503, "Service Unavailable")]
+
+
+def test_a_service_that_never_confirms_the_session_refuses_the_call_with_503() -> None:
+    flow = Flow()
+    flow.start()
+    flow.run(0.055)
+    flow._is_linked = False  # what it was sent is answered by nothing
+    flow.run(20)
+    assert flow.did(Reject) == [Reject(503, "Service Unavailable")]
+    assert flow.when(Reject) == 10.0
 
 
 def test_an_outbound_call_is_greeted_once_somebody_answers() -> None:
