@@ -83,6 +83,7 @@ class BarePhone:
         self._rtp: _Port
         self._call_id = secrets.token_hex(8)
         self._to_tag = ""
+        self._number = 0  # CSeq
         self._count = 0  # frames said
         self._heard: list[bytes] = []
         self._speaking: asyncio.Task[None] | None = None
@@ -112,24 +113,25 @@ class BarePhone:
         method: str,
         body: bytes = b"",
         *,
-        number: int = 1,
+        content_type: str = "application/sdp",
         content_length: object = None,
-        user: str = "demo",
     ) -> bytes:
-        """Write a request of the call; ``content_length`` may say what is not so."""
+        """Write the call's next request; ``content_length`` may say what is not so."""
         host, port = self._gateway
+        if method != "ACK":  # which is numbered as what it acknowledges
+            self._number += 1
         to_tag = f";tag={self._to_tag}" if self._to_tag else ""
         length = len(body) if content_length is None else content_length
         lines = [
-            f"{method} sip:{user}@{host}:{port} SIP/2.0",
+            f"{method} sip:demo@{host}:{port} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{self._sip.number};branch=z9hG4bK{secrets.token_hex(8)}",
             f"From: <sip:{self._name}@127.0.0.1>;tag={self._call_id}",
-            f"To: <sip:{user}@{host}>{to_tag}",
+            f"To: <sip:demo@{host}>{to_tag}",
             f"Call-ID: {self._call_id}",
-            f"CSeq: {number} {method}",
+            f"CSeq: {self._number} {method}",
             f"Contact: <sip:{self._name}@127.0.0.1:{self._sip.number}>",
             "Max-Forwards: 70",
-            *(["Content-Type: application/sdp"] if body else []),
+            *([f"Content-Type: {content_type}"] if body else []),
             f"Content-Length: {length}",
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
@@ -178,9 +180,15 @@ class BarePhone:
             self._speaking = asyncio.create_task(self._speak())
         return response
 
+    async def press(self, key: str) -> None:
+        """Press a key, told by INFO."""
+        body = f"Signal={key}\r\nDuration=160\r\n".encode()
+        self.send(self.request("INFO", body, content_type="application/dtmf-relay"))
+        await self.final("INFO")
+
     async def hang_up(self) -> Response:
         """End the call."""
-        self.send(self.request("BYE", number=2))
+        self.send(self.request("BYE"))
         return await self.final("BYE")
 
     # RTP

@@ -18,7 +18,7 @@ async def loopback_gateway(service_url: str, **tables: Any) -> AsyncIterator[Gat
     """
     standard: dict[str, Any] = {
         "sip": {"bind": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
-        "realtime": {"provider": "custom", "url": service_url},
+        "realtime": {"provider": "custom", "url": service_url} | tables.pop("realtime", {}),
         "http": {"bind": ""},
     }
     gateway = Gateway(Settings.model_validate(standard | tables))

@@ -19,7 +19,7 @@ import base64
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,13 @@ class ServiceSession:
         wanted = start + int(seconds * self.rate) * (1 if self.format in _LAWS else 2)
         await self.until(lambda: len(self._audio) >= wanted, within=within)
         return self._decode(bytes(self._audio[start:wanted]))
+
+    async def until_hushed(self, *, within: float = 10.0) -> None:
+        """Wait until all of the response is sent."""
+        talking = self._talking
+        if talking is not None:
+            async with asyncio.timeout(within):
+                await asyncio.wait([talking])
 
     async def until(self, holds: Callable[[], bool], *, within: float = 10.0) -> None:
         """Wait until something holds; looked at whenever the gateway sends anything.
@@ -221,12 +228,17 @@ class LoopbackService:
         frequencies: The tone of each session, in the order they come; the last for all more.
         reply_seconds: How long an answer to ``response.create`` lasts.
 
+    Attributes:
+        sessions: In the order they came.
+        welcome: How those who come are met: served, left without any word, or closed on.
+
     """
 
     def __init__(
         self, frequencies: Sequence[float] = (1000.0,), *, reply_seconds: float = 600.0
     ) -> None:
         self.sessions: list[ServiceSession] = []
+        self.welcome: Literal["serve", "ignore", "close"] = "serve"
         self._frequencies = frequencies
         self._reply_seconds = reply_seconds
         self._came = asyncio.Event()
@@ -261,7 +273,13 @@ class LoopbackService:
         session = ServiceSession(socket, self._frequencies[number], self._reply_seconds)
         self.sessions.append(session)
         self._came.set()
-        await session.run()
+        if self.welcome == "serve":
+            await session.run()
+        elif self.welcome == "close":
+            await session.close(1013, "try again later")
+        else:
+            async for _ in socket:
+                pass
 
 
 def _where(response_id: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Six callers and six sessions at once: each must hear its own partner and nobody else."""
 
 import asyncio
-import wave
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from gateway.calls.softphone import Softphone
 from gateway.testing.hearing import tone_share
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService, ServiceSession
+from gateway.testing.sound import write_wav
 
 pytestmark = pytest.mark.interop
 
@@ -23,15 +23,6 @@ PHONES = [317.0, 407.0, 497.0, 587.0, 731.0, 887.0]
 SESSIONS = [1037.0, 1367.0, 1673.0, 1943.0, 2297.0, 2777.0]
 SECONDS = 2.0
 EAR_RATE = 24_000
-
-
-def write_tone(path: Path, frequency: float) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(tone(frequency, 15_000, 8000, -15.0).tobytes())
-    return path
 
 
 def assert_only(recording: NDArray[np.int16], rate: int, own: float, who: str) -> None:
@@ -69,10 +60,11 @@ async def test_six_callers_hear_their_own_session_and_are_heard_by_it(
             host, port = sip_address(gateway, transport)
             await phone.dial(f"sip:demo@{host}:{port}")
             await service.session(index)
-            phone.play(write_tone(tmp_path / f"{index}.wav", frequency))
+            said = tone(frequency, 15_000, 8000, -15.0)
+            phone.play(write_wav(tmp_path / f"{index}.wav", said, 8000))
             phones.append(phone)
         async with asyncio.TaskGroup() as listeners:
-            for phone, said in zip(phones, SESSIONS, strict=True):
-                listeners.create_task(hears_its_session(phone, said))
-            for session, said in zip(service.sessions, PHONES, strict=True):
-                listeners.create_task(hears_its_phone(session, said))
+            for phone, own in zip(phones, SESSIONS, strict=True):
+                listeners.create_task(hears_its_session(phone, own))
+            for session, own in zip(service.sessions, PHONES, strict=True):
+                listeners.create_task(hears_its_phone(session, own))
