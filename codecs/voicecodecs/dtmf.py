@@ -39,7 +39,7 @@ Rows: TypeAlias = NDArray[np.intp]
 # Of one window.  Shares are of all its power, ratios are of powers.
 _LEAST: Final = sine_amplitude(-42.5) ** 2 / 2
 _SUSPECT_SHARE: Final = 0.32  # before the fit, which may double a tone that is off
-_SHARE: Final = 0.63  # two thirds of the window inside the key
+_SHARE: Final = 0.625  # that much of the window inside the key
 _RUNNER_UP: Final = 10**-0.5
 _COLUMN_OVER_ROW: Final = 10**0.7
 _ROW_OVER_COLUMN: Final = 10**1.1
@@ -50,8 +50,8 @@ _RUN: Final = 5
 _RUN_SHARE: Final = 0.82
 _RUN_COLUMN_OVER_ROW: Final = 10**0.47
 _RUN_ROW_OVER_COLUMN: Final = 10**0.87
-_RUN_DETUNE: Final = 0.0205
-_STEADINESS: Final = 0.98
+_RUN_DETUNE: Final = 0.0185
+_STEADINESS: Final = 0.992  # 1 is a turn that never varies
 
 _MISSES: Final = 7  # windows without the key before it counts as up
 _LOST: Final = 6  # frames lost in a row before a key counts as up: 120 ms
@@ -88,7 +88,11 @@ class _Hop:
 
 
 class _Press:
-    """What one call is pressing, window by window."""
+    """What one call is pressing, window by window.
+
+    A turn is as long as the tone is strong.  The sums over a run count each by
+    its length once more, as windows partly outside the key turn less reliably.
+    """
 
     __slots__ = (
         "began",
@@ -156,17 +160,18 @@ class _Press:
         elif hop.key != self.candidate:
             self.candidate, self.run, self.began = hop.key, 1, end
             self._clear_sums()
-        else:  # the first window, half outside the key, is left out of the sums
+        else:  # the first window, partly outside the key, is left out of the sums
             self.run += 1
-            self.row_turn += hop.row_turn
-            self.column_turn += hop.column_turn
-            self.row_size += abs(hop.row_turn)
-            self.column_size += abs(hop.column_turn)
+            row_size, column_size = abs(hop.row_turn), abs(hop.column_turn)
+            self.row_turn += hop.row_turn * row_size
+            self.column_turn += hop.column_turn * column_size
+            self.row_size += row_size**2
+            self.column_size += column_size**2
             self.share += hop.share
 
     def _is_pure(self) -> bool:
         """Whether the run as a whole is the two tones and hardly anything else."""
-        balance = self.column_size / self.row_size
+        balance = (self.column_size / self.row_size) ** 0.5
         return (
             self.share >= _RUN_SHARE * (self.run - 1)
             and 1 / _RUN_ROW_OVER_COLUMN <= balance <= _RUN_COLUMN_OVER_ROW
@@ -243,6 +248,8 @@ class DtmfDetector:
                 self._past[row] = 0.0
                 self._tell(row, self._presses[row].lose(), edges)
             rows, x = rows[~frozen], x[~frozen]
+        if not len(rows):
+            return edges
 
         signal = np.concatenate((self._past[rows], x), axis=1, dtype=np.float32)
         self._past[rows] = signal[:, FRAME:]
