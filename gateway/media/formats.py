@@ -21,6 +21,7 @@ from voicecodecs.g711 import (
     encode_ulaw,
 )
 from voicecodecs.resample import StreamResampler
+from voicecodecs.wideband import G722, Opus
 
 from ..sdp.negotiate import Codec
 from .playout import FRAME_MS
@@ -72,8 +73,6 @@ class Format:
             return cls(codec.name, 8000, 8000, _LAWS[name], 160, True)
         if name == "L16":
             return cls(codec.name, codec.rate, codec.rate, "", codec.rate // 25, True)
-        from voicecodecs.wideband import G722, Opus
-
         rate = G722.rate if name == "G722" else Opus.rate
         return cls(codec.name, rate, codec.rate, "", rate // 25, False)
 
@@ -110,8 +109,6 @@ class Format:
         """Return a new coder for a codec with memory, ``None`` for one without."""
         if self.is_coded:
             return None
-        from voicecodecs.wideband import G722, Opus
-
         return G722() if self.name.upper() == "G722" else Opus()
 
 

@@ -6,10 +6,11 @@ the receiver then takes those in bulk, without it.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from voicecodecs.plc import Concealer
 from voicecodecs.resample import StreamResampler
 
 from ..rtp.dtmf import EventReceiver, KeyDown, KeyEvent
@@ -65,7 +66,7 @@ class Intake:
         self._rest: Pcm = np.zeros(0, np.int16)  # less than a frame
         self._to_narrow: StreamResampler | None = None
         self._recent: list[Pcm] = []  # wideband frames, for the concealer
-        self._concealer: Any | None = None
+        self._concealer: Concealer | None = None
         self._packet_samples = FRAME
         self._idle_patience = PATIENCE
         self._is_held = False
@@ -243,8 +244,6 @@ class Intake:
         if missing <= 0:
             return
         if self._concealer is None:
-            from voicecodecs.plc import Concealer
-
             self._concealer = Concealer(self.format.rate)
             for frame in self._past():
                 self._concealer.good(frame)

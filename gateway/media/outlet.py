@@ -145,7 +145,8 @@ class Outlet:
         payload = self._next_payload(now)
         if not self._packet_size:
             arrays.timestamp[row] = timestamp
-            self._send(payload, timestamp)
+            if payload:  # a coder may look ahead before its first packet
+                self._send(payload, timestamp)
             return
         self._gathered += payload
         size = self._packet_size

@@ -80,9 +80,7 @@ class Recording:
         except OSError as error:
             self.problem = self.problem or str(error)
         if self.dropped and not self.problem:
-            self.problem = (
-                f"{self.dropped} half seconds were dropped: the disk is too slow"
-            )
+            self.problem = f"{self.dropped} half seconds were dropped: the disk is too slow"
         self._done(self, self.problem)
 
     def _interleave(self, size: int) -> None:

@@ -118,7 +118,8 @@ class Uplink:
         if len(silent):
             slots = arrays.tail[silent] % SLOTS
             arrays.frames[silent, slots] = 0
-            arrays.made_up[silent, slots] = True
+            # Silence that was told of is heard as such; any other may hide a key that is down.
+            arrays.made_up[silent, slots] = arrays.patience[silent] > 0
             arrays.tail[silent] += 1
             arrays.filled[silent] += 1
             for index in np.flatnonzero(is_silent & arrays.is_wide[rows]).tolist():

@@ -133,5 +133,5 @@ def test_a_flood_fills_a_row_and_no_more() -> None:
         call.phone.tick()
     world.run(0.2)
     assert len(call.sound) < 24000 * 7
-    world.run(0.5)
-    assert call.lane.stats().packets_received == pytest.approx(2000, abs=60)
+    world.run(1.5)
+    assert call.lane.stats().packets_received == pytest.approx(2080, abs=60)
