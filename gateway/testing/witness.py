@@ -6,8 +6,8 @@ Example:
         async with witnessed() as scene:
             ...  # whatever may come in from outside
 
-When the block ends, the witness's call must have been heard both ways all along, and a new
-caller must be served.
+When the block ends, the witness's call must have been heard both ways all along, a new caller
+must be served, and nothing may have been logged as an error.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
 from ..app import Gateway
 from ..calls.registry import CallRecord
@@ -89,6 +90,7 @@ async def witnessed(**tables: Any) -> AsyncIterator[Scene]:
     """
     call = {"greet": False} | tables.pop("call", {})
     async with (
+        _no_faults(),
         LoopbackService([_SERVICE]) as service,
         loopback_gateway(service.url, call=call, **tables) as gateway,
     ):
@@ -104,6 +106,21 @@ async def witnessed(**tables: Any) -> AsyncIterator[Scene]:
             _assert_tone(witness.heard[since_phone:], 8000, _SERVICE, "the witness")
             assert scene.is_live("witness")
             await witness.hang_up()
+
+
+@asynccontextmanager
+async def _no_faults() -> AsyncIterator[None]:
+    """Collect what is logged as an error, and what the event loop is told of; expect neither."""
+    loop = asyncio.get_running_loop()
+    faults: list[Any] = []
+    loop.set_exception_handler(lambda _, told: faults.append(told))
+    try:
+        with capture_logs() as logs:
+            yield
+    finally:
+        loop.set_exception_handler(None)
+    faults += [entry for entry in logs if entry["log_level"] in ("error", "critical")]
+    assert not faults, faults
 
 
 async def _assert_serves(scene: Scene) -> None:
