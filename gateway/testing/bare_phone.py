@@ -245,13 +245,6 @@ class BarePhone:
             speaking.cancel()
             await asyncio.wait([speaking])
 
-    def die(self) -> None:
-        """Close both sockets without a word, as a killed process does."""
-        if self._speaking is not None:
-            self._speaking.cancel()
-        self._sip.close()
-        self._rtp.close()
-
     def tone(self, frequency: float) -> Pcm:
         """Return the frame of a tone that is due now: 160 samples, 8 kHz."""
         t = np.arange(self._count * _FRAME, (self._count + 1) * _FRAME) / 8000
