@@ -1,102 +1,11 @@
-"""Real programs on loopback: the gateway as a process of its own, and the peers that call it.
+"""The programs of :mod:`peers`, as fixtures."""
 
-Everything started here is ended here, by its own process id.
-"""
-
-import contextlib
-import json
-import os
-import shutil
 import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-SCENARIOS = Path(__file__).parent / "scenarios"
-
-
-@dataclass
-class Gateway:
-    """A running `voice-gateway demo` or `serve`, and its HTTP interface."""
-
-    process: subprocess.Popen[str]
-    facts: dict[str, Any]
-    log: Path
-    seen: set[str] = field(default_factory=set)
-
-    @property
-    def sip_port(self) -> int:
-        return int(self.facts["sip"].rsplit(":", 1)[1].split(";")[0])
-
-    def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(self.facts["page"].rstrip("/") + path, timeout=5) as answer:
-            return json.load(answer)
-
-    def new_calls(self, count: int = 1, timeout: float = 20.0) -> list[dict[str, Any]]:
-        """Wait for ``count`` calls that nobody asked for yet to be over; return their records."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            over = [c for c in self.ask("/v1/calls")["calls"] if c["ended_by"] is not None]
-            fresh = [c["call_id"] for c in over if c["call_id"] not in self.seen]
-            if len(fresh) >= count:
-                self.seen.update(fresh)
-                return [self.ask(f"/v1/calls/{call_id}") for call_id in fresh]
-            time.sleep(0.1)
-        raise AssertionError(f"{count} calls did not end; the log ends:\n{self.tail()}")
-
-    def wait_for_calls(self, count: int, timeout: float = 10.0) -> None:
-        """Wait until ``count`` calls are in progress."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if sum(c["ended_by"] is None for c in self.ask("/v1/calls")["calls"]) >= count:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{count} calls did not come in; the log ends:\n{self.tail()}")
-
-    def tail(self) -> str:
-        return "\n".join(self.log.read_text().splitlines()[-30:])
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """Return a port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(
-    arguments: list[str], log: Path, env: dict[str, str] | None = None
-) -> Iterator[Gateway]:
-    """Run a voice-gateway command until the block ends; it says JSON when it is ready."""
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, **(env or {})},
-        )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, f"{arguments} did not start:\n{log.read_text()}"
-        yield Gateway(process, json.loads(line), log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+from peers import Gateway, Sipp, free_port, running
 
 
 @pytest.fixture(scope="module")
@@ -106,57 +15,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running(["demo", "--port", "0", "--http-port", "0", "--json"], log) as gateway:
         yield gateway
         assert "Traceback" not in log.read_text()
-
-
-class Sipp:
-    """sipp against a gateway: call it to run a scenario to its end."""
-
-    def __init__(self, folder: Path) -> None:
-        program = shutil.which("sipp")
-        assert program, "sipp is missing: apt-get install sip-tester"
-        self._program, self._folder = program, folder
-
-    def __call__(self, gateway: Gateway, scenario: str, *options: str, user: str = "demo") -> None:
-        """Run ``scenario`` (one of ours, else one of sipp's own) and expect it to succeed."""
-        process = self._start(gateway, scenario, options, user)
-        self._finish(process, gateway, scenario)
-
-    @contextlib.contextmanager
-    def started(self, gateway: Gateway, scenario: str, *options: str) -> Iterator[None]:
-        """Run ``scenario`` beside the block and expect it to succeed."""
-        process = self._start(gateway, scenario, options, "demo")
-        try:
-            yield
-            self._finish(process, gateway, scenario)
-        finally:
-            process.kill()
-            process.communicate()
-
-    def _start(
-        self, gateway: Gateway, scenario: str, options: tuple[str, ...], user: str
-    ) -> subprocess.Popen[str]:
-        known = SCENARIOS / f"{scenario}.xml"
-        choice = ["-sf", str(known)] if known.exists() else ["-sn", scenario]
-        once = [] if "-m" in options else ["-m", "1"]
-        media_port = free_port() // 8 * 8
-        command = [
-            self._program, *choice, *once, *options, "-s", user, "-i", "127.0.0.1",
-            "-mi", "127.0.0.1", "-p", str(free_port()), "-mp", str(media_port), "-nostdin",
-            "-trace_err", "-timeout", "60s", f"127.0.0.1:{gateway.sip_port}",
-        ]  # fmt: skip
-        return subprocess.Popen(
-            command,
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def _finish(self, process: subprocess.Popen[str], gateway: Gateway, scenario: str) -> None:
-        output, _ = process.communicate(timeout=90)
-        errors = "".join(path.read_text() for path in self._folder.glob("*_errors.log"))
-        told = f"{scenario}: {errors}\n{output[-2000:]}\n{gateway.tail()}"
-        assert process.returncode == 0, told
 
 
 @pytest.fixture

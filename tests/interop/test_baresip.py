@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Gateway, free_port, running
 from numpy.typing import NDArray
+from peers import Gateway, free_port, running
 from voicecodecs.resample import StreamResampler
 from voicecodecs.tones import tone
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Gateway
+from peers import Gateway
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.voice import load_voice

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Gateway, Sipp, running
+from peers import Gateway, Sipp, running
 from voicecodecs import g711
 from voicecodecs.tones import tone
 
