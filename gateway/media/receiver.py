@@ -1,7 +1,9 @@
 """Receiving for all lanes: one epoll, one read per ready socket, one pass over what is due.
 
-A datagram that is exactly the packet its lane waits for costs a read and its share of a few
-numpy calls.  Any other goes to its lane's intake.
+Sockets are read every 5 ms, so that arrivals are known as exactly as that.  What was read stays
+in its lane's row until :meth:`Receiver.take`, or until the lane's next packet: a datagram that is
+exactly the one its lane waits for then costs its share of a few numpy calls.  Any other goes to
+its lane's intake.
 """
 
 from collections.abc import Callable
@@ -49,7 +51,7 @@ class Inlet:
     ``None`` while the port only drains.
     """
 
-    __slots__ = ("buffer", "handle", "read", "row", "source")
+    __slots__ = ("buffer", "handle", "is_pending", "read", "row", "source")
 
     def __init__(self, port: Port, row: int, buffer: memoryview, handle: Handler | None) -> None:
         self.read = port.recvfrom_into
@@ -57,6 +59,7 @@ class Inlet:
         self.buffer = buffer
         self.handle = handle
         self.source: Address | None = None
+        self.is_pending = False  # the buffer holds a packet that was not taken yet
 
 
 class Receiver:
@@ -70,6 +73,9 @@ class Receiver:
         self._poller = poller
         self._inlets: dict[int, Inlet] = {}
         self._scratch = memoryview(bytearray(PACKET))
+        self._pending: list[Inlet] = []
+        self._sizes: list[int] = []
+        self._arrivals: list[float] = []
 
     def add(self, port: Port, row: int, handle: Handler, *, is_bulk: bool = False) -> Inlet:
         """Watch a port for a lane; with ``is_bulk`` its packets may be taken in bulk."""
@@ -91,38 +97,47 @@ class Receiver:
             ready = self._poller.poll(0)
             if not ready:
                 return
-            taken: list[Inlet] = []
-            sizes: list[int] = []
+            self.datagrams += len(ready)
             for fd, _event in ready:
                 inlet = inlets[fd]
+                if inlet.is_pending:
+                    self.take()
                 try:
                     size, source = inlet.read(inlet.buffer)
                 except OSError:
                     self.errors += 1
                     continue
                 if source == inlet.source:
-                    taken.append(inlet)
-                    sizes.append(size)
+                    inlet.is_pending = True
+                    self._pending.append(inlet)
+                    self._sizes.append(size)
+                    self._arrivals.append(now)
                 elif inlet.handle is None:
                     self.drained += 1
                 else:
                     inlet.handle(bytes(inlet.buffer[:size]), source, now)
-            self.datagrams += len(ready)
-            if taken:
-                self._take(taken, sizes, now)
 
-    def _take(self, taken: list[Inlet], sizes: list[int], now: float) -> None:
+    def take(self) -> None:
         """Store the packets that were due, and hand on the others."""
+        taken, sizes, arrivals = self._pending, self._sizes, self._arrivals
+        if not taken:
+            return
+        self._pending, self._sizes, self._arrivals = [], [], []
+        for inlet in taken:
+            inlet.is_pending = False
         arrays = self._arrays
         rows = np.array([inlet.row for inlet in taken])
-        size = np.array(sizes)
+        at = np.array(arrivals)
         due = arrays.due[rows]
         is_due = (arrays.received_words[rows, :3] == due).all(axis=1)
-        is_due &= size == arrays.due_size[rows]
+        is_due &= np.array(sizes) == arrays.due_size[rows]
         is_due &= arrays.tail[rows] - arrays.head[rows] < SLOTS
         if not is_due.all():
-            self._hand_on(taken, sizes, np.flatnonzero(~is_due), now)
-            rows, due = rows[is_due], due[is_due]
+            for index in np.flatnonzero(~is_due).tolist():
+                inlet = taken[index]
+                if inlet.handle is not None and inlet.source is not None:
+                    inlet.handle(bytes(inlet.buffer[: sizes[index]]), inlet.source, arrivals[index])
+            rows, due, at = rows[is_due], due[is_due], at[is_due]
             if not len(rows):
                 return
         # The next number wraps within its half of the word.
@@ -131,9 +146,9 @@ class Receiver:
         due[:, 1] += FRAME
         arrays.due[rows] = due
         arrays.bulk[rows] += 1
-        change = np.abs((now - arrays.heard_at[rows]) * 8000 - FRAME)
+        change = np.abs((at - arrays.heard_at[rows]) * 8000 - FRAME)
         arrays.jitter[rows] += (change - arrays.jitter[rows]) / 16
-        arrays.heard_at[rows] = now
+        arrays.heard_at[rows] = at
         arrays.filled[rows] = 0
 
         codes = arrays.received[rows, HEADER : HEADER + FRAME] + arrays.law[rows, None]
@@ -141,11 +156,3 @@ class Receiver:
         arrays.frames[rows, slots] = _BOTH_LAWS.take(codes)
         arrays.made_up[rows, slots] = False
         arrays.tail[rows] += 1
-
-    def _hand_on(
-        self, taken: list[Inlet], sizes: list[int], others: NDArray[np.intp], now: float
-    ) -> None:
-        for index in others.tolist():
-            inlet = taken[index]
-            if inlet.handle is not None and inlet.source is not None:
-                inlet.handle(bytes(inlet.buffer[: sizes[index]]), inlet.source, now)

@@ -73,11 +73,9 @@ def test_wideband_sound_goes_both_ways(world: MediaWorld, name: str) -> None:
     phone = WidePhone(world, call, name)
     call.lane.play(tone(3511, 1.5, 24000).tobytes(), SPEECH)
     phone.talk(tone(5003, 1.5, phone.format.rate))
-    assert tone_share(call.sound[6000:30000], 5003, 24000) > 0.9
-    heard = phone.heard()
-    assert (
-        tone_share(heard[phone.format.rate // 4 : phone.format.rate], 3511, phone.format.rate) > 0.9
-    )
+    assert tone_share(call.sound[6000:30000], 5003, 24000) > 0.8
+    rate = phone.format.rate
+    assert tone_share(phone.heard()[rate // 4 : rate], 3511, rate) > 0.8
     steps = np.diff([p.timestamp for _, p in call.phone.packets])
     assert set(steps.tolist()) <= {phone.format.step, phone.format.step - (1 << 32)}
 
