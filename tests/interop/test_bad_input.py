@@ -130,11 +130,13 @@ WRONG: dict[str, Callable[[BarePhone], bytes]] = {
 
 async def test_packets_that_are_not_the_calls_are_counted_and_not_heard() -> None:
     async with witnessed() as scene, contextlib.AsyncExitStack() as stack:
-        calls = {}
-        for counter, make in WRONG.items():
-            phone = await stack.enter_async_context(scene.phone(counter, OWN))
-            phone.besides = functools.partial(make, phone)
-            calls[counter] = await scene.session_of(phone)
+        phones, calls = {}, {}
+        for counter in WRONG:
+            phones[counter] = await stack.enter_async_context(scene.phone(counter, OWN))
+            calls[counter] = await scene.session_of(phones[counter])
+        await asyncio.gather(*(session.hears(0.4) for session in calls.values()))
+        for counter, make in WRONG.items():  # by now the call knows whose packets are its own
+            phones[counter].besides = functools.partial(make, phones[counter])
         heard = await asyncio.gather(*(session.hears(1.6) for session in calls.values()))
         for counter, sound in zip(calls, heard, strict=True):
             settled = sound[len(sound) // 4 :]
