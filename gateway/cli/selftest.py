@@ -20,6 +20,7 @@ from ..embedded.script import load_script
 from ..embedded.states import Script
 from ..embedded.voice import Voice, load_voice
 from ..testing.hearing import heard_part, match
+from .line import open_line
 from .output import complain, progress, say, say_json, show
 
 __all__ = ["run_self_test"]
@@ -70,9 +71,7 @@ class Findings:
 
 async def run_self_test(*, as_json: bool) -> int:
     """Run the whole call, print what it showed, and return the exit code."""
-    from .demo import start_demo
-
-    gateway, service = await start_demo(0, 0)
+    gateway, service = await open_line(0, 0)
     started = time.monotonic()
     try:
         test = _SelfTest(gateway)
