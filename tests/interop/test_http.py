@@ -1,0 +1,95 @@
+"""What watchers and balancers are told over HTTP."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession
+
+from gateway.calls.registry import CallRecord, Registry
+from gateway.http import HttpServer
+
+pytestmark = pytest.mark.interop
+
+
+@dataclass
+class OneCall:
+    call_id: str = "c1"
+
+    def record(self) -> CallRecord:
+        timeline = [{"at": 0.0, "kind": "event", "name": "call.started", "detail": {}, "count": 1}]
+        return CallRecord(
+            self.call_id, "ann", "demo", 0.0, "talking", 1.5, codec="PCMU", timeline=timeline
+        )
+
+    def hang_up(self, reason: str) -> None:
+        raise AssertionError(f"nobody asked for it: {reason}")
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry(max_calls=1)
+
+
+@pytest.fixture
+async def http(registry: Registry) -> AsyncIterator[ClientSession]:
+    server = HttpServer(registry, host="127.0.0.1", port=0, facts={"sip": "sip:demo@127.0.0.1"})
+    await server.start()
+    async with ClientSession(server.url) as session:
+        yield session
+    await server.close()
+
+
+async def test_alive_is_alive_whatever_the_load(http: ClientSession, registry: Registry) -> None:
+    registry.is_draining = True
+    async with http.get("/healthz") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+
+async def test_readiness_is_200_then_429_when_full_then_503_while_draining(
+    http: ClientSession, registry: Registry
+) -> None:
+    async def status() -> int:
+        async with http.get("/readyz") as answer:
+            return answer.status
+
+    assert await status() == 200
+    registry.admit(OneCall())
+    assert await status() == 429
+    registry.is_draining = True
+    assert await status() == 503
+
+
+async def test_the_list_is_short_and_one_call_is_told_whole(
+    http: ClientSession, registry: Registry
+) -> None:
+    registry.admit(OneCall())
+    async with http.get("/v1/calls") as answer:
+        (call,) = (await answer.json())["calls"]
+        assert (call["call_id"], call["codec"]) == ("c1", "PCMU")
+        assert "timeline" not in call
+    async with http.get("/v1/calls/c1") as answer:
+        assert (await answer.json())["timeline"][0]["name"] == "call.started"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/v1/calls/none", 404), ("GET", "/nothing", 404), ("POST", "/v1/calls", 405)],
+)
+async def test_refusals_are_problem_documents(
+    http: ClientSession, method: str, path: str, status: int
+) -> None:
+    async with http.request(method, path) as answer:
+        assert answer.status == status
+        assert answer.content_type == "application/problem+json"
+        assert (await answer.json())["status"] == status
+
+
+async def test_the_page_loads_nothing_from_elsewhere(http: ClientSession) -> None:
+    async with http.get("/") as answer:
+        text = await answer.text()
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "http://" not in text
+    assert "https://" not in text
+    async with http.get("/page.js") as answer:
+        assert answer.content_type == "text/javascript"
