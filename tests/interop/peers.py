@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,6 +58,18 @@ class Gateway:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{count} calls did not come in; the log ends:\n{self.tail()}")
+
+    def wait_for_draining(self, timeout: float = 5.0) -> None:
+        """Wait until the gateway says that it takes no more calls."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                self.ask("/readyz")
+            except urllib.error.HTTPError as refusal:
+                if refusal.code == 503:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"the gateway does not drain; the log ends:\n{self.tail()}")
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text().splitlines()[-30:])

@@ -121,3 +121,16 @@ def test_a_full_gateway_refuses_with_503(sipp: Sipp, tmp_path: Path, silent_serv
             sipp(gateway, "unavailable")
         (record,) = gateway.new_calls()
         assert record["ended_by"] == "caller"
+
+
+def test_a_draining_gateway_finishes_its_calls_and_refuses_new_ones(
+    demo: Gateway, sipp: Sipp, tmp_path: Path
+) -> None:
+    body = f'[realtime]\nprovider = "custom"\nurl = "{demo.facts["service"]}"'
+    with running(["serve", "--json"], tmp_path / "log", settings(body)) as gateway:
+        with sipp.started(gateway, "uac", "-d", "4000"):
+            gateway.wait_for_calls(1)
+            gateway.process.terminate()
+            gateway.wait_for_draining()
+            sipp(gateway, "unavailable")
+        assert gateway.process.wait(20) == 0
