@@ -112,7 +112,7 @@ cd /var/lib/voice-gateway
 voice-gateway demo --self-test --json
 voice-gateway serve & served=\$!
 for second in 1 2 3 4 5 6 7 8 9 10; do
-    if python3 -c "$check"; then kill \$served; wait \$served; echo healthy; exit 0; fi
+    if python3 -c "$check" 2>/dev/null; then kill \$served; wait \$served; echo healthy; exit 0; fi
     sleep 1
 done
 kill \$served; exit 1
