@@ -1,6 +1,5 @@
 """Every command (client event) the realtime service takes, and how to write and read them."""
 
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, cast, get_args
 
@@ -170,8 +169,7 @@ def encode(command: ClientEvent) -> bytes:
 
 def encode_append(chunk: bytes | bytearray) -> bytes:
     """Write an ``input_audio_buffer.append``; the one command sent many times a second."""
-    audio = binascii.b2a_base64(chunk, newline=False)
-    return b'{"type":"input_audio_buffer.append","audio":"%b"}' % audio
+    return b'{"type":"input_audio_buffer.append","audio":%b}' % _encoder.encode(chunk)
 
 
 def decode_command(data: bytes | str) -> ClientEvent | BadCommand:

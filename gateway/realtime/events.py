@@ -234,12 +234,12 @@ def wire_name(event: Event | Unknown) -> str:
     return str(event.__struct_config__.tag)
 
 
-def decode(data: bytes | str) -> ServerEvent | Unknown:
+def decode(data: bytes | bytearray | str) -> ServerEvent | Unknown:
     """Turn one message of the service into an event; never raises, whatever it holds."""
     try:
         event: ServerEvent = _decoder.decode(data)
     except (ValueError, RecursionError) as error:
-        return _decode_dialect(data, str(error))
+        return _decode_dialect(bytes(data) if isinstance(data, bytearray) else data, str(error))
     return event if event.origin == "service" else msgspec.structs.replace(event, origin="service")
 
 

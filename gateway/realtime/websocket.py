@@ -2,16 +2,13 @@
 
 import asyncio
 import itertools
-import ssl
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeAlias
 
 import msgspec
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+import structlog
+from websockets.frames import Close
 
 from ..errors import LinkError
+from .backlog import Backlog
 from .commands import (
     ClientEvent,
     InputAudioBufferClear,
@@ -19,63 +16,15 @@ from .commands import (
     encode,
     encode_append,
 )
+from .connection import Connect, Socket, open_socket
 from .endpoint import Endpoint
 from .events import Unknown, decode
-from .faults import explain_close, explain_status
+from .faults import explain_close
 from .link import LinkStats, OnClosed, OnEvent
 
-__all__ = ["Connect", "Socket", "WebSocketLink", "open_socket"]
+__all__ = ["WebSocketLink"]
 
-_OPEN_TIMEOUT: Final = 10.0
-_CLOSE_TIMEOUT: Final = 2.0
-_AUDIO_BACKLOG: Final = 250  # appends waiting for a stalled socket: 10 s of them at 40 ms
-_COMMAND_BACKLOG: Final = 1000
-
-
-class Socket(Protocol):
-    """What the link needs of a WebSocket."""
-
-    async def recv(self, decode: bool | None = None) -> bytes | str:
-        """Return the next message; ``decode=False`` for the bytes of it."""
-        ...
-
-    async def send(self, message: bytes, *, text: bool | None = None) -> None:
-        """Send one message; ``text`` makes bytes a text frame."""
-        ...
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye and wait for the other side's."""
-        ...
-
-
-Connect: TypeAlias = Callable[[Endpoint], Awaitable[Socket]]
-
-
-async def open_socket(endpoint: Endpoint) -> Socket:
-    """Connect to the service, without compression and without a cap on message size.
-
-    Raises:
-        LinkError: It cannot be reached or refuses us.
-
-    """
-    try:
-        return await connect(
-            endpoint.url,
-            additional_headers=dict(endpoint.headers),
-            compression=None,
-            max_size=None,
-            proxy=None if endpoint.is_local else True,
-            open_timeout=_OPEN_TIMEOUT,
-            close_timeout=_CLOSE_TIMEOUT,
-        )
-    except InvalidStatus as error:
-        raise explain_status(error.response.status_code) from None
-    except ssl.SSLCertVerificationError as error:
-        told = f"{endpoint.where} shows a certificate we do not trust: {error.verify_message}"
-        raise LinkError(told, retryable=False) from error
-    except (OSError, InvalidHandshake) as error:
-        told = str(error) or type(error).__name__
-        raise LinkError(f"{endpoint.where} cannot be reached: {told}") from error
+_INTERNAL_ERROR = 1011  # RFC 6455, section 7.4.1, as extended by its registry
 
 
 class WebSocketLink:
@@ -103,14 +52,12 @@ class WebSocketLink:
         self._connect = connect
         self._append_size = append_ms * bytes_per_ms
         self._audio = bytearray()
-        self._queue: deque[tuple[int, bytes]] = deque()  # bytes of audio (0: a command), frame
-        self._queued_appends = 0
-        self._has_work = asyncio.Event()
+        self._backlog = Backlog()
         self._counter = itertools.count(1)
         self._socket: Socket | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._fault: LinkError | None = None
+        self._fault: LinkError | None = None  # why we gave up
         self._is_closing = False
+        self._is_over = False  # and that was told
 
     async def connect(self) -> None:
         """Reach the service and begin to read.
@@ -120,101 +67,89 @@ class WebSocketLink:
 
         """
         self._socket = await self._connect(self._endpoint)
-        self._reader = asyncio.create_task(self._run(self._socket), name="realtime link")
+        self._socket.listen(self._take, self._send_backlog, self._end)
 
     def send(self, command: ClientEvent) -> str:
-        """Queue a command; returns the ``event_id`` an error about it would carry."""
+        """Send a command; returns the ``event_id`` an error about it would carry."""
         if isinstance(command, InputAudioBufferCommit):
-            self._flush_audio()
+            self._send_audio()
         elif isinstance(command, InputAudioBufferClear):
             self._audio.clear()
         event_id = command.event_id
         if event_id is None:
             event_id = f"cmd_{next(self._counter)}"
             command = msgspec.structs.replace(command, event_id=event_id)
-        if len(self._queue) - self._queued_appends >= _COMMAND_BACKLOG:
+        if self._backlog.is_full:
             self._give_up(LinkError("the service stopped reading"))
         else:
             self.stats.commands += 1
-            self._put(0, encode(command))
+            self._put(encode(command), 0)
         return event_id
 
     def append(self, chunk: bytes) -> None:
-        """Queue some of the caller's audio, in the session's input format."""
+        """Send some of the caller's audio, in the session's input format."""
         self._audio += chunk
         if len(self._audio) >= self._append_size:
-            self._flush_audio()
+            self._send_audio()
 
     async def close(self) -> None:
         """End the connection and wait until it is over."""
         self._is_closing = True
         if self._socket is not None:
             await self._socket.close()
-        if self._reader is not None:
-            await asyncio.wait([self._reader])
 
-    def _flush_audio(self) -> None:
-        if not self._audio:
+    def _send_audio(self) -> None:
+        size = len(self._audio)
+        if size:
+            self.stats.audio_bytes += size
+            self._put(encode_append(self._audio), size)
+            self._audio.clear()
+
+    def _put(self, text: bytes, audio_bytes: int) -> None:
+        """Send a message at once, or behind those that wait."""
+        if self._is_closing or self._is_over or self._fault is not None:
             return
-        if self._queued_appends >= _AUDIO_BACKLOG:
-            self._drop_oldest_append()
-        self._queued_appends += 1
-        self.stats.audio_bytes += len(self._audio)
-        self._put(len(self._audio), encode_append(self._audio))
-        self._audio.clear()
+        socket = self._socket
+        if socket is not None and not self._backlog and not socket.is_clogged:
+            socket.send_now(text)
+        elif dropped := self._backlog.add(text, audio_bytes):
+            self.stats.audio_bytes -= dropped
+            self.stats.dropped_audio_bytes += dropped
 
-    def _drop_oldest_append(self) -> None:
-        oldest = next(entry for entry in self._queue if entry[0])
-        self._queue.remove(oldest)
-        self._queued_appends -= 1
-        self.stats.audio_bytes -= oldest[0]
-        self.stats.dropped_audio_bytes += oldest[0]
+    def _send_backlog(self) -> None:
+        socket = self._socket
+        while socket is not None and self._backlog and not socket.is_clogged:
+            socket.send_now(self._backlog.pop())
 
-    def _put(self, audio_bytes: int, frame: bytes) -> None:
-        if not self._is_closing:
-            self._queue.append((audio_bytes, frame))
-            self._has_work.set()
+    def _take(self, message: bytes | bytearray) -> None:
+        if self._is_over or self._fault is not None:
+            return
+        self.stats.events += 1
+        try:
+            event = decode(message)
+            if isinstance(event, Unknown):
+                self.stats.unknown_events += 1
+                self.stats.malformed_events += bool(event.problem)
+            self.on_event(event)
+        except Exception:
+            structlog.get_logger().exception("the link failed inside the gateway")
+            self._give_up(LinkError("the link failed inside the gateway"))
 
     def _give_up(self, fault: LinkError) -> None:
+        """End the link for a fault found on this side, and tell of it in the loop's next turn."""
+        if self._is_over or self._fault is not None:
+            return
         self._fault = fault
-        if self._reader is not None:
-            self._reader.cancel()
+        if self._socket is not None:
+            self._socket.drop(_INTERNAL_ERROR, str(fault))
+        asyncio.get_running_loop().call_soon(self._end, None)
 
-    async def _run(self, socket: Socket) -> None:
-        """Read until the socket ends, writing beside it; tell the owner how it ended."""
-        writer = asyncio.create_task(self._write(socket), name="realtime link writer")
-        try:
-            while True:
-                self._take(await socket.recv(decode=False))
-        except ConnectionClosed as closed:
-            end = closed.rcvd
-            self._fault = explain_close(end.code, end.reason) if end else explain_close(1006, "")
-        except asyncio.CancelledError:
-            if self._fault is None:
-                raise
-            await socket.close(1011, "backlog")
-        finally:
-            writer.cancel()
-            is_ours, self._is_closing = self._is_closing, True
-            fault = self._fault or LinkError("the link failed inside the gateway")
-            self.on_closed(None if is_ours else fault)
-
-    def _take(self, data: bytes | str) -> None:
-        event = decode(data)
-        self.stats.events += 1
-        if isinstance(event, Unknown):
-            self.stats.unknown_events += 1
-            self.stats.malformed_events += bool(event.problem)
-        self.on_event(event)
-
-    async def _write(self, socket: Socket) -> None:
-        while True:
-            while self._queue:
-                audio_bytes, frame = self._queue.popleft()
-                self._queued_appends -= audio_bytes > 0
-                try:
-                    await socket.send(frame, text=True)
-                except ConnectionClosed:
-                    return  # the reader meets the same end, and tells of it
-            self._has_work.clear()
-            await self._has_work.wait()
+    def _end(self, goodbye: Close | None) -> None:
+        """Tell the owner, once, how the link ended."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._backlog.clear()
+        code, reason = (goodbye.code, goodbye.reason) if goodbye else (1006, "")
+        fault = self._fault or explain_close(code, reason)
+        self.on_closed(None if self._is_closing else fault)

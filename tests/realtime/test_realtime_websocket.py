@@ -1,11 +1,11 @@
 """The WebSocket link against a socket made of two queues."""
 
 import asyncio
+import base64
 import json
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
 from gateway.errors import LinkError
@@ -15,6 +15,7 @@ from gateway.realtime.commands import (
     ResponseCancel,
     ResponseCreate,
 )
+from gateway.realtime.connection import OnEnd, OnMessage, OnWritable
 from gateway.realtime.endpoint import Endpoint
 from gateway.realtime.events import InputAudioBufferCleared, ServerEvent, Unknown
 from gateway.realtime.websocket import WebSocketLink
@@ -26,27 +27,29 @@ class FakeSocket:
     """A socket whose other end is the test."""
 
     def __init__(self) -> None:
-        self.incoming: asyncio.Queue[bytes | Close | None] = asyncio.Queue()
+        self.is_clogged = False
         self.sent: list[dict[str, Any]] = []
-        self.can_send = asyncio.Event()
-        self.can_send.set()
-        self.closed_with: int | None = None
+        self.dropped_with: list[int] = []
+        self.is_closed = False
 
-    async def recv(self, decode: bool | None = None) -> bytes:
-        assert decode is False
-        item = await self.incoming.get()
-        if isinstance(item, bytes):
-            return item
-        raise ConnectionClosedError(item, None)
+    def listen(self, on_message: OnMessage, on_writable: OnWritable, on_end: OnEnd) -> None:
+        self.on_message, self.on_writable, self.on_end = on_message, on_writable, on_end
 
-    async def send(self, message: bytes, *, text: bool | None = None) -> None:
-        assert text is True
-        await self.can_send.wait()
-        self.sent.append(json.loads(message))
+    def send_now(self, text: bytes) -> None:
+        assert not self.is_clogged
+        self.sent.append(json.loads(text))
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        self.closed_with = code
-        self.incoming.put_nowait(Close(code, reason))
+    def drop(self, code: int, reason: str) -> None:
+        self.dropped_with.append(code)
+
+    async def close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self.on_end(Close(1000, ""))
+
+    def unclog(self) -> None:
+        self.is_clogged = False
+        self.on_writable()
 
 
 class Owner:
@@ -68,10 +71,6 @@ class Owner:
     async def _connect(self, endpoint: Endpoint) -> FakeSocket:
         return self.socket
 
-    async def settle(self) -> None:
-        for _ in range(20):
-            await asyncio.sleep(0)
-
     @property
     def sent(self) -> list[str]:
         return [message["type"] for message in self.socket.sent]
@@ -87,7 +86,6 @@ async def owner() -> Owner:
 async def test_audio_is_gathered_into_appends(owner: Owner) -> None:
     for _ in range(5):
         owner.link.append(bytes(20))
-    await owner.settle()
     assert owner.sent == ["input_audio_buffer.append"] * 2
     assert owner.link.stats.audio_bytes == 80
     await owner.link.close()
@@ -98,7 +96,6 @@ async def test_a_commit_takes_the_audio_before_it_along_and_a_clear_drops_it(own
     owner.link.send(InputAudioBufferCommit())
     owner.link.append(bytes(20))
     owner.link.send(InputAudioBufferClear())
-    await owner.settle()
     append, commit, clear = owner.sent
     assert append.endswith("append")
     assert (commit[-6:], clear[-5:]) == ("commit", "clear")
@@ -108,16 +105,18 @@ async def test_a_commit_takes_the_audio_before_it_along_and_a_clear_drops_it(own
 async def test_every_command_has_an_id_of_its_own(owner: Owner) -> None:
     first = owner.link.send(ResponseCreate())
     second = owner.link.send(ResponseCancel(event_id="mine"))
-    await owner.settle()
     assert [message["event_id"] for message in owner.socket.sent] == [first, second]
     assert second == "mine"
     await owner.link.close()
 
 
 async def test_events_arrive_in_order_and_unknown_ones_are_counted(owner: Owner) -> None:
-    for data in (b'{"type":"input_audio_buffer.cleared"}', b'{"type":"new"}', b"garbage"):
-        owner.socket.incoming.put_nowait(data)
-    await owner.settle()
+    for data in (
+        b'{"type":"input_audio_buffer.cleared"}',
+        b'{"type":"new"}',
+        bytearray(b"garbage"),
+    ):
+        owner.socket.on_message(data)
     assert [type(event) for event in owner.events] == [InputAudioBufferCleared, Unknown, Unknown]
     stats = owner.link.stats
     assert (stats.events, stats.unknown_events, stats.malformed_events) == (3, 2, 1)
@@ -129,7 +128,6 @@ async def test_our_own_goodbye_is_told_once_and_is_no_fault(owner: Owner) -> Non
     await owner.link.close()
     assert owner.endings == [None]
     owner.link.send(ResponseCreate())
-    await owner.settle()
     assert owner.sent == []
 
 
@@ -144,8 +142,8 @@ async def test_our_own_goodbye_is_told_once_and_is_no_fault(owner: Owner) -> Non
 async def test_the_services_goodbye_is_explained(
     owner: Owner, end: Close | None, words: str, retryable: bool
 ) -> None:
-    owner.socket.incoming.put_nowait(end)
-    await owner.settle()
+    owner.socket.on_end(end)
+    owner.socket.on_end(end)
     (fault,) = owner.endings
     assert isinstance(fault, LinkError)
     assert words in str(fault)
@@ -153,28 +151,66 @@ async def test_the_services_goodbye_is_explained(
 
 
 async def test_a_stalled_socket_costs_the_oldest_audio_and_no_command(owner: Owner) -> None:
-    owner.socket.can_send.clear()
+    owner.socket.is_clogged = True
     owner.link.send(ResponseCreate())
-    for _ in range(300):
-        owner.link.append(bytes(40))
-    await owner.settle()
+    for value in range(300):
+        owner.link.append(bytes([value % 256]) * 40)
     assert owner.link.stats.dropped_audio_bytes == 50 * 40
-    owner.socket.can_send.set()
-    for _ in range(20):
-        await owner.settle()
-    assert owner.sent.count("input_audio_buffer.append") == 250
-    assert owner.sent.count("response.create") == 1
+    assert owner.link.stats.audio_bytes == 250 * 40
+    assert owner.sent == []
+    owner.socket.unclog()
+    assert owner.sent == ["response.create"] + ["input_audio_buffer.append"] * 250
+    assert base64.b64decode(owner.socket.sent[1]["audio"])[0] == 50
+    await owner.link.close()
+
+
+async def test_what_waits_is_sent_before_what_comes_later(owner: Owner) -> None:
+    owner.socket.is_clogged = True
+    owner.link.send(ResponseCreate())
+    owner.socket.is_clogged = False  # there is room, but we were not yet told
+    owner.link.send(ResponseCancel())
+    owner.socket.on_writable()
+    assert owner.sent == ["response.create", "response.cancel"]
+    await owner.link.close()
+
+
+async def test_what_is_sent_before_the_connection_is_there_follows() -> None:
+    owner = Owner()
+    owner.link.send(ResponseCreate())
+    await owner.link.connect()
+    owner.socket.on_writable()
+    assert owner.sent == ["response.create"]
     await owner.link.close()
 
 
 async def test_a_service_that_stops_reading_ends_the_link(owner: Owner) -> None:
-    owner.socket.can_send.clear()
+    owner.socket.is_clogged = True
     for _ in range(1010):
         owner.link.send(ResponseCreate())
-    await owner.settle()
+    assert owner.endings == []  # not in the middle of what the caller is doing
+    await asyncio.sleep(0)
     (fault,) = owner.endings
     assert "stopped reading" in str(fault)
-    assert owner.socket.closed_with == 1011
+    assert owner.socket.dropped_with == [1011]
+
+
+async def test_a_fault_in_what_the_owner_does_ends_the_link_and_is_told(
+    owner: Owner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(event: object) -> None:
+        raise ZeroDivisionError
+
+    owner.link.on_event = fail
+    owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
+    owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
+    owner.link.append(bytes(40))
+    await asyncio.sleep(0)
+    (fault,) = owner.endings
+    assert "inside the gateway" in str(fault)
+    assert owner.link.stats.events == 1
+    assert owner.socket.dropped_with == [1011]
+    assert owner.sent == []
+    assert "ZeroDivisionError" in capsys.readouterr().out
 
 
 async def test_a_service_out_of_reach_is_a_link_error() -> None:
