@@ -73,6 +73,7 @@ class Call:
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at: float | None = None  # what the timer is set to
         self._over = asyncio.Event()
         self._started_at = time.time()
         self._ended_after: float | None = None
@@ -190,7 +191,7 @@ class Call:
             self._over.set()
 
     def _wake(self) -> None:
-        self._timer = None
+        self._timer = self._wakes_at = None
         try:
             for action in self.controller.wake(self._loop.time()):
                 self._perform(action)
@@ -201,11 +202,15 @@ class Call:
         self._arm()
 
     def _arm(self) -> None:
+        """Set the timer to the controller's deadline; most events leave it where it was."""
+        deadline = None if self._over.is_set() else self.controller.deadline
+        if deadline == self._wakes_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self.controller.deadline
-        if deadline is not None and not self._over.is_set():
+        self._wakes_at = deadline
+        if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._wake)
 
     def _note_end(self, event: control.LegEnded) -> None:

@@ -76,9 +76,12 @@ class Controller:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         if self.state is CallState.ENDED:
             return None
-        parts = (self._service, self._turns, self._agenda, self._transfer)
-        times = [self._ends_at, *(part.deadline for part in parts)]
-        return min((time for time in times if time is not None), default=None)
+        earliest = self._ends_at
+        for part in (self._service, self._turns, self._agenda, self._transfer):
+            time = part.deadline
+            if time is not None and (earliest is None or time < earliest):
+                earliest = time
+        return earliest
 
     def is_dropped(self, response_id: str) -> bool:
         """Tell whether audio of this response must no longer be played."""

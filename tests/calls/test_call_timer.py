@@ -1,0 +1,69 @@
+"""The one timer of a call: set where the controller wants it, left alone by all other events."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from gateway.calls.call import Call, CallParts
+from gateway.control.controller import Controller
+from gateway.control.events import LegAnswered
+
+
+class Brain:
+    """A controller that only has a deadline."""
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.woken = 0
+
+    def handle(self, event: object, now: float) -> list[Any]:
+        return []
+
+    def wake(self, now: float) -> list[Any]:
+        self.woken += 1
+        return []
+
+
+@pytest.fixture
+async def brain() -> Brain:
+    return Brain()
+
+
+@pytest.fixture
+async def call(brain: Brain) -> Call:
+    return Call("1", cast("Controller", brain), cast("CallParts", None))
+
+
+async def test_an_event_that_moves_no_deadline_leaves_the_timer_alone(
+    call: Call, brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    armed: list[float] = []
+    call_at = loop.call_at
+
+    def note(when: float, *rest: Any, **more: Any) -> asyncio.TimerHandle:
+        armed.append(when)
+        return call_at(when, *rest, **more)
+
+    monkeypatch.setattr(loop, "call_at", note)
+    far = loop.time() + 1000
+    for deadline in (far, far, None, None, far + 1, far):
+        brain.deadline = deadline
+        call.post(LegAnswered())
+    assert armed == [far, far + 1, far]
+
+
+async def test_a_deadline_that_stays_after_its_time_is_served_again(
+    call: Call, brain: Brain
+) -> None:
+    brain.deadline = asyncio.get_running_loop().time()
+    call.post(LegAnswered())
+    while brain.woken < 3:
+        await asyncio.sleep(0)
+    brain.deadline = None
+    call.post(LegAnswered())
+    woken = brain.woken
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert brain.woken == woken
