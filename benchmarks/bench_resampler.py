@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from rig.report import options, report
 from rig.timing import interleaved_us
-from voicecodecs.resample import Resampler, StreamResampler, to_int16
+from voicecodecs.resample import Resampler, StreamResampler
 
 DIRECTIONS = ((8000, 24000), (24000, 8000), (16000, 24000), (24000, 16000))
 LANES = (1, 25, 100, 200)
@@ -35,7 +35,7 @@ def batch(rate_in: int, rate_out: int, lanes: int) -> Callable[[], object]:
     resampler = Resampler(rate_in, rate_out, lanes)
     rng = np.random.default_rng(lanes)
     x = rng.integers(-9000, 9000, (lanes, rate_in // 50)).astype(np.int16)
-    return lambda: to_int16(resampler.process(x))
+    return lambda: resampler.process_pcm(x)
 
 
 def stream(rate_in: int, rate_out: int) -> Callable[[], object]:

@@ -11,6 +11,10 @@ speed and steadily, the two tones are balanced (*twist*), and they hold the
 bulk of the power, which speech hardly ever does.  The key comes up after 35 ms
 without it, so that a short hole does not type it twice.
 
+Every run of five windows has one that ends with a frame.  So of a lane that has
+nothing down and no run under way only that one is looked at, and the other three
+if it may be a key.
+
 =========================  ================================================
 always heard from          34 ms
 never heard up to          24 ms
@@ -28,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .level import sine_amplitude
-from .tonebank import FRAME, HOP, HOPS, WINDOW, Pairs, correlate, fit
+from .tonebank import FRAME, HOP, HOPS, WINDOW, Pairs, correlate, correlate_last, fit
 from .tones import COLUMNS, KEYS, ROWS
 
 __all__ = ["FRAME", "DtmfDetector", "DtmfEdge"]
@@ -39,6 +43,7 @@ Rows: TypeAlias = NDArray[np.intp]
 # Of one window.  Shares are of all its power, ratios are of powers.
 _LEAST: Final = sine_amplitude(-42.5) ** 2 / 2
 _SUSPECT_SHARE: Final = 0.32  # before the fit, which may double a tone that is off
+_SLACK: Final = 0.999  # single precision: one measurement may differ so much from another
 _SHARE: Final = 0.625  # that much of the window inside the key
 _RUNNER_UP: Final = 10**-0.5
 _COLUMN_OVER_ROW: Final = 10**0.7
@@ -199,7 +204,7 @@ class DtmfDetector:
     """
 
     def __init__(self, lanes: int = 1) -> None:
-        self._past: NDArray[np.float32] = np.zeros((0, WINDOW), np.float32)
+        self._past: NDArray[Any] = np.zeros((0, WINDOW), np.int16)
         self._clock: NDArray[np.int64] = np.zeros(0, np.int64)
         self._presses: list[_Press] = []
         self.maybe: Mask = np.zeros(0, np.bool_)
@@ -251,18 +256,20 @@ class DtmfDetector:
         if not len(rows):
             return edges
 
-        signal = np.concatenate((self._past[rows], x), axis=1, dtype=np.float32)
-        self._past[rows] = signal[:, FRAME:]
-        hops = _look(signal)
-        for line in np.flatnonzero(self.maybe[rows]).tolist():
-            hops.setdefault(line, [None] * HOPS)
-        for line in sorted(hops):
-            row = int(rows[line])
+        lines = np.flatnonzero(_may_be_keys(x) | self.maybe[rows])
+        if len(lines):
+            self._follow(rows[lines], np.concatenate((self._past[rows[lines]], x[lines]), 1), edges)
+        self._past[rows] = x
+        return edges
+
+    def _follow(self, rows: Rows, signal: NDArray[Any], edges: list[DtmfEdge]) -> None:
+        """Look at all windows of some rows, given their last two frames."""
+        hops = _look(signal.astype(np.float32))
+        for line, row in enumerate(rows.tolist()):
             end = int(self._clock[row]) - FRAME
-            for hop in hops[line]:
+            for hop in hops.get(line, [None] * HOPS):
                 end += HOP
                 self._tell(row, self._presses[row].step(hop, end), edges)
-        return edges
 
     def _tell(self, row: int, found: list[tuple[int, bool, int]], edges: list[DtmfEdge]) -> None:
         edges += [DtmfEdge(row, KEYS[key], is_on, at) for key, is_on, at in found]
@@ -274,6 +281,15 @@ def _resized(old: Any, lanes: int) -> Any:
     kept = min(lanes, len(old))
     new[:kept] = old[:kept]
     return new
+
+
+def _may_be_keys(frames: NDArray[Any]) -> Mask:
+    """Say of each frame, shape ``(lanes, 160)``, whether as a window it may look like a key."""
+    powers, energies = correlate_last(frames.astype(np.float32))
+    rows, columns = powers[:4].max(axis=0), powers[4:].max(axis=0)
+    suspects: Mask = np.minimum(rows, columns) > _LEAST * _SLACK
+    suspects &= rows + columns > energies * (_SUSPECT_SHARE * _SLACK)
+    return suspects
 
 
 def _look(signal: NDArray[np.float32]) -> dict[int, list[_Hop | None]]:

@@ -29,7 +29,6 @@ from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from scipy.signal import firwin, kaiser_beta
 
@@ -48,15 +47,17 @@ _TAP_GRID: Final = 2.0**24
 _ATTENUATION_DB: Final = 82.0
 _BLOCK_S: Final = 0.002
 
-# A product of this many rows stays in the cache, and its temporary arrays small
-# enough that the allocator never gives their memory back between two frames.
-_PRODUCT_ROWS: Final = 320
+# Numbers in the left side of one product.  So many stay in the cache, and so small
+# an array is memory that the allocator keeps from one frame to the next.
+_PIECE: Final = 52_000
+
+_NOTHING: Final[NDArray[np.int16]] = np.zeros(0, np.int16)
 
 
 def to_int16(samples: NDArray[Any]) -> Pcm:
     """Round to the nearest 16-bit sample; what is louder than 16 bits is clipped."""
     rounded = np.rint(samples)
-    np.clip(rounded, -32768, 32767, out=rounded)
+    rounded.clip(-32768, 32767, out=rounded)
     pcm: Pcm = rounded.astype(np.int16)
     return pcm
 
@@ -108,7 +109,8 @@ class Resampler:
 
     def __init__(self, rate_in: int, rate_out: int, lanes: int = 1) -> None:
         self._filter = _design(rate_in, rate_out)
-        self._past: Double = np.zeros((lanes, self._filter.history))
+        # 16-bit until the first frame that is not: the smaller, the sooner copied.
+        self._past: NDArray[Any] = np.zeros((lanes, self._filter.history), np.int16)
 
     @property
     def lanes(self) -> int:
@@ -128,13 +130,13 @@ class Resampler:
     def resize(self, lanes: int) -> None:
         """Change the number of rows; rows that stay keep their past."""
         kept = min(lanes, self.lanes)
-        past = np.zeros((lanes, self._filter.history))
+        past = np.zeros((lanes, self._filter.history), self._past.dtype)
         past[:kept] = self._past[:kept]
         self._past = past
 
     def reset(self, row: int) -> None:
         """Forget one row's past, for a new call."""
-        self._past[row] = 0.0
+        self._past[row] = 0
 
     def process(self, x: NDArray[Any]) -> Float:
         """Convert the next frame of every row.
@@ -147,52 +149,66 @@ class Resampler:
             Shape ``(lanes, n * rate_out / rate_in)``, on the same scale.
 
         """
-        signal = self._join(self._past, x)
-        self._past[:] = signal[:, x.shape[1] :]
-        return _convert(signal, self._filter)
+        return self._process(slice(None), x, np.float32)
 
     def process_rows(self, rows: Rows, x: NDArray[Any]) -> Float:
         """Convert the next frame of some rows: ``x[i]`` belongs to row ``rows[i]``."""
-        signal = self._join(self._past[rows], x)
-        self._past[rows] = signal[:, x.shape[1] :]
-        return _convert(signal, self._filter)
+        return self._process(rows, x, np.float32)
 
-    def _join(self, past: Double, x: NDArray[Any]) -> Double:
-        """Set the new samples behind the old ones."""
-        history = self._filter.history
-        if x.shape[1] % self._filter.down:
-            raise ValueError(f"{x.shape[1]} samples: not a multiple of {self._filter.down}")
-        signal = np.empty((len(past), history + x.shape[1]))
-        signal[:, :history] = past
-        signal[:, history:] = x if x.dtype == np.int16 else np.rint(x * _SAMPLE_GRID) / _SAMPLE_GRID
-        return signal
+    def process_pcm(self, x: Pcm, rows: Rows | None = None) -> Pcm:
+        """Convert the next frame of every row, or of ``rows``, to rounded and clipped int16."""
+        pcm: Pcm = self._process(slice(None) if rows is None else rows, x, np.int16)
+        return pcm
+
+    def _process(self, rows: Rows | slice, x: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+        """Set the new samples behind the old ones, keep the last, and convert to ``kind``."""
+        history, size = self._filter.history, x.shape[1]
+        if size % self._filter.down:
+            raise ValueError(f"{size} samples: not a multiple of {self._filter.down}")
+        if x.dtype != np.int16:
+            x = np.rint(x * _SAMPLE_GRID) / _SAMPLE_GRID
+            self._past = self._past.astype(np.float64, copy=False)
+        signal = np.empty((len(x), history + size), self._past.dtype)
+        signal[:, :history] = self._past[rows]
+        signal[:, history:] = x
+        self._past[rows] = signal[:, size:]
+        return _convert(signal, self._filter, kind)
 
 
-def _convert(signal: Double, design: _Filter) -> Float:
+def _convert(signal: NDArray[Any], design: _Filter, kind: type[np.generic]) -> NDArray[Any]:
     """Multiply out all blocks of ``signal``, shape ``(lanes, history + n)``."""
     history, block, matrix = design.history, design.block, design.matrix
+    width, made = matrix.shape
     blocks, rest = divmod(signal.shape[1] - history, block)
-    made, left = matrix.shape[1], rest * design.up // design.down
-    result = np.empty((len(signal), blocks * made + left), np.float32)
+    left = rest * design.up // design.down
+    result = np.empty((len(signal), blocks * made + left), kind)
     row, item = signal.strides
-    windows = as_strided(
-        signal,
-        (len(signal), blocks, history + block),
-        (row, block * item, item),
-        writeable=False,
-    )
-    some = max(1, min(blocks, _PRODUCT_ROWS))
-    lanes = _PRODUCT_ROWS // some
+    most = max(1, _PIECE // width)
+    some = max(1, min(blocks, most))
+    lanes = most // some
     for i in range(0, len(signal), lanes):
         for j in range(0, blocks, some):
-            rows = windows[i : i + lanes, j : j + some]
-            product = rows.reshape(-1, history + block) @ matrix
-            end = (j + rows.shape[1]) * made
-            result[i : i + lanes, j * made : end] = product.reshape(len(rows), -1)
+            shape = min(lanes, len(signal) - i), min(some, blocks - j), width
+            start = i * row + j * block * item
+            windows: NDArray[Any] = np.ndarray(
+                shape, signal.dtype, signal, start, (row, block * item, item)
+            )
+            product = windows.astype(np.float64).reshape(-1, width) @ matrix
+            end = (j + shape[1]) * made
+            _store(product, result[i : i + lanes, j * made : end])
     if rest:  # the head of a block needs only the head of the matrix
-        tail = signal[:, blocks * block :]
-        result[:, blocks * made :] = tail @ matrix[: history + rest, :left]
+        tail = signal[:, blocks * block :].astype(np.float64)
+        _store(tail @ matrix[: history + rest, :left], result[:, blocks * made :])
     return result
+
+
+def _store(product: Double, place: NDArray[Any]) -> None:
+    """Put exact samples, which are lost, where they belong, rounded if that is of integers."""
+    if place.dtype == np.int16:
+        np.rint(product, out=product)
+        np.maximum(product, -32768, out=product)
+        np.minimum(product, 32767, out=product)
+    place[:] = product.reshape(place.shape)
 
 
 class StreamResampler:
@@ -200,7 +216,7 @@ class StreamResampler:
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         self._resampler = Resampler(rate_in, rate_out)
-        self._rest: Pcm = np.zeros(0, np.int16)
+        self._rest: Pcm = _NOTHING
 
     @property
     def delay(self) -> float:
@@ -210,11 +226,13 @@ class StreamResampler:
     def process(self, x: Pcm) -> Pcm:
         """Convert the next piece, shape ``(n,)``; samples too few for a whole one wait."""
         joined = np.concatenate([self._rest, x]) if len(self._rest) else x
-        whole = len(joined) - len(joined) % self._resampler.granule
-        self._rest = joined[whole:].copy()
-        return to_int16(self._resampler.process(joined[None, :whole])[0])
+        over = len(joined) % self._resampler.granule
+        whole = len(joined) - over
+        self._rest = joined[whole:].copy() if over else _NOTHING
+        pcm: Pcm = self._resampler.process_pcm(joined[None, :whole])[0]
+        return pcm
 
     def reset(self) -> None:
         """Forget the past, for a new stream."""
         self._resampler.reset(0)
-        self._rest = self._rest[:0]
+        self._rest = _NOTHING

@@ -20,7 +20,17 @@ from numpy.typing import NDArray
 
 from .tones import COLUMNS, ROWS
 
-__all__ = ["FRAME", "HOP", "HOPS", "WINDOW", "Pairs", "Windows", "correlate", "fit"]
+__all__ = [
+    "FRAME",
+    "HOP",
+    "HOPS",
+    "WINDOW",
+    "Pairs",
+    "Windows",
+    "correlate",
+    "correlate_last",
+    "fit",
+]
 
 Float: TypeAlias = NDArray[np.float32]
 Double: TypeAlias = NDArray[np.float64]
@@ -102,6 +112,23 @@ def correlate(signal: Float) -> Windows:
     squares = spectrum[1:] ** 2
     powers = (squares[..., ::2] + squares[..., 1::2]) * np.float32(2 / WINDOW**2)
     return Windows(spectrum.view(np.complex64), powers, energies / np.float32(WINDOW))
+
+
+def correlate_last(frames: Float) -> tuple[Float, Float]:
+    """Measure only the window that is the frame itself.
+
+    Args:
+        frames: Shape ``(lanes, 160)``.
+
+    Returns:
+        The power of each tone, shape ``(8, lanes)``, and that of everything, ``(lanes,)``.
+
+    """
+    spectrum = _BANK.T @ frames.T
+    np.square(spectrum, out=spectrum)
+    powers = (spectrum[::2] + spectrum[1::2]) * np.float32(2 / WINDOW**2)
+    energies = np.einsum("ls,ls->l", frames, frames) / np.float32(WINDOW)
+    return powers, energies
 
 
 def fit(windows: Windows, hops: Index, lanes: Index) -> Pairs:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.dtmf import DtmfDetector
 from voicecodecs.g711 import encode_alaw, encode_ulaw
-from voicecodecs.resample import Resampler, StreamResampler, to_int16
+from voicecodecs.resample import Resampler, StreamResampler
 
 from .arrays import SLOTS, LaneArrays, Output, Rows
 from .intake import Intake
@@ -190,7 +190,7 @@ class Uplink:
 
     def _send(self, output: Output, rows: Rows, frames: Pcm, sources: Sequence[Source]) -> None:
         if output is Output.PCM24:
-            frames = to_int16(self._resampler.process_rows(rows, frames))
+            frames = self._resampler.process_pcm(frames, rows)
         data = _pack(frames, output)
         size = len(data) // len(rows)
         parcel = self._outbox.parcel

@@ -112,6 +112,31 @@ def test_float_input_is_frame_size_invariant_too() -> None:
     assert np.array_equal(got, whole)
 
 
+@pytest.mark.parametrize(("rate_in", "rate_out"), DIRECTIONS)
+def test_sixteen_bits_in_and_out_are_the_exact_result_rounded_once(
+    rate_in: int, rate_out: int
+) -> None:
+    x = np.random.default_rng(13).integers(-32768, 32768, (5, 24 * 96)).astype(np.int16)
+    exact = Resampler(rate_in, rate_out, 5).process(x)
+    resampler = Resampler(rate_in, rate_out, 5)
+    rows = np.array([4, 2])
+    for start in range(0, x.shape[1], 96):
+        place = slice(start * rate_out // rate_in, (start + 96) * rate_out // rate_in)
+        got = resampler.process_pcm(x[rows, start : start + 96], rows)
+        assert got.dtype == np.int16
+        off = np.abs(got - np.clip(exact[rows, place], -32768, 32767))
+        assert off.max() <= 0.5
+
+
+def test_float_frames_may_follow_sixteen_bit_ones() -> None:
+    x = np.random.default_rng(14).integers(-20000, 20000, (2, 320)).astype(np.int16)
+    whole = Resampler(8000, 24000, 2).process(x)
+    resampler = Resampler(8000, 24000, 2)
+    first = resampler.process(x[:, :160])
+    second = resampler.process(x[:, 160:].astype(np.float32))
+    assert np.array_equal(np.concatenate([first, second], 1), whole)
+
+
 def test_some_rows_can_go_ahead_of_the_others() -> None:
     rng = np.random.default_rng(9)
     x = rng.integers(-20000, 20000, (4, 320)).astype(np.int16)
