@@ -120,6 +120,30 @@ async def test_a_socket_cut_without_a_word_is_a_fault() -> None:
     await owner.link.close()
 
 
+async def test_a_service_that_stops_reading_costs_old_audio_and_not_the_goodbye() -> None:
+    stopped: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
+
+    async def stop_reading(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        stopped.set_result(connection)
+        await connection.wait_closed()
+
+    async with serve(stop_reading, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        owner = Owner(f"ws://127.0.0.1:{port}/v1/realtime")
+        await owner.link.connect()
+        connection = await stopped
+        stats = owner.link.stats
+        async with asyncio.timeout(20):
+            while not stats.dropped_audio_bytes:
+                owner.link.append(bytes(96_000))
+                await asyncio.sleep(0)
+        async with asyncio.timeout(4):
+            await owner.link.close()
+        assert await owner.end() is None
+        connection.transport.abort()
+
+
 async def test_a_taken_port_is_refused_with_a_remedy(service: EmbeddedService) -> None:
     with pytest.raises(ConfigError, match="choose another port"):
         await EmbeddedService("127.0.0.1", service.port).start()
