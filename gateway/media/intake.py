@@ -15,13 +15,12 @@ from voicecodecs.resample import StreamResampler
 
 from ..rtp.dtmf import EventReceiver, KeyDown, KeyEvent
 from ..rtp.latch import SymmetricLatch
-from ..rtp.order import Lost
+from ..rtp.order import GapHold, Lost
 from ..rtp.packet import RtpPacket
-from ..rtp.receive import Arrival
+from ..rtp.receive import Arrival, Reception
 from ..sdp.codecs import NOISE
 from ..sdp.negotiate import Codec, Negotiated
 from .arrays import FRAME, HEADER, LaneArrays
-from .bulk import BulkHold, BulkReception
 from .formats import Coder, Format
 from .ports import Address
 
@@ -46,8 +45,8 @@ class Intake:
 
     def __init__(self, arrays: LaneArrays, row: int, on_key: KeyHandler) -> None:
         self.latch = SymmetricLatch()
-        self.reception = BulkReception()
-        self.order = BulkHold()
+        self.reception = Reception()
+        self.order = GapHold()
         self.format: Format | None = None  # of the last packet decoded
         self.pieces: list[Pcm] = []  # frames of a wideband lane, in step with its row's
         self.malformed = 0

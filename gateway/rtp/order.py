@@ -94,6 +94,16 @@ class GapHold:
             elif len(self._held) > CAPACITY:
                 self.deadline = now
 
+    def advance(self, next_sequence: int, count: int) -> None:
+        """Take note that ``count`` packets went on in order without being pushed.
+
+        Only while nothing is held; ``next_sequence`` is due after them.
+        """
+        self._next = next_sequence
+        seen = min(count, 64)
+        self._delivered = (self._delivered << seen | (1 << seen) - 1) & _MEMORY
+        self._hold = max(self._shortest, self._hold * _DECAY**count)
+
     def pop(self, now: float) -> list[RtpPacket | Lost]:
         """Drain what may go on: packets in order, and the gaps that were given up."""
         while self.deadline is not None and now >= self.deadline:

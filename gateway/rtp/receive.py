@@ -106,6 +106,22 @@ class Reception:
             self._measure_jitter(packet.timestamp, now)
         return Arrival.IN_STREAM
 
+    def advance(
+        self, sequence: int, timestamp: int, now: float, count: int, jitter_units: float
+    ) -> None:
+        """Count ``count`` packets that came in order, the last as given, without being shown.
+
+        ``jitter_units`` is the jitter after them, measured as here.
+        """
+        if sequence < self._highest:
+            self._cycles += 0x10000
+        self._highest = sequence
+        self._candidate = _NONE
+        self._received += count
+        self.packets += count
+        self.jitter_units = jitter_units
+        self._transit = now * self._clock - timestamp
+
     def _hear_stranger(self, packet: RtpPacket, now: float, *, is_event: bool) -> Arrival:
         is_proven = (packet.ssrc, packet.sequence) == (self._candidate, self._candidate_next)
         if is_proven and not is_event:

@@ -179,3 +179,23 @@ def test_an_undisturbed_stream_is_never_held() -> None:
     for sequence in itertools.islice(itertools.count(), 200):
         order.push(packet(sequence), 0.0)
         assert len(order.pop(0.0)) == 1
+
+
+def test_packets_that_went_on_unseen_count_like_those_that_were_pushed() -> None:
+    seen, unseen = GapHold(), GapHold()
+    for order in (seen, unseen):
+        for sequence, now in ((65_530, 0.0), (65_532, 0.02), (65_531, 0.08)):
+            order.pop(now)
+            order.push(packet(sequence), now)
+            order.pop(now)
+    for sequence in range(65_533, 65_533 + 10):
+        seen.push(packet(sequence), 1.0)
+        seen.pop(1.0)
+    unseen.advance(7, 10)
+    for order in (seen, unseen):
+        order.push(packet(7), 1.0)
+        assert len(order.pop(1.0)) == 1
+        order.push(packet(65_535), 1.0)
+        order.push(packet(3), 1.0)
+    assert (unseen.duplicates, unseen.late) == (seen.duplicates, seen.late) == (2, 1)
+    assert unseen.hold == pytest.approx(seen.hold)

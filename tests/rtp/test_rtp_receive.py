@@ -175,3 +175,14 @@ def test_any_packets_leave_figures_that_fit_a_report(
     if report is not None:
         assert ReportBlock.parse(bytes(report)) == report
     assert 0.0 <= reception.loss <= 1.0
+
+
+def test_packets_counted_unseen_leave_the_same_report_as_packets_that_were_shown() -> None:
+    shown, unseen = Reception(), Reception()
+    run(shown, *range(65_500, 65_560))
+    run(unseen, *range(65_500, 65_510))
+    unseen.advance(65_559 & 0xFFFF, 65_559 * 160, 65_559 * 0.02, 50, shown.jitter_units)
+    for reception in (shown, unseen):
+        run(reception, 65_563)
+    assert unseen.report_block() == shown.report_block()
+    assert (unseen.packets, unseen.highest, unseen.lost) == (shown.packets, shown.highest, 3)
