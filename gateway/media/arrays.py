@@ -108,6 +108,12 @@ class LaneArrays:
         self.tail[row] = tail + 1
         return True
 
+    def waiting(self, row: int) -> NDArray[np.int16]:
+        """Return the frames that were not handed on yet, oldest first, shape ``(n, 160)``."""
+        slots = np.arange(int(self.head[row]), int(self.tail[row])) % SLOTS
+        frames: NDArray[np.int16] = self.frames[row, slots]
+        return frames
+
     def history(self, row: int, frames: int) -> NDArray[np.int16]:
         """Return the last frames stored, oldest first, shape ``(n,)``."""
         tail = int(self.tail[row])

@@ -25,6 +25,8 @@ __all__ = ["GROUPS", "MediaCore"]
 GROUPS: Final = 4
 _BATCH: Final = 100
 """Lanes of a pass; up to so many, fewer passes over more groups are made."""
+_MOST_ORDERS: Final = 4096
+"""Orders that may wait before sound is refused: seconds of it, so the ticks have stopped."""
 _UPKEEP: Final = 25
 """Ticks of a group between two looks at what is due now and then."""
 
@@ -41,6 +43,7 @@ class MediaCore:
         self.receiver = Receiver(self.arrays, poller)
         self.groups = [Group() for _ in range(GROUPS)]
         self.ticks = 0
+        self.dropped_orders = 0  # sound that came while too much waited
         self._media_timeout = media_timeout
         self._orders: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._seats: list[Seat | None] = [None] * capacity
@@ -51,11 +54,23 @@ class MediaCore:
     @property
     def is_idle(self) -> bool:
         """Whether there is no lane, and nothing to do."""
-        return not self._orders and not any(group.seats for group in self.groups)
+        is_told = not self._orders and not self.outbox.is_waiting
+        return is_told and not any(group.seats for group in self.groups)
 
     def submit(self, order: Callable[..., None], *args: Any) -> None:
         """Have ``order(now, *args)`` called at the start of the next tick, of whatever group."""
         self._orders.append((order, args))
+
+    def submit_sound(self, order: Callable[..., None], *args: Any) -> None:
+        """As :meth:`submit`, for what may be dropped, and counted, if nobody takes it.
+
+        Sound is what could pile up without end.  Other orders are few, and without one of
+        them a lane would stay wrong.
+        """
+        if len(self._orders) < _MOST_ORDERS:
+            self._orders.append((order, args))
+        else:
+            self.dropped_orders += 1
 
     def sit(self, now: float, seat: Seat) -> None:
         """Begin to serve a lane."""
@@ -66,7 +81,9 @@ class MediaCore:
 
     def stand(self, now: float, seat: Seat, done: Callable[[Seat], None]) -> None:
         """Stop serving a lane; then ``done(seat)`` is called on the loop."""
+        self.receiver.receive(now)
         self.receiver.take()
+        self._uplink.finish(seat.row, seat.source)
         seat.stand(now, self.receiver)
         seat.group.seats.remove(seat)
         seat.group.waking.discard(seat)

@@ -145,14 +145,24 @@ class MediaEngine:
     def stats(self) -> EngineStats:
         """Return the figures so far; the greatest lateness is that since the last call."""
         if self._thread is None:
-            return EngineStats(lanes=len(self._lanes), ticks=self.core.ticks)
-        stats = dataclasses.replace(self._thread.stats, lanes=len(self._lanes))
-        self._thread.stats.lateness_max = 0.0
+            stats = EngineStats(ticks=self.core.ticks)
+        else:
+            stats = dataclasses.replace(self._thread.stats)
+            self._thread.stats.lateness_max = 0.0
+        stats.lanes, stats.dropped_orders = len(self._lanes), self.core.dropped_orders
         return stats
 
     def submit(self, order: Callable[..., None], *args: object) -> None:
         """Have something done at the next tick."""
         self.core.submit(order, *args)
+        self._wake()
+
+    def submit_sound(self, order: Callable[..., None], *args: object) -> None:
+        """Have sound queued at the next tick, unless no tick has come for too long."""
+        self.core.submit_sound(order, *args)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._thread is not None:
             self._thread.wake()
 
@@ -208,7 +218,9 @@ class Lane:
         self._mark = mark
         frames = self._transcoder.push(audio)
         received_ms = len(audio) / self._bytes_per_ms
-        self._order(self._seat.append, frames, self._format, mark, received_ms)
+        if self._is_open:
+            append = self._seat.append
+            self._engine.submit_sound(append, frames, self._format, mark, received_ms)
 
     def finish(self, response_id: str) -> None:
         """Say that no more audio of a response will come, so that its end can be told."""

@@ -64,6 +64,7 @@ class EngineStats:
         lateness_sum: seconds by which ticks began late, all together.
         lateness_max: seconds by which the latest began late, since this was last read.
         faults: ticks that failed; each is told to the loop's exception handler.
+        dropped_orders: pieces of sound to play that were dropped because the ticks had stopped.
         dropped_parcels: ticks whose audio was dropped because the event loop had stopped taking it.
 
     """
@@ -74,4 +75,5 @@ class EngineStats:
     lateness_sum: float = 0.0
     lateness_max: float = 0.0
     faults: int = 0
+    dropped_orders: int = 0
     dropped_parcels: int = 0

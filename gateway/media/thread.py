@@ -37,6 +37,7 @@ class MediaThread:
 
     def start(self) -> None:
         """Begin to tick."""
+        self._core.outbox.on_late = self.wake
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL))
         self._thread.start()
 

@@ -106,6 +106,16 @@ class Uplink:
             self._hand_on(chosen, lanes, now)
             has_frame = arrays.tail[chosen] > arrays.head[chosen]
 
+    def finish(self, row: int, source: Source) -> None:
+        """Let a recording have what has come of a row that is about to be left."""
+        arrays = self._arrays
+        if source.tape is None:
+            return
+        for frame in arrays.waiting(row):
+            self._record(np.array([row]), [source], frame[None])
+            if arrays.is_wide[row] and source.intake.pieces:
+                source.intake.pieces.pop(0)
+
     def _fill(
         self, rows: Rows, sources: Sequence[Source], has_frame: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:

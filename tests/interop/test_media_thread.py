@@ -4,13 +4,20 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
 from gateway.media.engine import MediaEngine
-from gateway.media.events import LaneEvent, Mark, PlayoutFlushed, PlayoutStarted
+from gateway.media.events import (
+    LaneEvent,
+    Mark,
+    PlayoutFlushed,
+    PlayoutStarted,
+    RecordingStopped,
+)
 from gateway.media.ports import PortPool
 from gateway.rtp.packet import RtpPacket
 from gateway.sdp.codecs import Codec
@@ -80,3 +87,18 @@ async def test_closing_the_engine_gives_every_port_back(phone: socket.socket) ->
     for lane in lanes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((lane.host, lane.port))
+
+
+async def test_the_end_of_a_recording_is_told_even_when_the_last_lane_has_gone(
+    phone: socket.socket, tmp_path: Path
+) -> None:
+    engine = MediaEngine(PortPool("31000-31999"))
+    engine.start()
+    told: asyncio.Queue[LaneEvent] = asyncio.Queue()
+    lane = engine.open(told.put_nowait, lambda _: None)
+    lane.configure(Negotiated(phone.getsockname(), None, PCMU, {0: PCMU}))
+    lane.record(str(tmp_path / "call.wav"))
+    lane.close()
+    async with asyncio.timeout(5):
+        assert isinstance(await told.get(), RecordingStopped)
+    engine.close()

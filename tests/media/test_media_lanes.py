@@ -187,6 +187,46 @@ def test_a_recording_has_the_caller_left_and_the_service_right(
     assert (stopped.path, stopped.problem) == (str(path), "")
 
 
+@pytest.mark.parametrize("after_ms", [5, 10, 15, 20])
+def test_a_recording_ends_with_the_lane_and_has_the_last_that_came(
+    world: MediaWorld, tmp_path: Path, after_ms: int
+) -> None:
+    call = world.call()
+    path = tmp_path / "call.wav"
+    call.phone.is_silent = True
+    world.run(0.1)
+    call.lane.record(str(path))
+    call.phone.is_silent = False
+    call.phone.say(np.full(8000, 1000, np.int16))
+    world.run(0.100 + after_ms / 1000)
+    said = 160 * round((call.phone.sequence - 65_500) & 0xFFFF)
+    call.lane.close()
+    world.run(0.02)
+    world.engine.close()
+    with wave.open(str(path)) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
+    assert np.count_nonzero(sound[:, 0] > 900) == said
+    (stopped,) = [e for e in call.events if isinstance(e, RecordingStopped)]
+    assert stopped.problem == ""
+
+
+def test_sound_nobody_takes_is_dropped_and_counted_and_other_orders_are_not(
+    world: MediaWorld,
+) -> None:
+    call = world.call()
+    for _ in range(5000):
+        call.lane.play(bytes(960), SPEECH)
+    call.lane.send_digits("5")
+    assert 0 < world.engine.stats().dropped_orders < 5000
+    world.run(0.3)
+    events = [packet for _, packet in call.phone.packets if packet.payload_type == 101]
+    assert events
+    call.lane.play(bytes(960), SPEECH)
+    before = world.engine.stats().dropped_orders
+    world.run(0.1)
+    assert world.engine.stats().dropped_orders == before
+
+
 def test_queued_speech_survives_a_change_of_codec(world: MediaWorld) -> None:
     call = world.call(payload_type=0)
     call.lane.play(tone(611, 1.0, 24000).tobytes(), SPEECH)
