@@ -40,7 +40,6 @@ __all__ = [
 
 _OPEN_TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 2.0
-_MOST_BYTES: Final = 64 << 20  # in one message, however fragmented
 _KEYS: Final = 64  # masking keys drawn at a time
 
 _TEXT: Final = 0x81  # the last, and only, frame of a text message
@@ -82,22 +81,30 @@ class Socket(Protocol):
         ...
 
 
+class _Direct(connect):
+    """A connection attempt that goes where it was sent, and nowhere else with our key."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for a refusal."""
+        return exc
+
+
 Connect: TypeAlias = Callable[[Endpoint], Awaitable[Socket]]
 
 
 async def open_socket(endpoint: Endpoint) -> Socket:
-    """Connect to the service, without compression.
+    """Connect to the service, without compression, size cap or redirects.
 
     Raises:
         LinkError: It cannot be reached or refuses us.
 
     """
     try:
-        connection = await connect(
+        connection = await _Direct(
             endpoint.url,
             additional_headers=dict(endpoint.headers),
             compression=None,
-            max_size=_MOST_BYTES,
+            max_size=None,  # an item retrieved with its audio is megabytes
             proxy=None if endpoint.is_local else True,
             open_timeout=_OPEN_TIMEOUT,
             close_timeout=_CLOSE_TIMEOUT,

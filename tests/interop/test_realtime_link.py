@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from gateway.embedded.server import EmbeddedService
 from gateway.embedded.session import Limits
 from gateway.errors import ConfigError, LinkError
 from gateway.realtime.commands import ResponseCreate, SessionUpdate
+from gateway.realtime.connection import open_socket
 from gateway.realtime.endpoint import Endpoint
 from gateway.realtime.events import ErrorEvent, ServerEvent, Unknown, wire_name
 from gateway.realtime.websocket import WebSocketLink
@@ -147,3 +149,23 @@ async def test_a_service_that_stops_reading_costs_old_audio_and_not_the_goodbye(
 async def test_a_taken_port_is_refused_with_a_remedy(service: EmbeddedService) -> None:
     with pytest.raises(ConfigError, match="choose another port"):
         await EmbeddedService("127.0.0.1", service.port).start()
+
+
+async def test_the_key_does_not_follow_a_redirect() -> None:
+    asked: list[str] = []
+
+    def elsewhere(connection: ServerConnection, request: Request) -> Response:
+        asked.append(request.path)
+        answer = connection.respond(302, "over there")
+        answer.headers["Location"] = f"ws://localhost:{port}/stolen"
+        return answer
+
+    async def never(connection: ServerConnection) -> None:
+        raise AssertionError(f"nobody may come in: {connection.id}")
+
+    async with serve(never, "127.0.0.1", 0, process_request=elsewhere) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        endpoint = Endpoint(f"ws://127.0.0.1:{port}/v1/realtime", {"api-key": "secret"})
+        with pytest.raises(LinkError, match="302"):
+            await open_socket(endpoint)
+    assert asked == ["/v1/realtime"]
