@@ -35,7 +35,7 @@ class Downlink:
                 outlet.payload[:] = outlet.silence
                 outlet.is_quiet = True
             try:
-                outlet.send(outlet.packet, outlet.remote)  # type: ignore[arg-type]
+                outlet.send(outlet.packet)
             except OSError:
                 outlet.errors += 1
             if outlet.tape is not None:

@@ -12,7 +12,7 @@ from .events import LaneEvent
 from .formats import PCMU, Coder, Format
 from .keys import KeyQueue, tone_frames
 from .playout import Playout
-from .ports import Address, Port
+from .ports import Address, Link, Port
 from .tape import Tape
 
 __all__ = ["Outlet"]
@@ -37,7 +37,7 @@ class Outlet:
     ) -> None:
         self.playout = Playout()
         self.remote: Address | None = None
-        self.send = port.sendto
+        self.send: Callable[[memoryview | bytes], int] = len
         self.on_event = on_event
         self.format: Format = PCMU
         self.silence = PCMU.silence
@@ -50,6 +50,7 @@ class Outlet:
         self.ssrc = ssrc
         self._arrays = arrays
         self._row = row
+        self._port = port
         self._needs_marker = True
         self._coder: Coder | None = None
         self._keys: KeyQueue | None = None
@@ -82,9 +83,19 @@ class Outlet:
             self._key_type = negotiated.dtmf_send_type
             self._keys = KeyQueue(negotiated.dtmf_send_clock)
         self.is_allowed = negotiated.sends
-        self.remote = negotiated.remote if self.remote is None else self.remote
+        if self.remote is None:
+            self.aim(negotiated.remote)
         self._needs_marker = True
         self._begin_packets()
+
+    def aim(self, remote: Address | None, link: Link | None = None) -> None:
+        """Send to ``remote``, through a socket that is linked to it if there is one."""
+        self.remote = remote
+        if link is not None:
+            self.send = link.send
+        elif remote is not None:
+            sendto = self._port.sendto
+            self.send = lambda data: sendto(data, remote)
 
     def _begin_packets(self) -> None:
         """Lay out the row's packet for the present format."""
@@ -185,6 +196,6 @@ class Outlet:
         arrays.octets[row] += len(payload)
         header = pack_header(payload_type, sequence, timestamp, self.ssrc, marker)
         try:
-            self.send(header + payload, self.remote)  # type: ignore[arg-type]
+            self.send(header + payload)
         except OSError:
             self.errors += 1

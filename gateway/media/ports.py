@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from ..clock import Ids, RandomIds
 from ..errors import CapacityError, ConfigError
 
-__all__ = ["Address", "Port", "PortPair", "PortPool", "bind_udp"]
+__all__ = ["Address", "Link", "Port", "PortPair", "PortPool", "bind_udp", "link_udp"]
 
 Address = tuple[str, int]
 
@@ -23,7 +23,7 @@ LINGER: Final = 10.0
 _BUFFER: Final = 64 * 1024  # bytes the kernel keeps of a socket nobody reads for a while
 
 _EXPEDITED: Final = 0xB8  # the code point of telephony, RFC 4594 section 2.3
-_TRAFFIC_CLASS: Final = {
+_TRAFFIC_CLASS: Final[dict[int, tuple[int, int]]] = {
     socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TOS),
     socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
 }
@@ -49,6 +49,18 @@ class Port(Protocol):
         ...
 
 
+class Link(Port, Protocol):
+    """A second socket at a port, for one peer alone."""
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Read one of the peer's datagrams, or raise ``BlockingIOError``."""
+        ...
+
+    def send(self, data: memoryview | bytes, /) -> int:
+        """Send the peer one datagram."""
+        ...
+
+
 class PortPair:
     """The two sockets of a lane."""
 
@@ -69,18 +81,52 @@ class PortPair:
 
 def bind_udp(host: str, port: int) -> Port:
     """Bind a non-blocking UDP socket."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock = _udp(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        with contextlib.suppress(OSError):  # a wish, which the host may refuse
-            sock.setsockopt(*_TRAFFIC_CLASS[family], _EXPEDITED)
         sock.bind((host, port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def link_udp(port: Port, peer: Address) -> Link | None:
+    """Return a second socket at a port, for one peer alone; ``None`` where there can be none.
+
+    The kernel gives it what the peer sends, and the port all else.  Addresses are shared
+    only for the moment of binding: nobody else can bind to the port before or after.
+    """
+    if not isinstance(port, socket.socket):
+        return None
+    link: socket.socket | None = None
+    try:
+        link = _udp(port.family)
+        _share(port, True)
+        _share(link, True)
+        link.bind(port.getsockname())
+        link.connect(peer)
+        _share(link, False)
+    except OSError:  # no file left, say: the port can do without
+        if link is not None:
+            link.close()
+        return None
+    finally:
+        _share(port, False)
+    return link
+
+
+def _udp(family: int) -> socket.socket:
+    """Make a non-blocking UDP socket for telephony."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    with contextlib.suppress(OSError):  # a wish, which the host may refuse
+        sock.setsockopt(*_TRAFFIC_CLASS[family], _EXPEDITED)
+    return sock
+
+
+def _share(sock: socket.socket, is_shared: bool) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, is_shared)
 
 
 class PortPool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voicecodecs.g711 import decode_alaw, decode_ulaw
 
 from .arrays import FRAME, HEADER, PACKET, SLOTS, LaneArrays
-from .ports import Address, Port
+from .ports import Address, Link, Port
 
 __all__ = ["Inlet", "Poller", "Receiver"]
 
@@ -48,13 +48,15 @@ class Inlet:
     """One socket as the receiver sees it.
 
     ``source`` is whose datagrams may be taken in bulk; ``handle`` takes all others, and is
-    ``None`` while the port only drains.
+    ``None`` while the port only drains.  A link's ``read`` is set: all its datagrams are
+    the source's.
     """
 
-    __slots__ = ("buffer", "handle", "is_pending", "read", "row", "source")
+    __slots__ = ("buffer", "handle", "is_pending", "read", "read_from", "row", "source")
 
     def __init__(self, port: Port, row: int, buffer: memoryview, handle: Handler | None) -> None:
-        self.read = port.recvfrom_into
+        self.read: Callable[[memoryview], int] | None = None
+        self.read_from = port.recvfrom_into
         self.row = row
         self.buffer = buffer
         self.handle = handle
@@ -76,6 +78,7 @@ class Receiver:
         self._pending: list[Inlet] = []
         self._sizes: list[int] = []
         self._arrivals: list[float] = []
+        self._now = 0.0  # when the pending ones without an arrival came
 
     def add(self, port: Port, row: int, handle: Handler, *, is_bulk: bool = False) -> Inlet:
         """Watch a port for a lane; with ``is_bulk`` its packets may be taken in bulk."""
@@ -86,6 +89,20 @@ class Receiver:
         self._inlets[port.fileno()] = inlet
         return inlet
 
+    def link(self, link: Link, inlet: Inlet, peer: Address) -> None:
+        """Watch a second socket of an inlet's port, to take the peer's packets in bulk from."""
+        linked = Inlet(link, inlet.row, inlet.buffer, inlet.handle)
+        linked.read = link.recv_into
+        linked.source = peer
+        inlet.buffer = self._scratch  # what strangers send must not lie over the peer's packet
+        self._poller.register(link.fileno(), 1)
+        self._inlets[link.fileno()] = linked
+
+    def unlink(self, link: Link, inlet: Inlet) -> None:
+        """Watch a second socket no more; none of its packets may be pending."""
+        self._poller.unregister(link.fileno())
+        inlet.buffer = self._inlets.pop(link.fileno()).buffer
+
     def drain_only(self, port: Port) -> None:
         """Go on reading a port, and throw away what comes."""
         self._inlets[port.fileno()] = Inlet(port, 0, self._scratch, None)
@@ -93,32 +110,46 @@ class Receiver:
     def receive(self, now: float) -> None:
         """Read what has arrived, without ever waiting."""
         inlets = self._inlets
+        self._note_arrivals()
+        self._now = now
         for _ in range(_PASSES):
             ready = self._poller.poll(0)
             if not ready:
                 return
             self.datagrams += len(ready)
             for fd, _event in ready:
-                inlet = inlets[fd]
+                inlet = inlets.get(fd)
+                if inlet is None:  # a link that was given up a moment ago
+                    continue
                 if inlet.is_pending:
                     self.take()
                 try:
-                    size, source = inlet.read(inlet.buffer)
+                    if inlet.read is not None:
+                        size = inlet.read(inlet.buffer)
+                    else:
+                        size, source = inlet.read_from(inlet.buffer)
+                        if source != inlet.source:
+                            self._pass_on(inlet, size, source, now)
+                            continue
                 except OSError:
                     self.errors += 1
                     continue
-                if source == inlet.source:
-                    inlet.is_pending = True
-                    self._pending.append(inlet)
-                    self._sizes.append(size)
-                    self._arrivals.append(now)
-                elif inlet.handle is None:
-                    self.drained += 1
-                else:
-                    inlet.handle(bytes(inlet.buffer[:size]), source, now)
+                inlet.is_pending = True
+                self._pending.append(inlet)
+                self._sizes.append(size)
+
+    def _pass_on(self, inlet: Inlet, size: int, source: Address, now: float) -> None:
+        if inlet.handle is None:
+            self.drained += 1
+        else:
+            inlet.handle(bytes(inlet.buffer[:size]), source, now)
+
+    def _note_arrivals(self) -> None:
+        self._arrivals += [self._now] * (len(self._pending) - len(self._arrivals))
 
     def take(self) -> None:
         """Store the packets that were due, and hand on the others."""
+        self._note_arrivals()
         taken, sizes, arrivals = self._pending, self._sizes, self._arrivals
         if not taken:
             return

@@ -4,7 +4,6 @@ Every method is called on the media thread with the time first, either at a tick
 the lane's owner asked for it.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -13,15 +12,16 @@ from ..rtp.dtmf import KeyDown, KeyEvent
 from ..rtp.packet import is_rtcp
 from ..rtp.quality import mos, r_factor
 from ..sdp.negotiate import Negotiated
-from .arrays import PACKET, LaneArrays
+from .arrays import LaneArrays
 from .events import KeyPressed, LaneEvent, Mark, MediaTimeout, RecordingStopped
 from .formats import Format, reframe
 from .group import Group
 from .intake import Intake
+from .line import Line, empty
 from .outbox import Outbox
 from .outlet import Outlet
-from .ports import Address, Port, PortPair
-from .receiver import Inlet, Receiver
+from .ports import Address, PortPair
+from .receiver import Receiver
 from .recorder import Recorder, Recording
 from .reporter import Reporter
 from .stats import LaneStats
@@ -31,7 +31,6 @@ from .uplink import Source
 
 __all__ = ["Seat"]
 
-_MOST_LEFT_OVER: Final = 1000
 _TARGET_DELAY: Final = 0.060
 """Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
 
@@ -67,7 +66,7 @@ class Seat:
         self._outbox = outbox
         self._on_event = on_event
         self._detects = detects
-        self._inlet: Inlet | None = None
+        self._line: Line | None = None
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._last_stats: LaneStats | None = None  # once the row is another lane's
@@ -77,9 +76,8 @@ class Seat:
         self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
         self._arrays.detects[self.row] = self._detects
-        for port in (self.pair.rtp, self.pair.rtcp):
-            _empty(port)
-        self._inlet = receiver.add(self.pair.rtp, self.row, self._receive, is_bulk=True)
+        self._line = Line(receiver, self.pair.rtp, self.row, self._receive)
+        empty(self.pair.rtcp)
         receiver.add(self.pair.rtcp, self.row, self.reporter.receive)
         self._arrays.heard_at[self.row] = now
 
@@ -96,9 +94,9 @@ class Seat:
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
-            outlet.remote = negotiated.remote
-            if self._inlet is not None:
-                self._inlet.source = None
+            outlet.aim(negotiated.remote)
+            if self._line is not None:
+                self._line.part()
         self.reporter.configure(now, negotiated, new.clock)
         self._arrays.heard_at[self.row] = now
         self._is_silence_told = False
@@ -169,7 +167,8 @@ class Seat:
         self.stop_recording(now)
         self.reporter.leave(now)
         self._last_stats = self.stats()
-        receiver.drain_only(self.pair.rtp)
+        if self._line is not None:
+            self._line.leave()
         receiver.drain_only(self.pair.rtcp)
         self.is_active = False
         self._arrays.clear(self.row)
@@ -225,14 +224,14 @@ class Seat:
         if self._negotiated.is_rtcp_mux and is_rtcp(data):
             self.reporter.receive(data, source, now)
             return
-        intake, inlet = self.intake, self._inlet
+        intake, line = self.intake, self._line
         intake.receive(data, source[:2], now)  # IPv6 sources have four parts
         if intake.is_waiting:
             self.group.waking.add(self)
-        if inlet is None or not intake.latch.is_locked or source == inlet.source:
+        if line is None or not intake.latch.is_locked or source == line.peer:
             return
         if source[:2] == intake.latch.remote:
-            inlet.source = self.outlet.remote = source
+            self.outlet.aim(source, line.settle_on(source, now))
             self.group.is_stale = True
 
     def _hear_key(self, key: KeyEvent, now: float) -> None:
@@ -252,11 +251,3 @@ class Seat:
         for event in self.outlet.playout.events:
             self._tell(event)
         self.outlet.playout.events.clear()
-
-
-def _empty(port: Port) -> None:
-    """Throw away what came for the lane that had this port before."""
-    scratch = memoryview(bytearray(PACKET))
-    with contextlib.suppress(OSError):
-        for _ in range(_MOST_LEFT_OVER):
-            port.recvfrom_into(scratch)

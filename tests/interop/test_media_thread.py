@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
-from gateway.media.engine import MediaEngine
+from gateway.media.engine import Lane, MediaEngine
 from gateway.media.events import (
     LaneEvent,
     Mark,
@@ -87,6 +87,50 @@ async def test_closing_the_engine_gives_every_port_back(phone: socket.socket) ->
     for lane in lanes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((lane.host, lane.port))
+
+
+async def talk(phone: socket.socket, lane: Lane, ssrc: int, packets: int) -> int:
+    """Send packets, 20 ms each, and return how many came back meanwhile."""
+    heard = 0
+    for n in range(packets):
+        packet = RtpPacket(0, n, n * 160, ssrc, bytes([0xFF]) * 160)
+        phone.sendto(bytes(packet), (lane.host, lane.port))
+        await asyncio.sleep(0.02)
+        heard += len(received(phone))
+    return heard
+
+
+async def test_a_lane_hears_one_phone_at_a_time_and_moves_when_told(phone: socket.socket) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        other.setblocking(False)
+        engine = MediaEngine(PortPool("31000-31999"))
+        engine.start()
+        lane = engine.open(lambda _: None, lambda _: None)
+        for number, (near, far) in enumerate([(phone, other), (other, phone), (phone, other)]):
+            lane.configure(Negotiated(near.getsockname(), None, PCMU, {0: PCMU}))
+            await talk(near, lane, 10 + number, 5)
+            before = lane.stats()
+            assert await talk(far, lane, 20, 5) == 0
+            assert await talk(near, lane, 10 + number, 5) >= 4
+            after = lane.stats()
+            assert after.wrong_source - before.wrong_source == 5
+            assert after.packets_received - before.packets_received == 5
+        lane.close()
+        engine.close()
+
+
+async def test_nobody_else_can_bind_to_the_port_of_a_call(phone: socket.socket) -> None:
+    engine = MediaEngine(PortPool("31000-31999"))
+    engine.start()
+    lane = engine.open(lambda _: None, lambda _: None)
+    lane.configure(Negotiated(phone.getsockname(), None, PCMU, {0: PCMU}))
+    await talk(phone, lane, 7, 5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        with pytest.raises(OSError, match="in use"):
+            thief.bind((lane.host, lane.port))
+    engine.close()
 
 
 async def test_the_end_of_a_recording_is_told_even_when_the_last_lane_has_gone(
