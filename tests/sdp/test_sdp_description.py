@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.errors import SdpError
 from gateway.sdp.description import MAX_LINES, MAX_MEDIA, MediaDescription, SessionDescription
 
-CAPTURES = Path("/work/shared/sip/captures")
+CAPTURES = Path(__file__).parents[2].parent / "shared" / "sip" / "captures"
 
 OFFER = (
     b"v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns= \r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n"

@@ -14,7 +14,7 @@ from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Direction, Negotiated, OfferAnswer, State
 from gateway.sdp.stream import Ways
 
-CAPTURES = Path("/work/shared/sip/captures")
+CAPTURES = Path(__file__).parents[2].parent / "shared" / "sip" / "captures"
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
