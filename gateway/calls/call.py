@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
 
 import structlog
 
@@ -131,7 +131,7 @@ class Call:
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
             codec=self._codec,
-            media=asdict(stats) if stats else {},
+            media=_figures(stats) if stats else {},
             timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
         )
 
@@ -300,3 +300,8 @@ class Call:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await link.close()
+
+
+def _figures(stats: LaneStats) -> dict[str, Any]:
+    """Return a lane's figures for a record; a score of nothing heard is no score."""
+    return asdict(stats) | {"mos": stats.mos if stats.packets_received else None}

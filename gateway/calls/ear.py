@@ -16,7 +16,7 @@ _LOUD: Final = 100.0  # RMS in 16-bit units: about -50 dBov
 class Ear:
     """Takes 20 ms pieces of 24 kHz PCM and waits for sound or silence in them.
 
-    Bounded: what is older than ``keep_seconds`` is forgotten.
+    Bounded: what comes after ``keep_seconds`` is heard by nobody.
     """
 
     def __init__(self, keep_seconds: float = 600.0) -> None:

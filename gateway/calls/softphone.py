@@ -14,7 +14,7 @@ from ..errors import SipError
 from ..legs import events as legs
 from ..legs.sip_leg import SipLeg
 from ..media.engine import Lane, MediaEngine
-from ..media.events import LaneEvent
+from ..media.events import LaneEvent, RecordingStopped
 from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
@@ -25,9 +25,13 @@ from ..sip.uri import Uri
 from .cues import Cue, DigitsCue
 from .ear import Ear
 
-__all__ = ["DtmfWay", "PhoneResult", "Softphone"]
+__all__ = ["KEY_SECONDS", "DtmfWay", "PhoneResult", "Softphone", "Transport"]
 
 DtmfWay: TypeAlias = Literal["rfc4733", "info", "inband"]
+Transport: TypeAlias = Literal["udp", "tcp"]
+
+KEY_SECONDS: Final = 0.3
+"""The longest that one key and the pause behind it take, whatever the way."""
 
 _KEY_MS: Final = 160
 _GAP: Final = np.zeros(8 * 100, np.int16)  # between two keys in the sound
@@ -47,7 +51,7 @@ class PhoneResult:
     packets_received: int
     packets_lost: int
     jitter_ms: float
-    mos: float
+    mos: float | None  # None where nothing was heard
     ended_by: str  # "caller" (us), "peer", or "" while it lasts
 
 
@@ -58,14 +62,15 @@ class Softphone:
         self,
         host: str = "127.0.0.1",
         *,
-        transport: Literal["udp", "tcp"] = "udp",
+        transport: Transport = "udp",
         dtmf: DtmfWay = "rfc4733",
     ) -> None:
         ids = RandomIds()
         self._dtmf = dtmf
-        self._host, self._transport = host, transport
+        self._transport = transport
+        self.problems: list[str] = []  # what went wrong beside the call itself
         self._agent = UserAgent(ids, advertise=lambda flow: flow.local, name="voice-gateway call")
-        self._sip = SipEndpoint(self._agent, [f"{transport}:{host}:0"], self._refuse)
+        self._sip = SipEndpoint(self._agent, [f"{transport}:{_in_bind(host)}:0"], self._refuse)
         self._engine = MediaEngine(PortPool(_PORTS, host))
         self._lane: Lane | None = None
         self._leg: SipLeg | None = None
@@ -95,17 +100,17 @@ class Softphone:
         """INVITE sent → 200 read."""
         return self._answered_at - self._dialled_at
 
-    async def dial(self, uri: str, *, ring_seconds: float = 60.0) -> None:
+    async def dial(self, uri: str | Uri, *, ring_seconds: float = 60.0) -> None:
         """Call and wait for the answer.
 
         Raises:
             SipError: It was refused, or nobody answered; ``status`` says how.
 
         """
-        target = Uri.parse(uri)
+        target = Uri.parse(uri) if isinstance(uri, str) else uri
         if self._transport == "tcp":
-            target.params["transport"] = "tcp"
-        self._lane = self._engine.open(_ignore, self.ear.hear, detect_inband=False)
+            target = target.replace(params={**target.params, "transport": "tcp"})
+        self._lane = self._engine.open(self._on_lane, self.ear.hear, detect_inband=False)
         self._dialled_at = self._loop.time()
         self._leg = await SipLeg.outgoing(
             self._sip, target, self._lane, ["PCMU", "PCMA"], self._on_leg, ring_limit=ring_seconds
@@ -117,7 +122,7 @@ class Softphone:
         if not self._answered.is_set():
             ended = self._ended
             status, reason = (ended.status, ended.reason) if ended else (408, "no answer")
-            raise SipError(f"{uri} did not answer: {status} {reason}", status=status)
+            raise SipError(f"{target} did not answer: {status} {reason}", status=status)
 
     async def follow(self, cues: Iterable[Cue], seconds: float | None) -> None:
         """Do what the cues say, then stay until the other side hangs up or the time is over."""
@@ -189,7 +194,7 @@ class Softphone:
             packets_received=stats.packets_received if stats else 0,
             packets_lost=stats.lost if stats else 0,
             jitter_ms=round(stats.jitter * 1000, 2) if stats else 0.0,
-            mos=round(stats.mos, 2) if stats else 0.0,
+            mos=round(stats.mos, 2) if stats and stats.packets_received else None,
             ended_by={"gateway": "caller"}.get(ended.by, "peer") if ended else "",
         )
 
@@ -206,10 +211,14 @@ class Softphone:
                 self._lane.close()
             self._over.set()
 
+    def _on_lane(self, event: LaneEvent) -> None:
+        if isinstance(event, RecordingStopped) and event.problem:
+            self.problems.append(f"{event.path}: {event.problem}")
+
     def _refuse(self, session: IncomingSession) -> None:
         session.reject(486, self._sip.now())
         self._sip.flush()
 
 
-def _ignore(event: LaneEvent) -> None:
-    del event
+def _in_bind(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, wher
 import sys
 from typing import Final
 
+import structlog
 from cyclopts import App, CycloptsError
 
 from .. import __version__
@@ -52,4 +53,8 @@ def run(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        structlog.get_logger().debug("fault inside the gateway", exc_info=True)
+        complain(f"fault inside the gateway: {type(error).__name__}: {error}")
+        return 1
     return result if isinstance(result, int) else 0

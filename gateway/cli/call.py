@@ -1,17 +1,26 @@
 """`voice-gateway call`: a softphone for scripts."""
 
-from dataclasses import asdict
+import asyncio
+import math
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from ..calls.cues import Cue, parse_digits, parse_plays
-from ..calls.softphone import DtmfWay, PhoneResult, Softphone
+from ..calls.cues import Cue, DigitsCue, parse_digits, parse_plays
+from ..calls.softphone import KEY_SECONDS, DtmfWay, PhoneResult, Softphone, Transport
 from ..errors import ConfigError, SipError
+from ..media.prompts import Prompt
 from ..ops.logs import configure_logging
+from ..sip.uri import Uri
 from .output import complain, progress, say, say_json
-from .serve import run_loop
+from .serve import run_loop, stop_requested
 
 __all__ = ["call"]
+
+_LISTENING: Final = 3.0  # seconds that a call goes on after the last cue
+_WITHOUT_CUES: Final = 10.0
 
 
 def call(
@@ -23,13 +32,13 @@ def call(
     dtmf: DtmfWay = "rfc4733",
     record: Path | None = None,
     seconds: float | None = None,
-    transport: Literal["udp", "tcp"] = "udp",
-    host: str = "127.0.0.1",
+    transport: Literal["udp", "tcp"] | None = None,
+    host: str | None = None,
     json: bool = False,
 ) -> int:
     """Call a SIP address, do as told, and say how it went.
 
-    Exits with 0 when the call was answered, 1 when it was refused or lost.
+    Exits with 0 when the call was answered, 1 when it was refused or lost.  Ctrl-C hangs up.
 
     Args:
         uri: Whom to call: sip:USER@HOST:PORT.
@@ -37,41 +46,118 @@ def call(
         digits: Keys to press and when, such as "1@2.0 2#@4.5".
         dtmf: How keys are sent: telephone events, SIP INFO, or tones in the sound.
         record: Where to write a stereo WAV file: left what is heard, right what is said.
-        seconds: Hang up after so long; without it, three seconds after the last cue.
-        transport: udp or tcp.
-        host: Our own address.
+        seconds: Hang up after so long; without it, three seconds after the last cue is done.
+        transport: udp or tcp; without it, what the address says, else udp.
+        host: Our own address; without it, the one that leads to theirs.
         json: Print the result as one JSON object.
 
     """
     configure_logging("warning")
     cues: list[Cue] = [*parse_plays(play or []), *parse_digits(digits)]
-    if seconds is None:
-        seconds = max((cue.at for cue in cues), default=7.0) + 3.0
-    if seconds <= 0:
+    length = _length(cues) if seconds is None else seconds
+    if not (math.isfinite(length) and length > 0):
         raise ConfigError("--seconds: a call needs some time; give a number above 0")
-    if not uri.lower().startswith("sip:"):
-        raise ConfigError(f"URI: {uri!r} is no SIP address; write sip:USER@HOST:PORT")
+    target = _target(uri)
+    if record is not None:
+        _must_be_writable(record)
+    way = transport or _named_transport(target)
+    phone = _Job(target, cues, length, record)
+    return run_loop(lambda: phone.run(host or _own_address(target), way, dtmf, as_json=json))
 
-    async def main() -> int:
+
+class _Job:
+    """One call to make, from dialling to the result."""
+
+    def __init__(
+        self, target: Uri, cues: Sequence[Cue], seconds: float, record: Path | None
+    ) -> None:
+        self._target, self._cues = target, cues
+        self._seconds, self._record = seconds, record
+
+    async def run(self, host: str, transport: Transport, dtmf: DtmfWay, *, as_json: bool) -> int:
+        """Call, follow the cues until they end or somebody hangs up, and print the result."""
+        stopped = asyncio.create_task(stop_requested().get())
         async with Softphone(host, transport=transport, dtmf=dtmf) as phone:
-            progress(f"calling {uri}")
-            try:
-                await phone.dial(uri)
-            except SipError as error:
-                _tell(phone.result(), json)
-                if not json:
-                    complain(str(error))
-                return 1
-            progress("answered")
-            if record is not None:
-                phone.record(record)
-            await phone.follow(cues, seconds)
+            calling = asyncio.create_task(self._call(phone))
+            await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            error = await calling if calling.done() else None
+            calling.cancel()
             await phone.hang_up()
-            result = phone.result()
-        _tell(result, json)
-        return 0
+        result = phone.result()
+        if error is not None and not result.reason:
+            result = replace(result, status=error.status, reason=str(error))
+        _tell(result, as_json)
+        if error is not None and not as_json:
+            complain(str(error))
+        for problem in phone.problems:
+            complain(problem)
+        return 0 if result.setup_ms is not None and not phone.problems else 1
 
-    return run_loop(main)
+    async def _call(self, phone: Softphone) -> SipError | None:
+        progress(f"calling {self._target}")
+        try:
+            await phone.dial(self._target)
+        except SipError as error:
+            return error
+        progress("answered")
+        if self._record is not None:
+            phone.record(self._record)
+        await phone.follow(self._cues, self._seconds)
+        return None
+
+
+def _length(cues: Sequence[Cue]) -> float:
+    """Return the seconds that the cues need, and some to listen to what comes of them."""
+    ends = [
+        cue.at
+        + (
+            len(cue.digits) * KEY_SECONDS
+            if isinstance(cue, DigitsCue)
+            else Prompt.load(cue.path).seconds
+        )
+        for cue in cues
+    ]
+    return max(ends) + _LISTENING if ends else _WITHOUT_CUES
+
+
+def _target(uri: str) -> Uri:
+    try:
+        target = Uri.parse(uri)
+    except SipError as error:
+        raise ConfigError(f"URI: {uri!r}: {error}; write sip:USER@HOST:PORT") from None
+    if target.scheme != "sip" or not target.host:
+        raise ConfigError(f"URI: {uri!r} is no SIP address; write sip:USER@HOST:PORT")
+    return target
+
+
+def _named_transport(target: Uri) -> Transport:
+    named = (target.params.get("transport") or "udp").lower()
+    if named == "tcp":
+        return "tcp"
+    if named != "udp":
+        raise ConfigError(f"URI: transport={named} is not spoken here; use udp or tcp")
+    return "udp"
+
+
+def _own_address(target: Uri) -> str:
+    """Return the address of ours from which the target is reached; nothing is sent."""
+    try:
+        found = socket.getaddrinfo(target.address, target.port or 5060, type=socket.SOCK_DGRAM)
+        with socket.socket(found[0][0], socket.SOCK_DGRAM) as probe:
+            probe.connect(found[0][4])
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise ConfigError(f"URI: no way to {target.address}: {error.strerror or error}") from None
+
+
+def _must_be_writable(path: Path) -> None:
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise ConfigError(
+            f"--record: {path} cannot be written: {error.strerror or error}; name another file"
+        ) from None
 
 
 def _tell(result: PhoneResult, as_json: bool) -> None:

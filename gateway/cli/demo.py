@@ -7,7 +7,7 @@ from ..ops.logs import configure_logging
 from .line import open_line
 from .output import progress, say, say_json
 from .selftest import run_self_test
-from .serve import run_loop, stop_requested
+from .serve import LogLevel, Port, run_loop, stop_requested
 
 __all__ = ["demo"]
 
@@ -16,9 +16,9 @@ def demo(
     *,
     self_test: bool = False,
     json: bool = False,
-    port: int | None = None,
-    http_port: int | None = None,
-    log_level: str = "warning",
+    port: Port | None = None,
+    http_port: Port | None = None,
+    log_level: LogLevel = "warning",
 ) -> int:
     """Take calls on this machine with the embedded realtime service: no account, no network.
 
@@ -33,7 +33,7 @@ def demo(
     """
     configure_logging(log_level)
     if self_test:
-        return run_loop(lambda: run_self_test(as_json=json))
+        return run_loop(lambda: run_self_test(port or 0, http_port or 0, as_json=json))
     return run_loop(lambda: _serve(port, http_port, json))
 
 

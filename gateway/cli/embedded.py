@@ -1,17 +1,17 @@
 """`voice-gateway embedded`: the embedded realtime service, on its own."""
 
 import asyncio
-import signal
 from pathlib import Path
 
 from ..embedded.server import EmbeddedService
 from .output import say, say_json
+from .serve import Port, stop_requested
 
 __all__ = ["embedded"]
 
 
 def embedded(
-    *, host: str = "127.0.0.1", port: int = 8765, script: Path | None = None, json: bool = False
+    *, host: str = "127.0.0.1", port: Port = 8765, script: Path | None = None, json: bool = False
 ) -> int:
     """Run the embedded realtime service: the protocol of the real one, on this machine.
 
@@ -34,10 +34,6 @@ async def _serve(host: str, port: int, script: Path | None, as_json: bool) -> in
         say(f"The embedded realtime service listens at {service.url}")
         say('Point a gateway at it with realtime.provider = "custom" and that realtime.url.')
         say("Ctrl-C stops it.")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    await stop_requested().get()
     await service.close()
     return 0

@@ -5,23 +5,26 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ..app import Gateway
 from ..config import load
 from ..ops.logs import configure_logging
 from .output import progress, say, say_json
 
-__all__ = ["ConfigFile", "run_loop", "serve", "stop_requested"]
+__all__ = ["ConfigFile", "LogLevel", "Port", "run_loop", "serve", "stop_requested"]
 
 _DRAIN_SECONDS: Final = 30.0
 
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-def serve(*, config: ConfigFile = None, log_level: str = "info", json: bool = False) -> int:
+def serve(*, config: ConfigFile = None, log_level: LogLevel = "info", json: bool = False) -> int:
     """Run the gateway.
 
     On SIGTERM it refuses new calls (503) and waits up to 30 s for those in progress;

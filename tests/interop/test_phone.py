@@ -1,8 +1,10 @@
 """The gateway's own softphone calls a gateway in another process, as a user's shell would."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,35 @@ def test_a_key_is_obeyed_and_the_recording_is_intelligible(
 def test_a_refusal_is_told_with_its_status(demo: Gateway) -> None:
     code, told = run("call", f"sip:nobody@127.0.0.1:{demo.sip_port}", "--json")
     assert (code, told["status"]) == (1, 404)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_hangs_up_and_keeps_what_there_is(
+    demo: Gateway, tmp_path: Path, number: signal.Signals
+) -> None:
+    out = tmp_path / "out.wav"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "call", f"sip:demo@127.0.0.1:{demo.sip_port}",
+         "--record", str(out), "--seconds", "30", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    demo.wait_for_calls(1)
+    time.sleep(2.0)
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert json.loads(told)["ended_by"] == "caller"
+    with wave.open(str(out)) as file:
+        assert file.getnframes() / file.getframerate() > 1.0
+    (record,) = demo.new_calls()
+    assert record["ended_by"] == "caller"
+
+
+def test_many_keys_are_all_pressed_before_the_call_ends(demo: Gateway) -> None:
+    digits = "*" * 20
+    code, told = run("call", f"sip:demo@127.0.0.1:{demo.sip_port}", "--digits", digits, "--json")
+    assert code == 0
+    assert told["seconds"] > 4.0
+    (record,) = demo.new_calls()
+    pressed = [e for e in record["timeline"] if e["name"] == "key.pressed"]
+    assert len(pressed) == 20
