@@ -285,6 +285,9 @@ class Call:
             self.post(control.LinkLost(waited))
         except GatewayError as error:
             self.post(control.LinkLost(str(error), getattr(error, "retryable", False)))
+        except Exception as error:  # a task's fault would be told to nobody
+            self._log.exception("fault while reaching the service")
+            self.post(control.LinkLost(f"{type(error).__name__}: {error}", is_retryable=False))
         else:
             self._link = link
             self.post(control.LinkReady(self._parts.audio_format))

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import DATA_OPCODES, Close, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -115,7 +115,7 @@ async def open_socket(endpoint: Endpoint) -> Socket:
     except ssl.SSLCertVerificationError as error:
         told = f"{endpoint.where} shows a certificate we do not trust: {error.verify_message}"
         raise LinkError(told, retryable=False) from error
-    except (OSError, InvalidHandshake) as error:
+    except (OSError, WebSocketException, ValueError) as error:
         told = str(error) or type(error).__name__
         raise LinkError(f"{endpoint.where} cannot be reached: {told}") from error
     assert isinstance(connection, DirectConnection)

@@ -169,3 +169,25 @@ async def test_the_key_does_not_follow_a_redirect() -> None:
         with pytest.raises(LinkError, match="302"):
             await open_socket(endpoint)
     assert asked == ["/v1/realtime"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 302 Found\r\nLocation: ftp://elsewhere/\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"",
+    ],
+    ids=["odd redirect", "half an upgrade", "another protocol", "nothing"],
+)
+async def test_whatever_answers_instead_of_the_service_is_a_link_error(reply: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(reply)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(LinkError, match=rf"{port}|302"):
+            await open_socket(Endpoint(f"ws://127.0.0.1:{port}/v1/realtime"))
