@@ -1,0 +1,42 @@
+"""Calls to begin a test from, and what to ask of them."""
+
+from gateway.config import Settings
+from gateway.control import CallState
+from gateway.control.turns import SAY_EXACTLY
+from gateway.realtime.commands import ResponseCreate
+from gateway.testing.flow import Flow
+from gateway.testing.scripted_service import FunctionCall, Reply
+
+TARGETS = {"operator": "sip:operator@pbx.example"}
+DTMF = "input_audio_buffer.dtmf_event_received"
+TIMEOUT = "input_audio_buffer.timeout_triggered"
+
+
+def settings(**tables: object) -> Settings:
+    return Settings(**{"targets": TARGETS, **tables})  # type: ignore[arg-type]
+
+
+def talking(plan: Settings | None = None, *replies: Reply, settle: float = 2.0) -> Flow:
+    """Return a call whose greeting (one second of speech) was heard."""
+    flow = Flow(plan or settings())
+    flow.service.replies.extend([Reply(), *replies])
+    flow.start()
+    flow.run(settle)
+    return flow
+
+
+def state(flow: Flow) -> CallState:
+    return flow.controller.state
+
+
+def said(flow: Flow) -> list[str]:
+    """Return the texts the service was asked to say word for word."""
+    before, after = SAY_EXACTLY.split("{}")
+    asked = [
+        (command.response or {}).get("instructions", "") for command in flow.sent(ResponseCreate)
+    ]
+    return [text[len(before) : -len(after)] for text in asked if text.startswith(before)]
+
+
+def call_of(name: str, arguments: str = "{}", call_id: str = "call-1") -> FunctionCall:
+    return FunctionCall(name, arguments, call_id)

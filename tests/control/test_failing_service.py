@@ -1,0 +1,111 @@
+"""A service that fails or is lost, played through the controller in virtual time."""
+
+import pytest
+from call_scenes import DTMF, said, settings, state, talking
+
+from gateway.control import CallState, HangUp, Log, Play, SendCommand, Stop, Transfer
+from gateway.control.events import TransferEnded
+from gateway.realtime.events import ErrorDetail, ErrorEvent, Unknown
+from gateway.testing.flow import Flow
+from gateway.testing.scripted_service import Reply
+
+
+def test_a_service_lost_in_mid_sentence_is_explained_and_the_call_ends() -> None:
+    plan = settings(prompts={"sorry": "sorry.wav"}, call={"unavailable_prompt": "sorry"})
+    flow = talking(plan, settle=0.6)
+    flow.lose_service()
+    flow.run(5)
+    kinds = [type(a) for _, a in flow.actions if not isinstance(a, Log)]
+    assert kinds[-3:] == [Stop, Play, HangUp]
+    assert flow.when(HangUp) == pytest.approx(flow.when(Play) + flow.prompt_seconds)
+
+
+def test_a_service_lost_without_a_prompt_ends_the_call_at_once() -> None:
+    flow = talking(settle=0.6)
+    flow.lose_service()
+    assert flow.did(HangUp) == [HangUp("service lost")]
+
+
+def test_a_service_lost_may_lead_to_a_person() -> None:
+    plan = settings(call={"unavailable_transfer": "operator"})
+    flow = talking(plan)
+    flow.lose_service()
+    assert len(flow.did(Transfer)) == 1
+    flow.post(TransferEnded(is_accepted=False, status=480))
+    assert flow.did(HangUp) == [HangUp("transfer failed")]
+
+
+def test_a_service_lost_during_its_whole_goodbye_lets_it_be_heard() -> None:
+    rules = [{"on": DTMF, "do": [{"say": "Goodbye."}, "hangup"]}]
+    flow = talking(settings(rules=rules), Reply(3000))
+    flow.press("#")
+    flow.run(1.5)  # all of it came, half of it was heard
+    flow.lose_service()
+    assert not flow.did(HangUp)
+    flow.run(5)
+    assert not flow.did(Stop)
+    assert flow.when(HangUp) == pytest.approx(flow.heard_until("response-2"))
+
+
+@pytest.mark.parametrize("code", ["session_expired", "insufficient_quota", "invalid_api_key"])
+def test_a_terminal_error_is_a_lost_service(code: str) -> None:
+    flow = talking()
+    flow.emit(ErrorEvent(error=ErrorDetail(type="x", code=code, message="over")))
+    assert flow.did(HangUp) == [HangUp("service lost")]
+
+
+@pytest.mark.parametrize("code", ["response_cancel_not_active", "item_not_found", "brand_new"])
+def test_a_benign_or_unknown_error_changes_nothing(code: str) -> None:
+    flow = talking()
+    flow.emit(ErrorEvent(error=ErrorDetail(type="invalid_request_error", code=code)))
+    flow.run(5)
+    assert not flow.did(HangUp)
+    assert state(flow) is CallState.TALKING
+
+
+def test_a_failed_response_is_asked_for_again_with_growing_pauses() -> None:
+    busy = ErrorDetail(type="server_error", code="rate_limit_exceeded", message="busy")
+    failed = Reply(0, status="failed", error=busy)
+    flow = Flow()
+    flow.service.replies.extend([failed, failed, Reply()])
+    flow.start()
+    flow.run(10)
+    asked = [at for at, a in flow.actions if isinstance(a, SendCommand)][1:]
+    assert len(asked) == 3
+    assert asked[1] - asked[0] == pytest.approx(1.05)
+    assert asked[2] - asked[1] == pytest.approx(2.05)
+    assert not flow.did(HangUp)
+
+
+def test_a_service_that_only_fails_is_given_up() -> None:
+    failed = Reply(0, status="failed", error=ErrorDetail(type="server_error", message="down"))
+    flow = Flow()
+    flow.service.replies.extend([failed] * 9)
+    flow.start()
+    flow.run(30)
+    assert flow.did(HangUp) == [HangUp("service lost")]
+
+
+@pytest.mark.parametrize("is_echoing", [True, False])
+def test_a_goodbye_that_meets_the_services_own_answer_is_still_said_once(is_echoing: bool) -> None:
+    rules = [{"on": DTMF, "do": [{"say": "Goodbye."}, "hangup"]}]
+    flow = Flow(settings(rules=rules))
+    flow.service.is_echoing = is_echoing
+    flow.start()
+    flow.run(2)
+    flow.service.begin(None)  # under way, but not yet told
+    flow.press("1")
+    flow.run(10)
+    assert set(said(flow)) == {"Goodbye."}
+    assert len(flow.did(HangUp)) == 1
+    played = [e for e in flow.controller.timeline.entries if e.name == "playout.stopped"]
+    assert len(played) == 2  # the greeting and one goodbye
+
+
+def test_an_unknown_event_is_noted_and_harms_nothing() -> None:
+    flow = talking()
+    flow.post(Unknown(type="response.hologram.delta", raw=b"{}"))
+    flow.post(Unknown(type="", raw=b"\xff", problem="not JSON"))
+    flow.run(1)
+    assert [e.name for e in flow.controller.timeline.entries if "hologram" in e.name]
+    assert state(flow) is CallState.TALKING
