@@ -3,13 +3,7 @@
 import pytest
 from rote_agent import RESPONSE, SECOND, Fake, once, turns, update
 
-from gateway.embedded.agent import (
-    CallTool,
-    Interrupted,
-    PlayTurn,
-    Say,
-    ToolReturned,
-)
+from gateway.embedded.agent import CallTool, Interrupted, PlayTurn, Say, ToolReturned
 from gateway.embedded.session import Limits
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
