@@ -57,9 +57,7 @@ class Session:
         self._courier = courier
         self._touch = touch
         is_ours = first_state is SessionState.CALLING
-        self._local, self._remote = request.to.uri, request.from_.uri
-        if is_ours:
-            self._local, self._remote = self._remote, self._local
+        self.local_uri = (request.from_ if is_ours else request.to).uri
         self._offers = Offers(
             self._line,
             self._tell,
@@ -91,16 +89,6 @@ class Session:
     def flow(self) -> Flow:
         """The way the peer last spoke to us."""
         return self._line.flow
-
-    @property
-    def local_uri(self) -> Uri:
-        """Our address: who was called, or who calls."""
-        return self._local
-
-    @property
-    def remote_uri(self) -> Uri:
-        """The peer's address: who calls, or who was called."""
-        return self._remote
 
     @property
     def local_host(self) -> str:
