@@ -151,10 +151,6 @@ class Resampler:
         """
         return self._process(slice(None), x, np.float32)
 
-    def process_rows(self, rows: Rows, x: NDArray[Any]) -> Float:
-        """Convert the next frame of some rows: ``x[i]`` belongs to row ``rows[i]``."""
-        return self._process(rows, x, np.float32)
-
     def process_pcm(self, x: Pcm, rows: Rows | None = None) -> Pcm:
         """Convert the next frame of every row, or of ``rows``, to rounded and clipped int16."""
         pcm: Pcm = self._process(slice(None) if rows is None else rows, x, np.int16)

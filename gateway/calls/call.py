@@ -30,7 +30,7 @@ from ..realtime.events import (
     ServerEvent,
     Unknown,
 )
-from ..realtime.link import Link, OnClosed, OnEvent
+from ..realtime.link import Link, LinkStats, OnClosed, OnEvent
 from .registry import CallRecord
 from .translate import from_lane, from_leg
 
@@ -70,6 +70,7 @@ class Call:
         self._leg: Leg | None = None
         self._lane: Lane | None = None
         self._link: Link | None = None
+        self._link_stats = LinkStats()
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
@@ -132,6 +133,7 @@ class Call:
             reason=ended.reason if ended else None,
             codec=self._codec,
             media=_figures(stats) if stats else {},
+            link=asdict(self._link_stats),
             timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
         )
 
@@ -289,7 +291,7 @@ class Call:
             self._log.exception("fault while reaching the service")
             self.post(control.LinkLost(f"{type(error).__name__}: {error}", is_retryable=False))
         else:
-            self._link = link
+            self._link, self._link_stats = link, link.stats
             self.post(control.LinkReady(self._parts.audio_format))
 
     async def _close(self) -> None:

@@ -27,6 +27,7 @@ class CallRecord:
     reason: str | None = None
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
+    link: dict[str, int] = field(default_factory=dict)  # what went to and from the service
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self, *, with_timeline: bool = True) -> dict[str, Any]:

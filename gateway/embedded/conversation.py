@@ -109,11 +109,6 @@ class Conversation:
     def __len__(self) -> int:
         return len(self._order)
 
-    @property
-    def last_id(self) -> str | None:
-        """The item at the end."""
-        return self._order[-1] if self._order else None
-
     def add(self, entry: Entry, after: str | None = None) -> str | None:
         """Put an item after another (``None``: at the end, ``root``: at the front).
 

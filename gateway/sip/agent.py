@@ -5,7 +5,7 @@ to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 from ..clock import Ids
@@ -126,6 +126,11 @@ class UserAgent:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         self._settle()
         return earliest(self._layer.deadline, self._courier.deadline, self._alarms.deadline)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How often something was turned away or dropped, by reason."""
+        return asdict(self.stats) | asdict(self._layer.stats)
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take in one message off the wire."""

@@ -18,11 +18,10 @@ class StreamFramer:
     """One connection's incoming bytes, handed on message by message.
 
     A double line end between messages is a keep-alive and is answered by a
-    single one; single ones are counted in ``pongs``.
+    single one; single ones mean nothing.
     """
 
     def __init__(self) -> None:
-        self.pongs = 0
         self._buffer = bytearray()
         self._searched = 0  # how much of the buffer is known to hold no blank line
         self._needed = 0  # length of the message being read, once its headers are in
@@ -75,7 +74,6 @@ class StreamFramer:
             elif buffer[2:3] == b"\r" or len(buffer) == 2:
                 return
             else:
-                self.pongs += 1
                 del buffer[:2]
 
 

@@ -74,11 +74,6 @@ class Reason:
         reasons = [cls.parse(value) for value in message.headers.values("Reason")]
         return min(reasons, key=lambda r: r.protocol.upper() != "Q.850", default=None)
 
-    @property
-    def is_answered_elsewhere(self) -> bool:
-        """Whether a CANCEL only says that another phone took the call (no missed call)."""
-        return self.protocol.upper() == "SIP" and self.cause == 200
-
     def __str__(self) -> str:
         cause = "" if self.cause is None else f";cause={self.cause}"
         quoted = self.text.replace("\\", "\\\\").replace('"', '\\"')

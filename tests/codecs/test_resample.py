@@ -140,13 +140,13 @@ def test_float_frames_may_follow_sixteen_bit_ones() -> None:
 def test_some_rows_can_go_ahead_of_the_others() -> None:
     rng = np.random.default_rng(9)
     x = rng.integers(-20000, 20000, (4, 320)).astype(np.int16)
-    whole = Resampler(8000, 24000, 4).process(x)
+    whole = Resampler(8000, 24000, 4).process_pcm(x)
     resampler = Resampler(8000, 24000, 4)
     rows = np.array([3, 1])
-    first = resampler.process_rows(rows, x[rows, :160])
-    second = resampler.process_rows(rows, x[rows, 160:])
+    first = resampler.process_pcm(x[rows, :160], rows)
+    second = resampler.process_pcm(x[rows, 160:], rows)
     assert np.array_equal(np.concatenate([first, second], 1), whole[rows])
-    assert np.array_equal(resampler.process_rows(np.array([0]), x[:1]), whole[:1])
+    assert np.array_equal(resampler.process_pcm(x[:1], np.array([0])), whole[:1])
 
 
 def test_a_row_that_is_reset_has_forgotten_its_call() -> None:

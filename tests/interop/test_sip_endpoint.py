@@ -167,7 +167,7 @@ async def test_garbage_datagrams_are_survived() -> None:
         await ann.call(bob)
         await ann.wait_for(Answered)
         transport.close()
-        assert bob.endpoint.agent.stats.malformed >= 2
+        assert bob.endpoint.counters["malformed"] >= 2
 
 
 async def test_there_is_no_way_to_a_host_that_does_not_exist() -> None:

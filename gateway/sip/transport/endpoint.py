@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -52,6 +52,14 @@ class SipEndpoint:
     def addresses(self) -> list[str]:
         """Where we listen, as given to the constructor but with the ports in use."""
         return [f"{s.transport}:{_in_uri(s.local[0])}:{s.local[1]}" for s in self._sockets]
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How often something was turned away, dropped or broken, by reason, over all sockets."""
+        total = Counter(self.agent.counters)
+        for kind in self._sockets:
+            total.update(kind.counters)
+        return dict(total)
 
     async def start(self) -> None:
         """Open the sockets."""

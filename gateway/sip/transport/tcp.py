@@ -46,7 +46,7 @@ class _Connection(asyncio.Protocol):
         try:
             messages = self._framer.receive_data(data)
         except SipError:
-            self._owner.broken += 1
+            self._owner.counters["tcp_broken"] += 1
             self._transport.abort()
             return
         for pong in self._framer.data_to_send():
@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > _MOST_UNSENT:
-            self._owner.broken += 1
+            self._owner.counters["tcp_broken"] += 1
             self._transport.abort()
         else:
             self._transport.write(data)
@@ -91,8 +91,7 @@ class TcpSocket:
     ) -> None:
         self.local: Address = ("", 0)
         self.on_message = on_message
-        self.broken = 0
-        self.turned_away = 0
+        self.counters = {"tcp_broken": 0, "tcp_turned_away": 0}
         self._on_lost = on_lost
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
@@ -137,7 +136,7 @@ class TcpSocket:
         """Take in a new connection, unless there are too many."""
         assert connection.flow is not None
         if len(self._by_number) >= _MOST_CONNECTIONS:
-            self.turned_away += 1
+            self.counters["tcp_turned_away"] += 1
             return False
         self._by_number[connection.flow.id] = connection
         self._by_remote[connection.flow.remote] = connection

@@ -20,8 +20,7 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     def __init__(self, on_message: Callable[[bytes, Flow], None]) -> None:
         self.local: Address = ("", 0)
-        self.too_large = 0
-        self.errors = 0
+        self.counters = {"udp_too_large": 0, "udp_errors": 0}
         self._on_message = on_message
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -34,7 +33,7 @@ class UdpSocket(asyncio.DatagramProtocol):
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message; one that no datagram can hold is counted and dropped."""
         if len(data) > _LARGEST:
-            self.too_large += 1
+            self.counters["udp_too_large"] += 1
         elif self._transport is not None:
             self._transport.sendto(data, flow.remote)
 
@@ -55,4 +54,4 @@ class UdpSocket(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """Count what the system says of a datagram sent earlier; transactions find out in time."""
         del exc
-        self.errors += 1
+        self.counters["udp_errors"] += 1
