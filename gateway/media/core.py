@@ -120,6 +120,16 @@ class MediaCore:
                     seat.keep_up(now, self._media_timeout)
         return self.outbox.take(now)
 
+    def skip(self, rounds: int) -> None:
+        """Let the senders' clocks pass over so many ticks of each group that never happened.
+
+        The listener then sees a gap in time, and not a delay that lasts for the rest of the call.
+        """
+        for group in self.groups:
+            for seat in group.seats:
+                seat.outlet.skip(rounds)
+            group.is_stale = True
+
     def _plan_passes(self) -> None:
         """Say after which groups' ticks a pass is made, and over which lanes."""
         lanes = sum(len(group.rows) for group in self.groups)

@@ -133,6 +133,13 @@ class Outlet:
         self._needs_marker = True
         self.is_plain = False
 
+    def skip(self, ticks: int) -> None:
+        """Pass over the time of so many ticks; the next packet is the first of a spurt."""
+        arrays, row = self._arrays, self._row
+        passed = ticks * int(arrays.step[row])
+        arrays.timestamp[row] = (int(arrays.timestamp[row]) + passed) & 0xFFFFFFFF
+        self.resume()
+
     def press(self, digits: str, duration_ms: int, gap_ms: int) -> None:
         """Send keys, as events if the peer takes them, else as tones."""
         if self._keys is not None:

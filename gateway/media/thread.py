@@ -83,6 +83,7 @@ class MediaThread:
                 rounds = int(late / _BEAT) // GROUPS
                 beat += rounds * GROUPS
                 stats.skipped += rounds * GROUPS
+                core.skip(rounds)
 
     def _post(self, parcel: Parcel) -> None:
         if self._posted - self._delivered > _MOST_PARCELS:
