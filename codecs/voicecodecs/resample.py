@@ -49,7 +49,7 @@ _BLOCK_S: Final = 0.002
 
 # Numbers in the left side of one product.  So many stay in the cache, and so small
 # an array is memory that the allocator keeps from one frame to the next.
-_PIECE: Final = 52_000
+_PIECE: Final = 26_000
 
 _NOTHING: Final[NDArray[np.int16]] = np.zeros(0, np.int16)
 

@@ -23,7 +23,7 @@ from .uplink import Source, Uplink
 __all__ = ["GROUPS", "MediaCore"]
 
 GROUPS: Final = 4
-_BATCH: Final = 100
+_BATCH: Final = 200
 """Lanes of a pass; up to so many, fewer passes over more groups are made."""
 _MOST_ORDERS: Final = 4096
 """Orders that may wait before sound is refused: seconds of it, so the ticks have stopped."""
