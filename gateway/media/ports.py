@@ -166,7 +166,7 @@ class PortPool:
         else:
             pair = self._bind_next()
         if pair is None:
-            raise CapacityError(f"no free RTP port pair on {self.host}: {self.taken} in use")
+            raise CapacityError(self._shortage(now))
         self.taken += 1
         return pair
 
@@ -180,6 +180,13 @@ class PortPool:
         """Unbind every pair that is not in use."""
         while self._draining:
             self._draining.popleft().close()
+
+    def _shortage(self, now: float) -> str:
+        told = f"no free RTP port pair on {self.host}: {self.taken} in use"
+        if self._draining:
+            left = self._draining[0].released_at + self._linger - now
+            told += f", {len(self._draining)} resting (the first for {left:.1f} s more)"
+        return f"{told}; widen media.ports"
 
     def _bind_next(self) -> PortPair | None:
         unbound = self._unbound

@@ -78,6 +78,15 @@ def test_a_released_pair_stays_bound_and_rests_before_it_serves_again() -> None:
     assert not host.ports[10000].is_closed
 
 
+def test_pairs_that_rest_are_told_with_the_time_they_still_need() -> None:
+    ports = pool(Host(), "10000-10003")
+    for pair in [ports.take(0.0), ports.take(0.0)]:
+        ports.release(pair, 5.0)
+    told = r"0 in use, 2 resting \(the first for 7.5 s more\); widen media.ports"
+    with pytest.raises(CapacityError, match=told):
+        ports.take(7.5)
+
+
 def test_closing_the_pool_unbinds_what_drains() -> None:
     host = Host()
     ports = pool(host)
