@@ -12,12 +12,15 @@ from voicecodecs.resample import StreamResampler
 from ..errors import ConfigError
 from .formats import Format, split
 
-__all__ = ["MAX_SECONDS", "Prompt"]
+__all__ = ["MAX_SECONDS", "SHIPPED", "Prompt"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
 MAX_SECONDS: Final = 600
 """The longest prompt: what a file holds beyond is left out."""
+
+SHIPPED: Final = Path(__file__).with_name("sounds")
+"""Where the prompts are that come with this package."""
 
 
 class Prompt:
@@ -41,7 +44,8 @@ class Prompt:
             changed = path.stat().st_mtime_ns
             samples, rate = _read(path, changed)
         except (OSError, av.error.FFmpegError, IndexError, ValueError) as error:
-            raise ConfigError(f"{path}: not a readable sound file ({error})") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"{path}: not a readable sound file ({reason})") from error
         return cls(samples, rate)
 
     @property

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.media.prompts import Prompt
+from gateway.media.prompts import SHIPPED, Prompt
+from gateway.testing.hearing import active
 
 
 def tone_file(path: Path, rate: int, channels: int, seconds: float = 0.5) -> Path:
@@ -49,3 +50,13 @@ def test_a_file_that_is_no_sound_is_named(tmp_path: Path, content: bytes | None)
         path.write_bytes(content)
     with pytest.raises(ConfigError, match="broken"):
         Prompt.load(path)
+
+
+def test_every_prompt_that_is_shipped_is_speech_of_telephone_length_and_level() -> None:
+    paths = list(SHIPPED.glob("*.wav"))
+    assert paths
+    for path in paths:
+        prompt = Prompt.load(path)
+        assert 1 < prompt.seconds < 10
+        assert 0.1 < np.abs(prompt.at(8000)).max() / 32768 < 0.9
+        assert active(prompt.at(8000), 8000).mean() > 0.5
