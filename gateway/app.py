@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import math
+from pathlib import Path
 
 import structlog
 
@@ -10,11 +11,12 @@ from .calls.reception import Reception
 from .calls.registry import Health, Registry
 from .clock import RandomIds
 from .config import Settings
+from .control.settings import APOLOGY
 from .errors import ConfigError
 from .http import HttpServer
 from .media.engine import MediaEngine
 from .media.ports import PortPool
-from .media.prompts import Prompt
+from .media.prompts import SHIPPED, Prompt
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
 from .sip.incoming import IncomingSession
@@ -32,7 +34,6 @@ class Gateway:
         self.registry = Registry(settings.limits.max_calls)
         self._log = structlog.get_logger()
         ids = RandomIds()
-        prompts = {name: Prompt.load(path) for name, path in settings.prompts.items()}
         self._engine = MediaEngine(
             PortPool(settings.media.ports, settings.media_host),
             media_timeout=settings.media.timeout_seconds or math.inf,
@@ -40,10 +41,10 @@ class Gateway:
         advertise = Advertiser(settings.sip.external_ip or None)
         self.reception = Reception(
             settings,
-            service=service_of(settings),
+            service=Endpoint.of(settings.realtime),
             engine=self._engine,
             registry=self.registry,
-            prompts=prompts,
+            prompts=_prompts(settings),
             advertise=advertise,
             ids=ids,
         )
@@ -85,10 +86,11 @@ class Gateway:
         try:
             await self._sip.start()
         except OSError as error:
+            cause = _cause(error)
             raise ConfigError(
-                f"sip.bind: {', '.join(self.settings.sip.bind)}: {error.strerror or error};"
+                f"sip.bind: {', '.join(self.settings.sip.bind)}: {cause.strerror or cause};"
                 " free the port or choose another"
-            ) from error
+            ) from cause
         self._engine.start()
         if self.settings.http.bind:
             await self._start_http()
@@ -145,18 +147,24 @@ class Gateway:
         self.reception.take(session, self._sip)
 
 
-def service_of(settings: Settings) -> Endpoint:
-    """Return where the realtime service is.
+def _cause(error: OSError) -> OSError:
+    """Return the error of the system itself, which some event loops wrap in one of their own."""
+    cause = error.__cause__
+    return cause if error.errno is None and isinstance(cause, OSError) else error
+
+
+def _prompts(settings: Settings) -> dict[str, Prompt]:
+    """Read the configured sounds, and the one that is there without.
 
     Raises:
-        ConfigError: Its address, deployment or key is missing.
+        ConfigError: A file is missing, or no sound; says which, and where it was named.
 
     """
-    realtime = settings.realtime
-    return Endpoint.from_settings(
-        realtime.provider,
-        url=realtime.url,
-        model=realtime.model,
-        api_key=realtime.api_key.get_secret_value() if realtime.api_key else "",
-        api_key_env=realtime.api_key_env,
-    )
+    prompts = {APOLOGY: Prompt.load(SHIPPED / f"{APOLOGY}.wav")}
+    for name, path in settings.prompts.items():
+        try:
+            prompts[name] = Prompt.load(path)
+        except ConfigError as error:
+            remedy = f"name a sound file by its whole path, or from {Path.cwd()}"
+            raise settings.problem(("prompts", name), f"{error}; {remedy}") from error
+    return prompts

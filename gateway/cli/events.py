@@ -1,8 +1,10 @@
 """`voice-gateway events`: what the service can say, and what the gateway does about it."""
 
+from collections.abc import Iterable
+
 from rich.table import Table
 
-from ..control.event_table import EVENT_TABLE
+from ..control.event_table import EVENT_TABLE, OWN_TABLE
 from ..realtime.events import TRANSPORTS
 from .output import say_json, show
 
@@ -12,8 +14,10 @@ __all__ = ["events"]
 def events(*, json: bool = False) -> int:
     """List the service's 47 events: the transports that carry each, who handles it, and how.
 
+    The gateway's own events, which rules may name as well, follow them in the table.
+
     Args:
-        json: Print one JSON array instead of a table.
+        json: Print one JSON array instead, of the service's events alone.
 
     """
     rows = [
@@ -28,15 +32,20 @@ def events(*, json: bool = False) -> int:
     if json:
         say_json(rows)
         return 0
-    table = Table(title=f"The {len(rows)} server events", title_justify="left", pad_edge=False)
-    for heading in ("event", "transports", "handler", "default action"):
+    theirs = (
+        (name, ", ".join(sorted(TRANSPORTS[name])), handling.handler, handling.default)
+        for name, handling in EVENT_TABLE.items()
+    )
+    _show(f"The {len(rows)} server events", ("event", "transports"), theirs)
+    ours = ((name, handling.handler, handling.default) for name, handling in OWN_TABLE.items())
+    _show(f"The gateway's own {len(OWN_TABLE)} events", ("event",), ours)
+    return 0
+
+
+def _show(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    for heading in (*columns, "handler", "default action"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(
-            str(row["event"]),
-            ", ".join(row["transports"]),
-            str(row["handler"]),
-            str(row["default"]),
-        )
+        table.add_row(*row)
     show(table)
-    return 0

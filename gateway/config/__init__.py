@@ -9,6 +9,7 @@ from .sections import (
     RealtimeSettings,
     SipSettings,
     TrunkSettings,
+    is_loopback,
     table_at,
 )
 from .settings import Settings, load
@@ -25,6 +26,7 @@ __all__ = [
     "SipSettings",
     "Step",
     "TrunkSettings",
+    "is_loopback",
     "load",
     "table_at",
 ]

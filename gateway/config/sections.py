@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "SipSettings",
     "TrunkSettings",
     "check_session",
+    "is_loopback",
     "table_at",
 ]
 
@@ -53,9 +55,10 @@ def _listed(value: object) -> object:
 Words: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` can only be this machine."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -174,19 +177,39 @@ class RealtimeSettings(Table):
 
     @field_validator("url")
     @classmethod
-    def _socket(cls, url: str) -> str:
-        if url and not re.match(r"(wss?|https?)://[^/]", url):
+    def _reachable(cls, url: str, info: ValidationInfo) -> str:
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or not re.match(r"(wss?|https?)://", url):
             raise ValueError(f"{url!r} is not a service address; write wss://HOST/PATH")
+        if parts.scheme in ("ws", "http") and not is_loopback(host):
+            raise ValueError(f"{url!r} would send the key and the call in clear; write wss://")
+        if info.data.get("provider") == "azure" and "api-version" in parse_qs(parts.query):
+            raise ValueError(
+                "?api-version= is the preview protocol's address; "
+                "write https://RESOURCE.openai.azure.com alone"
+            )
         return url
 
     @model_validator(mode="after")
     def _complete(self) -> "RealtimeSettings":
-        if self.provider in ("azure", "custom") and not self.url:
-            raise ValueError(f"provider = {self.provider!r} needs a url; write wss://HOST/PATH")
+        if self.provider == "custom" and not self.url:
+            raise ValueError('provider = "custom" needs a url; write wss://HOST/PATH')
+        if self.provider == "azure" and not self.url:
+            raise ValueError(
+                'provider = "azure" needs a url; write https://RESOURCE.openai.azure.com, '
+                "or set AZURE_OPENAI_ENDPOINT"
+            )
         if self.provider == "azure" and not self.model:
-            raise ValueError('provider = "azure" needs a model: the name of the deployment')
-        if self.url.startswith(("ws:", "http:")) and not _is_loopback(urlsplit(self.url).hostname):
-            raise ValueError(f"{self.url!r} would send the key and the call in clear; write wss://")
+            raise ValueError(
+                'provider = "azure" needs a model: the name of the deployment, '
+                "here or in AZURE_OPENAI_DEPLOYMENT"
+            )
         return self
 
 
@@ -205,7 +228,9 @@ class CallSettings(Table):
     tools: list[Literal["transfer_call", "hang_up"]] = ["transfer_call", "hang_up"]
     transfer_seconds: float = Field(default=40.0, gt=0, le=300)
     max_seconds: float = Field(default=7200.0, gt=0)
-    unavailable_prompt: str = ""  # played when the service cannot be reached or is lost
+    # Played when the service cannot be reached or is lost.  None: an apology that is shipped, to
+    # those already answered, others get 503; empty: nothing.
+    unavailable_prompt: str | None = None
     unavailable_transfer: str = ""  # then a target to transfer to, else hang up
 
 

@@ -125,7 +125,7 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
             "export it and name the variable in realtime.api_key_env"
         )
     asked = _merge(written, overrides)
-    merged = _merge(_service(_known_names(env), asked), asked)
+    merged = _merge(_known_names(env, asked), asked)
     try:
         settings = Settings(**_with_key(merged, env))
     except ValidationError as error:
@@ -169,21 +169,24 @@ def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
         raise ConfigError(f"the environment: {error}; write lists and tables as JSON") from error
 
 
-def _known_names(env: Mapping[str, str]) -> dict[str, Any]:
-    """Read the service from the variables that the services' own tools use."""
-    if url := env.get("AZURE_OPENAI_ENDPOINT"):
-        model = env.get("AZURE_OPENAI_DEPLOYMENT", "")
-        return {"realtime": {"provider": "azure", "url": url, "model": model}}
-    if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
-        return {"realtime": {"provider": "openai", "url": env.get("OPENAI_BASE_URL", "")}}
-    return {}
-
-
-def _service(known: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the well-known variables say where another provider is asked for."""
-    ours, theirs = known.get("realtime", {}), asked.get("realtime", {})
-    is_other = isinstance(theirs, dict) and theirs.get("provider", ours.get("provider"))
-    return known if is_other == ours.get("provider") else {}
+def _known_names(env: Mapping[str, str], asked: dict[str, Any]) -> dict[str, Any]:
+    """Read the service asked for, or else chosen, from the variables that its own tools use."""
+    known = {
+        "azure": {
+            "url": env.get("AZURE_OPENAI_ENDPOINT"),
+            "model": env.get("AZURE_OPENAI_DEPLOYMENT"),
+        },
+        "openai": {"url": env.get("OPENAI_BASE_URL")},
+    }
+    provider = table_at(asked, "realtime").get("provider")
+    if provider is None and known["azure"]["url"]:
+        provider = "azure"
+    elif provider is None and (env.get("OPENAI_API_KEY") or known["openai"]["url"]):
+        provider = "openai"
+    if not isinstance(provider, str) or provider not in known:
+        return {}
+    told = {key: value for key, value in known[provider].items() if value}
+    return {"realtime": {"provider": provider, **told}}
 
 
 def _with_key(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
@@ -193,12 +196,18 @@ def _with_key(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
         return values
     usual = _KEY_NAMES.get(str(realtime.get("provider")), "")
     variable = str(realtime.get("api_key_env") or usual)
-    if variable and not env.get(variable):
+    if variable and not env.get(variable, "").strip():
         raise ConfigError(
             f"realtime.api_key_env: the environment has no {variable}; "
             "export the service's key under that name"
         )
-    return values | {"realtime": {**realtime, "api_key": env.get(variable)}}
+    key = env.get(variable, "").strip()
+    if any(not 32 < ord(letter) < 127 for letter in key):
+        raise ConfigError(
+            f"realtime.api_key_env: the key in {variable} holds blanks or odd characters; "
+            "export it anew"
+        )
+    return values | {"realtime": {**realtime, "api_key": key or None}}
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -226,6 +235,8 @@ def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str,
 
 
 def _remedy(kind: str, path: tuple[str | int, ...], message: str) -> str:
+    if kind == "missing":
+        return f"is missing; add a line {path[-1]} = …"
     if kind != "extra_forbidden":
         return message
     siblings = _fields_beside(path)

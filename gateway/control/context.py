@@ -9,9 +9,9 @@ import msgspec
 
 from ..realtime.commands import ClientEvent
 from ..realtime.events import ErrorDetail
-from .actions import Action, Answer, HangUp, Log, Reject, SendCommand
+from .actions import Action, Answer, HangUp, Log, Play, Reject, Request, SendCommand
 from .events import Event
-from .settings import ControlSettings
+from .settings import APOLOGY, ControlSettings
 from .states import TRANSITIONS, CallState
 from .timeline import Timeline
 
@@ -76,6 +76,11 @@ class Context:
         if not self.is_accepted and not self.is_outbound:
             self.is_accepted = True
             self.act(Answer())
+
+    def apology(self) -> tuple[Request, ...]:
+        """Return what a caller who is here is told before a hang-up for want of the service."""
+        is_usual = self.settings.call.unavailable_prompt is None
+        return (Play(APOLOGY),) if is_usual and self.is_accepted else ()
 
     def send(self, command: ClientEvent) -> str:
         """Send a command under an identifier of ours, and return that; an error will carry it."""

@@ -32,7 +32,7 @@ def _noted(default: str) -> Handling:
 EVENT_TABLE: Final[Mapping[str, Handling]] = {
     "error": Handling(
         ("turns", "service"),
-        "benign: log; retryable: ask again later; terminal: prompt, transfer or hang up",
+        "benign: log; retryable: ask again later; terminal, or our session refused: as link.lost",
     ),
     "session.created": _noted("note the session"),
     "session.updated": Handling(("service",), "check the audio formats, then greet"),

@@ -1,7 +1,8 @@
 """The service's side of a call: connecting, setting up the session, greeting, losing it.
 
 The caller hears ringing until the session is set up, so that nobody is answered into
-silence; if it cannot be reached, they hear a prompt or the call is refused with 503.
+silence; if it cannot be reached or will not have the session, the call is refused with 503
+or they hear a prompt; if it is lost later, a prompt.
 """
 
 import copy
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..realtime.commands import SessionUpdate
-from ..realtime.events import ErrorEvent, SessionUpdated
+from ..realtime.events import ErrorDetail, ErrorEvent, SessionUpdated
 from .actions import Answer, HangUp, Play, Reject, Request, Respond, Ring, Transfer
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
@@ -17,7 +18,7 @@ from .settings import ControlSettings
 from .states import CallState
 from .tools import tool_definitions
 
-__all__ = ["Service", "session_for"]
+__all__ = ["Service", "objection", "session_for"]
 
 
 def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
@@ -39,6 +40,15 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
     return session
 
 
+def objection(session: dict[str, Any], audio_format: str) -> str:
+    """Say why a session as the service confirmed it is of no use, or return nothing."""
+    for side in ("input", "output"):
+        said = _format_of(session, side)
+        if said not in ("", audio_format):
+            return f"the service uses {said} for {side}, not {audio_format}"
+    return ""
+
+
 class Service:
     """Brings the service and the caller together, and parts them when the service fails."""
 
@@ -47,6 +57,7 @@ class Service:
         self._context = context
         self._on_lost = on_lost
         self._audio_format = ""
+        self._update_id = ""  # of the session.update
         self._is_greeted = False
 
     def handle(self, event: Event) -> Sequence[Request]:
@@ -68,10 +79,8 @@ class Service:
                 self._context.is_held = event.is_held
             case LinkLost():
                 self.lose(event.reason)
-            case ErrorEvent() if self._context.classify(event.error) == "terminal":
-                self.lose(event.error.message or event.error.code or "terminal error")
             case ErrorEvent():
-                self._context.log(f"service error {event.error.code}: {event.error.message}")
+                self._take_error(event.error)
             case _:
                 pass
         return ()
@@ -90,16 +99,25 @@ class Service:
         self._context.log(f"the service is lost: {reason}")
         self._on_lost(self._way_out())
 
+    def _take_error(self, error: ErrorDetail) -> None:
+        told = error.message or error.code or "no reason given"
+        if self._context.service is Mode.CONFIGURING and error.event_id == self._update_id:
+            self.lose(f"it refuses the session: {told}")
+        elif self._context.classify(error) == "terminal":
+            self.lose(told)
+        else:
+            self._context.log(f"service error {error.code}: {error.message}")
+
     def _way_out(self) -> Sequence[Request]:
         context, call = self._context, self._context.settings.call
-        last: Request = HangUp("service lost")
+        last: tuple[Request, ...] = (HangUp("service lost"),)
         if call.unavailable_transfer:
-            last = Transfer(call.unavailable_transfer)
+            last = (Transfer(call.unavailable_transfer),)
         if call.unavailable_prompt:
-            return (Answer(), Play(call.unavailable_prompt), last)
+            return (Answer(), Play(call.unavailable_prompt), *last)
         if not context.is_accepted and not context.is_outbound:
             return (Reject(503, "Service Unavailable"),)
-        return (last,)
+        return last if call.unavailable_transfer else (*context.apology(), *last)
 
     def _start(self, event: CallStarted) -> None:
         self._context.is_outbound = event.is_outbound
@@ -113,16 +131,14 @@ class Service:
         self._context.service = Mode.CONFIGURING
         self._audio_format = event.audio_format
         session = session_for(self._context.settings, event.audio_format)
-        self._context.send(SessionUpdate(session=session))
+        self._update_id = self._context.send(SessionUpdate(session=session))
 
     def _confirm(self, event: SessionUpdated) -> None:
         if self._context.service is Mode.LOST:
             return
-        for side in ("input", "output"):
-            said = _format_of(event.session, side)
-            if said not in ("", self._audio_format):
-                self.lose(f"the service uses {said} for {side}, not {self._audio_format}")
-                return
+        if reason := objection(event.session, self._audio_format):
+            self.lose(reason)
+            return
         self.deadline = None
         self._context.service = Mode.READY
         self._context.answer()

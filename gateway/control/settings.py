@@ -31,8 +31,10 @@ from .actions import (
 from .events import OWN_EVENTS
 from .states import CallState
 
-__all__ = ["DTMF_EVENT", "TIMEOUT_EVENT", "CheckedRule", "ControlSettings"]
+__all__ = ["APOLOGY", "DTMF_EVENT", "TIMEOUT_EVENT", "CheckedRule", "ControlSettings"]
 
+APOLOGY: Final = "unavailable"
+"""The prompt that there is without being configured."""
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
 _LAST: Final = ("hangup", "reject")
@@ -75,7 +77,7 @@ class ControlSettings:
         call = settings.call
         if call.unavailable_prompt:
             path = ("call", "unavailable_prompt")
-            _must_exist(settings, path, call.unavailable_prompt, settings.prompts, "prompt")
+            _must_exist(settings, path, call.unavailable_prompt, _prompts(settings), "prompt")
         if call.unavailable_transfer:
             path = ("call", "unavailable_transfer")
             _must_exist(settings, path, call.unavailable_transfer, settings.targets, "target")
@@ -103,10 +105,14 @@ def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
         if step.kind == "transfer":
             _must_exist(settings, where, step.text, settings.targets, "target")
         if step.kind == "play":
-            _must_exist(settings, where, step.text, settings.prompts, "prompt")
+            _must_exist(settings, where, step.text, _prompts(settings), "prompt")
         requests.append(_request(step))
     state = None if rule.state is None else CallState(rule.state)
     return CheckedRule(rule.on, tuple(requests), rule.digit, rule.count, state)
+
+
+def _prompts(settings: Settings) -> set[str]:
+    return {APOLOGY, *settings.prompts}
 
 
 def _must_exist(
@@ -117,7 +123,11 @@ def _must_exist(
         return
     if close := difflib.get_close_matches(name, names, n=1):
         raise settings.problem(path, f"unknown {what} {name!r}; did you mean {close[0]!r}?")
-    where = {"target": "add it to [targets]", "prompt": "add it to [prompts]"}
+    where = {
+        "target": "add it to [targets]",
+        "prompt": "add it to [prompts]",
+        "event": "`voice-gateway events` lists them",
+    }
     remedy = where.get(what, f"known: {', '.join(names)}")
     raise settings.problem(path, f"unknown {what} {name!r}; {remedy}")
 

@@ -65,7 +65,7 @@ class TransferDesk:
         text = f"The transfer to {self._name} {outcome}."
         context.log(text)
         if context.service is Mode.LOST:
-            return (HangUp("transfer failed"),)
+            return (*context.apology(), HangUp("transfer failed"))
         if not context.is_service_ready:
             return ()
         if call_id is None:

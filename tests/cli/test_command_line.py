@@ -73,3 +73,14 @@ def test_help_tells_of_every_command(capsys: pytest.CaptureFixture[str]) -> None
     text = capsys.readouterr().out
     for command in ("demo", "serve", "embedded", "call", "check", "events"):
         assert command in text
+
+
+def test_a_prompt_that_is_not_there_is_named_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[prompts]\nb = "/no/such/b.wav"\n')
+    assert run(["serve", "-c", str(path)]) == 2
+    errors = capsys.readouterr().err
+    assert f"{path}:2: prompts.b: /no/such/b.wav: not a readable sound file (No such file" in errors
+    assert "name a sound file" in errors

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config import Settings, load
+from gateway.config import Settings, is_loopback, load
 from gateway.errors import ConfigError
 
 AZURE = {
@@ -16,6 +16,9 @@ AZURE = {
     "AZURE_OPENAI_DEPLOYMENT": "voice",
     "AZURE_OPENAI_API_KEY": "azure-key",
 }
+
+
+PREVIEW = "https://r.openai.azure.com/openai/realtime?api-version=2025-04-01-preview"
 
 
 def read(body: str, **env: str) -> Settings:
@@ -99,6 +102,29 @@ def test_names_users_know_choose_the_service() -> None:
     assert load(None, {"OPENAI_API_KEY": "sk"}).realtime.provider == "openai"
 
 
+def test_what_the_file_leaves_out_is_taken_from_the_names_users_know() -> None:
+    mine = '[realtime]\nprovider = "azure"\nurl = "https://mine.x"'
+    env = {"AZURE_OPENAI_DEPLOYMENT": "voice", "MY_KEY": "mine"}
+    azure = read(f'{mine}\napi_key_env = "MY_KEY"', **env).realtime
+    assert (azure.url, azure.model) == ("https://mine.x", "voice")
+    assert azure.api_key is not None
+    assert azure.api_key.get_secret_value() == "mine"
+    both = {**AZURE, "OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    openai = read('[realtime]\nprovider = "openai"', **both).realtime
+    assert (openai.url, openai.model) == ("http://127.0.0.1:1/v1", "")
+
+
+def test_a_key_that_cannot_be_one_is_refused_by_the_name_of_its_variable() -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY holds blanks or odd characters") as told:
+        load(None, {"OPENAI_API_KEY": "sk\n1"})
+    assert "sk" not in str(told.value)
+
+
+def test_loopback_is_told_from_the_rest() -> None:
+    assert all(map(is_loopback, ("localhost", "127.0.0.9", "::1")))
+    assert not any(map(is_loopback, ("127.example.org", "10.0.0.1", "")))
+
+
 def test_the_file_names_another_service_than_the_well_known_variables() -> None:
     realtime = read('[realtime]\nprovider = "embedded"', **AZURE).realtime
     assert (realtime.provider, realtime.url, realtime.api_key) == ("embedded", "", None)
@@ -123,7 +149,15 @@ def test_a_key_never_shows_in_what_is_printed() -> None:
         ("[realtime]\napi_key = 'sk'", 2, "secrets stay out of files"),
         ("[realtime]\nprovider = 'openai'", 1, "export"),
         ("[realtime]\nprovider = 'custom'", 1, "needs a url"),
-        ("[realtime]\nprovider = 'custom'\nurl = 'ws://far.example/v1'", 1, "in clear"),
+        ("[realtime]\nprovider = 'custom'\nurl = 'ws://far.example/v1'", 3, "in clear"),
+        ("[realtime]\nurl = 'far.example'", 2, "write wss://HOST/PATH"),
+        ("[realtime]\nurl = 'wss://far.example:99999/'", 2, "not a service address"),
+        ("[realtime]\nprovider = 'azure'", 1, "AZURE_OPENAI_ENDPOINT"),
+        ("[realtime]\nprovider = 'azure'\nurl = 'https://r.x'", 1, "AZURE_OPENAI_DEPLOYMENT"),
+        (f"[realtime]\nprovider = 'azure'\nurl = '{PREVIEW}'", 3, "preview protocol"),
+        ("[realtime]\nprovider = 'bell'", 2, "'embedded', 'azure', 'openai' or 'custom'"),
+        ("[[trunks]]\nhosts = ['10.0.0.1']", 1, "name: is missing; add a line name = …"),
+        ("[media]\n[[rules]]\non = 'a'", 2, "do: is missing; add a line do = …"),
         ("[[rules]]\non = 'a'\ndo = [\n  'dance',\n]", 3, "unknown action 'dance'"),
         ("[[rules]]\non = 'a'\ndo = []", 3, ""),
         ("[[rules]]\non='a'\ndo=['ring']\n[[rules]]\non='b'\ndo=[{say=1}]", 6, "takes a text"),
@@ -139,7 +173,7 @@ def test_a_key_never_shows_in_what_is_printed() -> None:
 def test_a_wrong_setting_is_refused_with_its_line_and_a_remedy(
     body: str, line: int, words: str
 ) -> None:
-    message = refusal(body)
+    message = refusal(body, AZURE_OPENAI_API_KEY="k")
     if "export" not in words:
         assert message.startswith(f"GATEWAY_CONFIG_BODY:{line}: ")
     assert words in message

@@ -199,7 +199,10 @@ def test_a_response_without_audio_is_over_when_done() -> None:
             {"rules": [{"on": "input_audio_buffer.dtmf", "do": ["stop"]}]},
             "did you mean 'input_audi",
         ),
-        ({"rules": [{"on": "nonsense", "do": ["stop"]}]}, "unknown event"),
+        (
+            {"rules": [{"on": "nonsense", "do": ["stop"]}]},
+            "unknown event 'nonsense'; `voice-gateway events` lists them$",
+        ),
         ({"rules": [{"on": "call.started", "digit": "1", "do": ["stop"]}]}, "has a digit"),
         ({"rules": [{"on": DTMF, "state": "bored", "do": ["stop"]}]}, "unknown state"),
         ({"rules": [{"on": DTMF, "do": [{"transfer": "boss"}]}]}, "add it to .targets."),

@@ -1,10 +1,24 @@
 """A service that fails or is lost, played through the controller in virtual time."""
 
+from typing import Any
+
 import pytest
 from call_scenes import DTMF, said, settings, state, talking
 
-from gateway.control import CallState, HangUp, Log, Play, SendCommand, Stop, Transfer
+from gateway.control import (
+    Answer,
+    CallState,
+    HangUp,
+    Log,
+    Play,
+    Reject,
+    SendCommand,
+    Stop,
+    Transfer,
+)
 from gateway.control.events import TransferEnded
+from gateway.control.settings import APOLOGY
+from gateway.realtime.commands import SessionUpdate
 from gateway.realtime.events import ErrorDetail, ErrorEvent, Unknown
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import Reply
@@ -20,8 +34,18 @@ def test_a_service_lost_in_mid_sentence_is_explained_and_the_call_ends() -> None
     assert flow.when(HangUp) == pytest.approx(flow.when(Play) + flow.prompt_seconds)
 
 
-def test_a_service_lost_without_a_prompt_ends_the_call_at_once() -> None:
+def test_a_service_lost_is_apologised_for_though_nothing_is_configured() -> None:
     flow = talking(settle=0.6)
+    flow.lose_service()
+    flow.run(5)
+    kinds = [type(a) for _, a in flow.actions if not isinstance(a, Log)]
+    assert kinds[-3:] == [Stop, Play, HangUp]
+    assert flow.did(Play) == [Play(APOLOGY)]
+    assert flow.when(HangUp) == pytest.approx(flow.when(Play) + flow.prompt_seconds)
+
+
+def test_a_service_lost_ends_the_call_at_once_where_the_prompt_is_switched_off() -> None:
+    flow = talking(settings(call={"unavailable_prompt": ""}), settle=0.6)
     flow.lose_service()
     assert flow.did(HangUp) == [HangUp("service lost")]
 
@@ -31,7 +55,10 @@ def test_a_service_lost_may_lead_to_a_person() -> None:
     flow = talking(plan)
     flow.lose_service()
     assert len(flow.did(Transfer)) == 1
+    assert not flow.did(Play)
     flow.post(TransferEnded(is_accepted=False, status=480))
+    assert flow.did(Play) == [Play(APOLOGY)]
+    flow.run(5)
     assert flow.did(HangUp) == [HangUp("transfer failed")]
 
 
@@ -47,10 +74,43 @@ def test_a_service_lost_during_its_whole_goodbye_lets_it_be_heard() -> None:
     assert flow.when(HangUp) == pytest.approx(flow.heard_until("response-2"))
 
 
+def refuse_session(flow: Flow, **fields: Any) -> None:
+    """Have the service answer the ``session.update`` with an error."""
+    error = {"type": "invalid_request_error", "code": "unknown_parameter", "message": "no nonsense"}
+    flow.start()
+    flow.run(0.055)  # the update is sent, and not yet confirmed
+    (update,) = flow.sent(SessionUpdate)
+    flow.emit(ErrorEvent(error=ErrorDetail(**error | {"event_id": update.event_id} | fields)))
+
+
+def test_a_session_that_the_service_refuses_is_503_at_once_and_the_log_says_why() -> None:
+    flow = Flow()
+    refuse_session(flow)
+    assert flow.did(Reject) == [Reject(503, "Service Unavailable")]
+    assert flow.when(Reject) == flow.now
+    assert any("no nonsense" in log.text for log in flow.did(Log))
+
+
+def test_a_session_that_the_service_refuses_is_explained_by_a_prompt_where_there_is_one() -> None:
+    plan = settings(prompts={"sorry": "sorry.wav"}, call={"unavailable_prompt": "sorry"})
+    flow = Flow(plan)
+    refuse_session(flow)
+    flow.run(5)
+    assert [type(a) for _, a in flow.actions][-4:] == [Log, Answer, Play, HangUp]
+
+
+def test_an_error_about_something_else_does_not_stop_a_session_being_set_up() -> None:
+    flow = Flow()
+    refuse_session(flow, event_id="gateway-7")
+    flow.run(1)
+    assert state(flow) is CallState.TALKING
+
+
 @pytest.mark.parametrize("code", ["session_expired", "insufficient_quota", "invalid_api_key"])
 def test_a_terminal_error_is_a_lost_service(code: str) -> None:
     flow = talking()
     flow.emit(ErrorEvent(error=ErrorDetail(type="x", code=code, message="over")))
+    flow.run(5)
     assert flow.did(HangUp) == [HangUp("service lost")]
 
 

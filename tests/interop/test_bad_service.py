@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from voicecodecs.tones import tone
 
+from gateway.media.prompts import SHIPPED, Prompt
 from gateway.testing.bare_phone import BarePhone
-from gateway.testing.hearing import active, tone_share
+from gateway.testing.hearing import active, heard_part, tone_share
 from gateway.testing.service import ServiceSession
 from gateway.testing.sound import write_wav
 from gateway.testing.witness import Scene, witnessed
@@ -57,8 +58,24 @@ async def break_off(session: ServiceSession, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
-async def test_a_service_that_breaks_off_in_mid_sentence_ends_the_call(how: str) -> None:
+async def test_a_caller_hears_an_apology_though_nothing_is_configured(how: str) -> None:
     async with witnessed() as scene, in_call(scene) as (phone, session):
+        since = len(phone.heard)
+        await break_off(session, how)
+        await phone.asked("BYE", within=9.0)
+        apology = Prompt.load(SHIPPED / "unavailable.wav")
+        heard = heard_part(phone.heard[since:], apology.at(8000), 8000)
+        assert heard.similarity > 0.9
+        assert heard.offset < 0.3 * 8000, "the caller is left in silence"
+        assert heard.at_least_ms > apology.seconds * 1000 - 500
+        record = await scene.ended("caller")
+        assert (record.ended_by, record.reason) == ("gateway", "service lost")
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+async def test_the_call_ends_at_once_where_the_prompt_is_switched_off(how: str) -> None:
+    call = {"unavailable_prompt": ""}
+    async with witnessed(call=call) as scene, in_call(scene) as (phone, session):
         await break_off(session, how)
         await phone.asked("BYE", within=1.0)
         record = await scene.ended("caller")

@@ -26,7 +26,7 @@ class Owner:
     def __init__(self, url: str, key: str = "") -> None:
         self.events: list[ServerEvent | Unknown] = []
         self.ended: asyncio.Future[LinkError | None] = asyncio.get_running_loop().create_future()
-        endpoint = Endpoint.from_settings("custom", url=url, api_key=key, environ={})
+        endpoint = Endpoint(url, {"Authorization": f"Bearer {key}"} if key else {})
         self.link = WebSocketLink(
             endpoint, on_event=self.events.append, on_closed=self.ended.set_result
         )

@@ -1,0 +1,231 @@
+"""How `voice-gateway check` reaches a gateway's neighbours: the service, targets, trunks."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..clock import RandomIds
+from ..config import Settings, TrunkSettings, is_loopback
+from ..control.service import objection, session_for
+from ..control.settings import ControlSettings
+from ..errors import GatewayError, LinkError, SipError
+from ..realtime.commands import SessionUpdate
+from ..realtime.endpoint import Endpoint
+from ..realtime.events import ErrorDetail, ErrorEvent, ServerEvent, SessionUpdated, Unknown
+from ..realtime.faults import classify
+from ..realtime.websocket import WebSocketLink
+from ..sip.transport.address import Bind, is_unspecified
+from ..sip.uri import Uri
+
+__all__ = ["Finding", "is_gateway_at", "reach_service", "reach_target", "reach_trunk"]
+
+_PATIENCE: Final = 3.0  # seconds for a neighbour to answer
+_RETRIES: Final = (0.5, 1.0, 1.5)  # between copies of a request (RFC 3261 timer E)
+_PORT: Final = 5060
+_LAWS: Final = {"PCMU": "audio/pcmu", "PCMA": "audio/pcma"}
+
+
+@dataclass(slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    is_good: bool
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON would hold it."""
+        return {"what": self.what, "ok": self.is_good, "detail": self.detail}
+
+
+# The service
+
+
+async def reach_service(settings: Settings) -> Finding:
+    """Open a session, ask for what a call would ask for, and wait until it is confirmed."""
+    endpoint = Endpoint.of(settings.realtime)
+    attempt = _Attempt(settings)
+    link = WebSocketLink(endpoint, on_event=attempt.take, on_closed=attempt.end)
+    what = f"service {endpoint}"
+    waits_for = "no answer"
+    try:
+        async with asyncio.timeout(settings.realtime.connect_seconds):
+            await link.connect()
+            waits_for = "connected, but no session.updated"
+            link.send(attempt.update)
+            await attempt.outcome
+    except TimeoutError:
+        seconds = settings.realtime.connect_seconds
+        remedy = "check the address and the firewall, or raise realtime.connect_seconds"
+        return Finding(what, False, f"{waits_for} within {seconds:g} s; {remedy}")
+    except GatewayError as error:
+        return Finding(what, False, str(error))
+    finally:
+        attempt.outcome.cancel()
+        await link.close()
+    return Finding(what, True, "takes the session as configured")
+
+
+class _Attempt:
+    """One session being set up as a call does it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settings = settings
+        is_passed = settings.media.pass_through
+        self._format = _LAWS.get(settings.media.codecs[0] if is_passed else "", "audio/pcm")
+        session = session_for(ControlSettings.of(settings), self._format)
+        self.update = SessionUpdate(session=session, event_id="check-1")
+
+    def take(self, event: ServerEvent | Unknown) -> None:
+        """Take an event of the service."""
+        match event:
+            case SessionUpdated():
+                self._settle(objection(event.session, self._format))
+            case ErrorEvent(error=error) if error.event_id == self.update.event_id:
+                self._settle(self._explain(error))
+            case ErrorEvent(error=error) if classify(error) == "terminal":
+                self._settle(error.message or error.code or "terminal error")
+            case _:
+                pass
+
+    def end(self, fault: LinkError | None) -> None:
+        """Take the end of the link."""
+        self._settle(str(fault or "the service closed the session"))
+
+    def _explain(self, error: ErrorDetail) -> str:
+        """Say where the configuration asks for what the service will not have."""
+        told = f"the service refuses it: {error.message or error.code or 'no reason given'}"
+        path = tuple((error.param or "").split("."))
+        is_ours = path[0] == "session" and len(path) > 1
+        return str(self._settings.problem(path if is_ours else ("session",), told))
+
+    def _settle(self, problem: str) -> None:
+        if self.outcome.done():
+            return
+        if problem:
+            self.outcome.set_exception(LinkError(problem))
+        else:
+            self.outcome.set_result(None)
+
+
+# SIP
+
+
+async def reach_target(name: str, address: str) -> Finding:
+    """Send OPTIONS to a transfer target; any answer at all shows that it is there."""
+    what = f"target {name} ({address})"
+    try:
+        uri = Uri.parse(address)
+    except SipError as error:
+        return Finding(what, False, f"{error}; write sip:USER@HOST or tel:+NUMBER")
+    transport = (uri.params.get("transport") or "udp").lower()
+    if uri.scheme != "sip" or transport not in ("udp", "tcp"):
+        return Finding(what, True, "not probed: only sip: over UDP or TCP is")
+    return await _reach(what, address, transport, uri.address, uri.port or _PORT)
+
+
+async def reach_trunk(trunk: TrunkSettings, host: str) -> Finding:
+    """Send OPTIONS to a trunk's port 5060, where it is one host and not this one."""
+    what = f"trunk {trunk.name} ({host})"
+    network = ipaddress.ip_network(host, strict=False)
+    if network.num_addresses > 1:
+        return Finding(what, True, "not probed: a network")
+    address = str(network.network_address)
+    if is_loopback(address):
+        return Finding(what, True, "not probed: this machine")
+    return await _reach(what, _uri_of(address, _PORT), "udp", address, _PORT)
+
+
+async def is_gateway_at(binds: Iterable[str]) -> bool:
+    """Tell whether a gateway like this one answers at one of the addresses."""
+
+    async def answers(bind: Bind) -> bool:
+        host = bind.host
+        if is_unspecified(host):
+            host = "::1" if ":" in host else "127.0.0.1"
+        try:
+            head = await _ask(_uri_of(host, bind.port), bind.transport, host, bind.port)
+        except (OSError, EOFError):
+            return False
+        return "\r\nserver: voice-gateway\r\n" in head.lower()
+
+    return any(await asyncio.gather(*(answers(Bind.parse(bind)) for bind in binds)))
+
+
+async def _reach(what: str, uri: str, transport: str, host: str, port: int) -> Finding:
+    try:
+        head = await _ask(uri, transport, host, port)
+    except TimeoutError:
+        where = f"{transport.upper()} port {port} of {host}"
+        return Finding(what, False, f"no answer from {where}; check address, peer and firewall")
+    except socket.gaierror as error:
+        return Finding(what, False, f"no such host {host!r}: {error.strerror}; check its name")
+    except (OSError, EOFError) as error:
+        told = getattr(error, "strerror", None) or "connection closed"
+        return Finding(what, False, f"{host} port {port}: {told}; check address and peer")
+    return Finding(what, True, head.partition("\r\n")[0])
+
+
+async def _ask(uri: str, transport: str, host: str, port: int) -> str:
+    """Send OPTIONS and return the head of the answer.
+
+    Raises:
+        OSError: The host is not known or refuses us; TimeoutError: it does not answer.
+        EOFError: It closed the connection.
+
+    """
+    async with asyncio.timeout(_PATIENCE):
+        ask = _ask_tcp if transport == "tcp" else _ask_udp
+        return (await ask(uri, host, port)).decode("utf-8", "replace")
+
+
+async def _ask_udp(uri: str, host: str, port: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, kind, _, _, address = found[0]
+    with socket.socket(family, kind) as sock:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, address)
+        request = _options(uri, "UDP", sock.getsockname())
+        for wait in _RETRIES:
+            await loop.sock_sendall(sock, request)
+            try:
+                async with asyncio.timeout(wait):
+                    return await loop.sock_recv(sock, 65535)
+            except TimeoutError:
+                continue
+    raise TimeoutError
+
+
+async def _ask_tcp(uri: str, host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(_options(uri, "TCP", writer.get_extra_info("sockname")))
+        return await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+
+
+def _options(uri: str, transport: str, local: tuple[Any, ...]) -> bytes:
+    """Return an OPTIONS request (RFC 3261 section 11)."""
+    ids = RandomIds()
+    here = _uri_of(local[0], local[1]).removeprefix("sip:")
+    lines = (
+        f"OPTIONS {uri} SIP/2.0",
+        f"Via: SIP/2.0/{transport} {here};branch=z9hG4bK{ids.token()};rport",
+        f"From: <sip:check@{here}>;tag={ids.token()}",
+        f"To: <{uri}>",
+        f"Call-ID: {ids.token()}",
+        "CSeq: 1 OPTIONS",
+        "Max-Forwards: 70",
+        "Content-Length: 0",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def _uri_of(host: str, port: int) -> str:
+    return f"sip:[{host}]:{port}" if ":" in host else f"sip:{host}:{port}"

@@ -1,0 +1,186 @@
+"""`voice-gateway check` against real neighbours: what it passes, a call survives."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import Gateway
+from gateway.cli import neighbours
+from gateway.cli.neighbours import is_gateway_at, reach_target, reach_trunk
+from gateway.config import TrunkSettings
+from gateway.embedded.server import EmbeddedService
+from gateway.testing.bare_phone import BarePhone
+from gateway.testing.loopback import loopback_gateway, sip_address
+from gateway.testing.service import LoopbackService
+
+pytestmark = pytest.mark.interop
+
+FREE = "'udp:127.0.0.1:0'"
+NONSENSE = "\n[session]\nnonsense = 1\n"
+
+
+@contextlib.asynccontextmanager
+async def embedded() -> AsyncIterator[EmbeddedService]:
+    service = EmbeddedService("127.0.0.1", 0)
+    await service.start()
+    yield service
+    await service.close()
+
+
+async def check(folder: Path, url: str, more: str = "", bind: str = FREE) -> tuple[int, Any]:
+    """Run the command; return its exit code and its findings by the first word of each."""
+    path = folder / "gateway.toml"
+    path.write_text(
+        f'[sip]\nbind = [{bind}]\n[http]\nbind = ""\n'
+        f'[realtime]\nprovider = "custom"\nurl = "{url}"\nconnect_seconds = 2\n{more}'
+    )
+    program = (sys.executable, "-m", "gateway", "check", "--json", "-c", str(path))
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    findings = json.loads(out)["findings"]
+    return process.returncode or 0, {f["what"].split()[0]: f for f in findings}
+
+
+# The service
+
+
+async def test_a_session_that_the_service_takes_is_passed(tmp_path: Path) -> None:
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, '[session]\ninstructions = "Hi."\n')
+    assert code == 0
+    assert found["configuration"]["detail"] == "1 trunk, 0 rules"
+    assert found["service"]["detail"] == "takes the session as configured"
+
+
+async def test_a_session_that_the_service_refuses_is_wrong_and_its_line_is_told(
+    tmp_path: Path,
+) -> None:
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, NONSENSE)
+    assert code == 1
+    assert not found["service"]["ok"]
+    detail = found["service"]["detail"]
+    assert detail.startswith(f"{tmp_path}/gateway.toml:11: session.nonsense: ")
+    assert "Unknown parameter" in detail
+
+
+async def test_a_call_whose_session_is_refused_gets_503_at_once() -> None:
+    async with embedded() as service:
+        tables = {"session": {"nonsense": 1}}
+        async with loopback_gateway(service.url, **tables) as gateway:
+            async with BarePhone(sip_address(gateway)) as phone, asyncio.timeout(2.0):
+                assert (await phone.dial()).status == 503
+            (record,) = gateway.registry.records()
+    assert any("Unknown parameter" in str(entry["detail"]) for entry in record.timeline)
+
+
+async def test_a_service_that_never_confirms_the_session_is_wrong(tmp_path: Path) -> None:
+    async with LoopbackService() as service:
+        service.welcome = "ignore"
+        code, found = await check(tmp_path, service.url)
+    assert code == 1
+    assert "connected, but no session.updated within 2 s" in found["service"]["detail"]
+
+
+async def test_a_service_that_is_not_there_is_wrong(tmp_path: Path, closed_port: int) -> None:
+    code, found = await check(tmp_path, f"ws://127.0.0.1:{closed_port}")
+    assert code == 1
+    assert not found["service"]["ok"]
+
+
+# Our own ports
+
+
+def binds(gateway: Gateway) -> str:
+    return ", ".join(f"'{address}'" for address in gateway.sip_addresses)
+
+
+async def test_a_gateway_that_already_runs_there_is_no_fault(tmp_path: Path) -> None:
+    async with embedded() as service, loopback_gateway(service.url) as gateway:
+        code, found = await check(tmp_path, service.url, bind=binds(gateway))
+    assert code == 0
+    assert "in use, by a gateway that already runs" in found["ports"]["detail"]
+
+
+async def test_a_port_that_another_program_has_is_wrong(tmp_path: Path) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        bind = f"'udp:127.0.0.1:{other.getsockname()[1]}'"
+        async with embedded() as service:
+            code, found = await check(tmp_path, service.url, bind=bind)
+    assert code == 1
+    detail = found["ports"]["detail"]
+    assert "in use" in detail
+    assert "perhaps a gateway already runs there" in detail
+
+
+async def test_a_gateway_that_refuses_us_is_known_all_the_same() -> None:
+    trunks = [{"name": "far", "hosts": ["192.0.2.1"]}]
+    async with loopback_gateway("ws://127.0.0.1:9", trunks=trunks) as gateway:
+        for address in gateway.sip_addresses:
+            assert await is_gateway_at([address])
+            assert await is_gateway_at([address.replace("127.0.0.1", "0.0.0.0")])
+
+
+# Targets and trunks
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_target_that_answers_is_there(transport: str) -> None:
+    async with loopback_gateway("ws://127.0.0.1:9") as gateway:
+        host, port = sip_address(gateway, transport)
+        finding = await reach_target("desk", f"sip:desk@{host}:{port};transport={transport}")
+    assert finding.is_good
+    assert finding.detail == "SIP/2.0 200 OK"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_target_that_is_not_there_is_wrong(transport: str, closed_port: int) -> None:
+    uri = f"sip:desk@127.0.0.1:{closed_port};transport={transport}"
+    finding = await reach_target("desk", uri)
+    assert not finding.is_good
+    assert "check" in finding.detail
+
+
+@pytest.mark.parametrize("uri", ["tel:+15550100", "sips:desk@pbx", "sip:desk@pbx;transport=tls"])
+async def test_a_target_that_cannot_be_asked_is_said_to_be_not_probed(uri: str) -> None:
+    finding = await reach_target("desk", uri)
+    assert finding.is_good
+    assert finding.detail.startswith("not probed")
+
+
+@pytest.mark.parametrize("uri", ["sip:", "sip:desk@no such host"])
+async def test_a_target_that_is_no_address_is_wrong(uri: str) -> None:
+    finding = await reach_target("desk", uri)
+    assert not finding.is_good
+    assert "write sip:USER@HOST" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("192.0.2.0/24", "a network"), ("127.0.0.1", "this"), ("::1/128", "this")]
+)
+async def test_a_trunk_without_an_address_of_its_own_is_said_to_be_not_probed(
+    host: str, why: str
+) -> None:
+    finding = await reach_trunk(TrunkSettings(name="pbx", hosts=[host]), host)
+    assert finding.is_good
+    assert finding.detail.startswith(f"not probed: {why}")
+
+
+async def test_a_trunk_with_an_address_of_its_own_is_asked(
+    monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    monkeypatch.setattr(neighbours, "is_loopback", lambda _: False)
+    trunk = TrunkSettings(name="pbx", hosts=["127.0.0.1"])
+    async with loopback_gateway("ws://127.0.0.1:9") as gateway:
+        monkeypatch.setattr(neighbours, "_PORT", sip_address(gateway)[1])
+        assert (await reach_trunk(trunk, "127.0.0.1")).detail == "SIP/2.0 200 OK"
+    monkeypatch.setattr(neighbours, "_PORT", closed_port)
+    assert not (await reach_trunk(trunk, "127.0.0.1/32")).is_good
