@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-import sys
 import math
+import sys
 from pathlib import Path
 
 import structlog
