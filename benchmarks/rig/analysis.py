@@ -1,30 +1,64 @@
-"""From packets and notes to figures: lateness, first audio, barge-in, truncation."""
+"""From packets and notes to figures: lateness, first audio, barge-in, truncation.
+
+Each figure has a reference from the same run, made of the beats of :mod:`rig.metronome` or of a
+bare clock.  Where something should have come and did not, a figure is NaN and counts as missed.
+"""
 
 import itertools
+import math
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .load import Measured
 
-__all__ = ["barge_in_ms", "first_audio_ms", "lateness_ms", "spread", "truncation_ms"]
+__all__ = [
+    "barge_in_ms",
+    "beat_lateness_ms",
+    "beside",
+    "clock_truncation_ms",
+    "first_audio_ms",
+    "lateness_ms",
+    "next_beat_ms",
+    "silence_ms",
+    "spread",
+    "truncation_ms",
+]
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 def spread(values: Floats) -> dict[str, float]:
-    """Return median, 99th percentile, maximum and count."""
-    if not len(values):
-        return {"p50": float("nan"), "p99": float("nan"), "max": float("nan"), "n": 0}
-    p50, p99 = np.percentile(values, [50, 99])
+    """Return median, 99th percentile, maximum, count, and how many were missed."""
+    came = values[~np.isnan(values)]
+    counts = {"n": len(came), "missed": len(values) - len(came)}
+    if not len(came):
+        return {"p50": math.nan, "p99": math.nan, "max": math.nan, **counts}
+    p50, p99 = np.percentile(came, [50, 99])
+    figures = {"p50": p50, "p99": p99, "max": np.max(came)}
+    return {name: round(float(value), 2) for name, value in figures.items()} | counts
+
+
+def beside(values: Floats, reference: Floats) -> dict[str, float | None]:
+    """Return the spread of some figures, that of their reference, and the ratio at the 99th."""
+    ours, theirs = spread(values), spread(reference)
+    ratio = round(ours["p99"] / theirs["p99"], 2) if theirs["p99"] else None
     return {
-        "p50": round(float(p50), 2),
-        "p99": round(float(p99), 2),
-        "max": round(float(np.max(values)), 2),
-        "n": len(values),
+        **ours,
+        "reference_p50": theirs["p50"],
+        "reference_p99": theirs["p99"],
+        "ratio": ratio,
     }
+
+
+def _late(arrivals: Floats, due: Floats) -> Floats:
+    """Return how late each came (ms), against the one that was earliest on the grid."""
+    offsets = arrivals - due
+    late: Floats = (offsets - np.nanmin(offsets)) * 1000
+    return late
 
 
 def _call(measured: Measured, call: int) -> tuple[Floats, Floats, NDArray[np.int32]]:
@@ -42,51 +76,102 @@ def lateness_ms(measured: Measured) -> Floats:
     for call in range(measured.calls):
         times, media, _ = _call(measured, call)
         if len(times):
-            offsets = times - media
-            late.append((offsets - offsets.min()) * 1000)
+            late.append(_late(times, media))
     return np.concatenate(late) if late else np.zeros(0)
 
 
-def _turns(measured: Measured) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]], float]]:
-    """Yield each response's first-delta note, the notes within it, and when the next one began."""
+def beat_lateness_ms(measured: Measured) -> Floats:
+    """Return the same of the metronome: what the machine does to the beat of a bare loop."""
+    return _late(measured.beats, np.arange(len(measured.beats)) * 0.020)
+
+
+@dataclass
+class _Turn:
+    """One response: from its first delta to the next one's, and what the caller got of it."""
+
+    start: float
+    packets: Floats  # arrivals
+    times: Floats  # arrivals of those with sound
+    samples: NDArray[np.int32]  # with sound, in each of these
+    notes: list[dict[str, Any]]
+
+    def at(self, what: str) -> float | None:
+        """Return when something was noted, if it was."""
+        return next((note["at"] for note in self.notes if note["what"] == what), None)
+
+
+def _turns(measured: Measured) -> Iterator[_Turn]:
+    """Yield each response that began and was followed by another while its caller listened."""
     for call in range(measured.calls):
+        times, _, sound = _call(measured, call)
         notes = [note for note in measured.notes if note["call"] == call]
         starts = [n for n, note in enumerate(notes) if note["what"] == "first_delta"]
         for begin, end in itertools.pairwise(starts):
-            yield notes[begin], notes[begin + 1 : end], notes[end]["at"]
+            since, until = notes[begin]["at"], notes[end]["at"]
+            if len(times) and times[0] < since and until <= times[-1]:
+                mine = (times >= since) & (times < until)
+                heard = mine & (sound > 0)
+                yield _Turn(since, times[mine], times[heard], sound[heard], notes[begin + 1 : end])
 
 
 def first_audio_ms(measured: Measured) -> Floats:
-    """Return, for each response, first delta sent → first packet with sound."""
-    waits = []
-    for start, _, until in _turns(measured):
-        times, _, sound = _call(measured, start["call"])
-        after = times[(times >= start["at"]) & (times < until) & (sound > 0)]
-        if len(after) and times[0] < start["at"]:
-            waits.append((after[0] - start["at"]) * 1000)
-    return np.array(waits)
+    """Return, for each response, first delta sent → first packet with sound at the caller."""
+    waits = [(t.times[0] - t.start) * 1000 if len(t.times) else math.nan for t in _turns(measured)]
+    return np.array(waits, np.float64)
 
 
 def barge_in_ms(measured: Measured) -> Floats:
-    """Return, for each interruption, speech_started sent → last packet of the old speech."""
+    """Return, for each interruption, for how long the old speech went on.
+
+    That is from ``speech_started``, as the service sends it, to the arrival of the last packet of
+    the old speech at the caller; 0 where that packet had arrived before.
+    """
     stops = []
-    for start, notes, until in _turns(measured):
-        times, _, sound = _call(measured, start["call"])
-        for note in notes:
-            if note["what"] == "speech_started" and len(times) and times[0] < start["at"]:
-                old = times[(times >= start["at"]) & (times < until) & (sound > 0)]
-                if len(old):
-                    stops.append((old[-1] - note["at"]) * 1000)
-    return np.array(stops)
+    for turn in _turns(measured):
+        at = turn.at("speech_started")
+        if at is not None:
+            stops.append(max(0.0, turn.times[-1] - at) * 1000 if len(turn.times) else math.nan)
+    return np.array(stops, np.float64)
+
+
+def silence_ms(measured: Measured) -> Floats:
+    """Return, for each interruption, ``speech_started`` → first packet without old speech."""
+    waits = []
+    for turn in _turns(measured):
+        at = turn.at("speech_started")
+        if at is not None:
+            rest = turn.packets[turn.packets > max(at, turn.times[-1] if len(turn.times) else at)]
+            waits.append((rest[0] - at) * 1000 if len(rest) else math.nan)
+    return np.array(waits, np.float64)
+
+
+def next_beat_ms(measured: Measured, what: str) -> Floats:
+    """Return how long after each note of ``what`` the metronome's next datagram arrived.
+
+    So quick, and no quicker, is a bare loop of 20 ms that has nothing else to do.
+    """
+    beats = measured.beats[~np.isnan(measured.beats)]
+    moments = np.array([note["at"] for note in measured.notes if note["what"] == what])
+    moments = moments[moments < beats[-1]] if len(moments) else np.zeros(0)
+    waits: Floats = (beats[np.searchsorted(beats, moments)] - moments) * 1000
+    return waits
 
 
 def truncation_ms(measured: Measured) -> Floats:
-    """Return, for each truncation, the claimed ``audio_end_ms`` minus what the caller heard."""
+    """Return, for each interruption, the claimed ``audio_end_ms`` minus what the caller heard."""
     errors = []
-    for start, notes, until in _turns(measured):
-        times, _, sound = _call(measured, start["call"])
-        if not len(times) or times[0] > start["at"]:
-            continue
-        heard = sound[(times >= start["at"]) & (times < until)].sum() / 8.0
-        errors += [n["ms"] - heard for n in notes if n["what"] == "truncate"]
-    return np.array(errors)
+    for turn in _turns(measured):
+        if turn.at("speech_started") is not None:
+            claims = [note["ms"] for note in turn.notes if note["what"] == "truncate"]
+            errors.append(claims[0] - turn.samples.sum() / 8.0 if claims else math.nan)
+    return np.array(errors, np.float64)
+
+
+def clock_truncation_ms(measured: Measured) -> Floats:
+    """Return the same for the claim of a bare clock: first packet heard → ``speech_started``."""
+    errors = []
+    for turn in _turns(measured):
+        at = turn.at("speech_started")
+        if at is not None and len(turn.times):
+            errors.append((at - turn.times[0]) * 1000 - turn.samples.sum() / 8.0)
+    return np.array(errors, np.float64)

@@ -17,7 +17,8 @@ import time
 
 import numpy as np
 
-SO_TIMESTAMPNS = 35
+from .stamps import Stamped
+
 SILENT = b"\xff\x7f"  # the two zeros of mu-law
 
 INVITE = """INVITE sip:{user}@127.0.0.1:{port} SIP/2.0
@@ -54,10 +55,8 @@ class Caller:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.rtp.bind(("127.0.0.1", 0))
-        self.rtp.setblocking(False)
-        self.rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.rtp = Stamped()
+        self.rtp.socket.setblocking(False)
         self.remote: tuple[str, int] | None = None
         self.tag = self.target = ""
         self.invited = self.answered = 0.0
@@ -82,7 +81,6 @@ class Load:
         self.times: list[float] = []
         self.stamps: list[int] = []
         self.sounds: list[int] = []
-        self.offset = time.time_ns() - time.monotonic_ns()
 
     def send(self, text: str) -> None:
         """Send one SIP message."""
@@ -92,7 +90,7 @@ class Load:
 
     def invite(self, caller: Caller) -> None:
         """Start one call."""
-        sdp = SDP.format(rtp=caller.rtp.getsockname()[1])
+        sdp = SDP.format(rtp=caller.rtp.port)
         caller.invited = caller.invited or time.monotonic()
         self.send(INVITE.format(**self.fill, n=caller.number, sdp=sdp, length=len(sdp)))
 
@@ -140,7 +138,7 @@ class Load:
     def talk(self) -> None:
         """Send and receive RTP for ``--seconds``."""
         poll = select.epoll()
-        sockets = {c.rtp.fileno(): c for c in self.callers if c.remote}
+        sockets = {c.rtp.socket.fileno(): c for c in self.callers if c.remote}
         for number in sockets:
             poll.register(number, select.EPOLLIN)
         payload = bytes(0x20 + n % 61 for n in range(160))
@@ -153,7 +151,7 @@ class Load:
                     due = start + tick * 0.020 + 0.005 * (index * 4 // len(live)) / 4
                     self.drain(poll, sockets, due)
                 packet = head + struct.pack("!I", 0x1000 + caller.number) + payload
-                caller.rtp.sendto(packet, caller.remote)  # type: ignore[arg-type]
+                caller.rtp.socket.sendto(packet, caller.remote)  # type: ignore[arg-type]
             self.drain(poll, sockets, start + (tick + 1) * 0.020)
 
     def drain(self, poll: select.epoll, sockets: dict[int, Caller], until: float) -> None:
@@ -164,12 +162,11 @@ class Load:
 
     def take(self, caller: Caller) -> None:
         """Note one packet."""
-        data, extra, _, _ = caller.rtp.recvmsg(2048, 64)
+        data, at, _ = caller.rtp.receive()
         if data[1] & 0x7F != 0:
             return
-        seconds, nanos = struct.unpack("qq", extra[0][2])
         self.calls.append(caller.number)
-        self.times.append((seconds * 1_000_000_000 + nanos - self.offset) / 1e9)
+        self.times.append(at)
         self.stamps.append(int.from_bytes(data[4:8]))
         self.sounds.append(len(data[12:].translate(None, SILENT)))
 

@@ -1,5 +1,9 @@
-"""One load run: a service, a gateway and callers, each its own process, and what they measured."""
+"""One load run: a service, a gateway, callers and a metronome, each its own process.
 
+What they measured is gathered in a :class:`Measured`.
+"""
+
+import contextlib
 import json
 import os
 import socket
@@ -8,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +38,8 @@ class Measured:
     memory_mb_per_call: float
     packets: dict[str, NDArray[Any]]
     notes: list[dict[str, Any]]
-    appended: int
+    beats: NDArray[np.float64]  # when the metronome's datagrams arrived; see rig.metronome
+    trips: NDArray[np.float64]  # how long its round trips took
     reference_us: float  # see python_reference
 
 
@@ -65,22 +72,51 @@ def python_reference() -> float:
         return (time.process_time() - started) * 50e6 / rounds
 
 
-def _start(module: str, *arguments: str, **more: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=HERE,
-        **more,
-    )
+@contextlib.contextmanager
+def _process(module: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a part of the rig, or the gateway, as a process that ends with the block."""
+    command = [sys.executable, "-m", *module.split()]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, text=True, cwd=HERE, stdin=pipe, stdout=pipe, **more)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 def _line(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise SystemExit(f"{process.args} ended early")
+        raise SystemExit(f"{process.args!r} ended early")
     return json.loads(line)
+
+
+def _told(process: subprocess.Popen[str]) -> Any:
+    """Have a process end, and return what it tells of its work."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    return _line(process)
+
+
+def _gateway(port: int, *, pass_through: bool) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run a gateway on a free port, joined to the service on ``port``."""
+    config = f"""
+        [sip]
+        bind = ["udp:127.0.0.1:0"]
+        [http]
+        bind = "127.0.0.1:0"
+        [media]
+        ports = "20000-40000"
+        pass_through = {str(pass_through).lower()}
+        [realtime]
+        provider = "custom"
+        url = "ws://127.0.0.1:{port}/v1/realtime"
+    """
+    environment = {**os.environ, "GATEWAY_CONFIG_BODY": config}
+    return _process("gateway serve --json", env=environment, stderr=subprocess.DEVNULL)
 
 
 def run_load(
@@ -95,47 +131,23 @@ def run_load(
 ) -> Measured:
     """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured."""
     references = [python_reference() for _ in range(3)]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        run = running.enter_context
         out = Path(folder) / "arrivals.npz"
-        service = _start(
-            "rig.service", "--talk", str(talk), "--every", str(every),
-            "--interrupt", str(interrupt), stdin=subprocess.PIPE,
-        )  # fmt: skip
-        port = _line(service)
-        config = f"""
-            [sip]
-            bind = ["udp:127.0.0.1:0"]
-            [http]
-            bind = "127.0.0.1:0"
-            [media]
-            ports = "20000-40000"
-            pass_through = {str(pass_through).lower()}
-            [realtime]
-            provider = "custom"
-            url = "ws://127.0.0.1:{port}/v1/realtime"
-        """
-        quiet = {"stderr": subprocess.DEVNULL}
-        environment = {**os.environ, "GATEWAY_CONFIG_BODY": config}
-        gateway = _start("gateway", "serve", "--json", env=environment, **quiet)
-        try:
-            sip = int(_line(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
-            idle_mb = memory_mb(gateway.pid)
-            callers = _start(
-                "rig.callers", "--port", str(sip), "--calls", str(calls), "--seconds", str(seconds),
-                "--rate", str(rate), "--out", str(out),
-            )  # fmt: skip
-            begun, cpu = _line(callers)["talking_from"], cpu_seconds(gateway.pid)
-            ended = _line(callers)["talking_to"]
-            cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
-            callers.wait(60)
-            assert service.stdin is not None
-            service.stdin.close()
-            told = _line(service)
-        finally:
-            gateway.terminate()
-            service.kill()
-            gateway.wait(30)
-            service.wait()
+        speech = f"--talk {talk} --every {every} --interrupt {interrupt}"
+        service = run(_process(f"rig.service {speech}"))
+        gateway = run(_gateway(_line(service), pass_through=pass_through))
+        sip = int(_line(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
+        metronome = run(_process("rig.metronome"))
+        _line(metronome)
+        idle_mb = memory_mb(gateway.pid)
+        load = f"--port {sip} --calls {calls} --seconds {seconds} --rate {rate} --out {out}"
+        callers = run(_process(f"rig.callers {load}"))
+        begun, cpu = _line(callers)["talking_from"], cpu_seconds(gateway.pid)
+        ended = _line(callers)["talking_to"]
+        cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
+        callers.wait(60)
+        told, beat = _told(service), _told(metronome)
         packets = dict(np.load(out))
     references += [python_reference() for _ in range(3)]
     return Measured(
@@ -146,6 +158,7 @@ def run_load(
         memory_mb_per_call=(full_mb - idle_mb) / calls,
         packets=packets,
         notes=told["notes"],
-        appended=told["appended"],
+        beats=np.array(beat["arrivals"], np.float64),
+        trips=np.array(beat["trips"]),
         reference_us=statistics.median(references),
     )
