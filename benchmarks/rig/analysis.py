@@ -43,15 +43,13 @@ def spread(values: Floats) -> dict[str, float]:
 
 
 def beside(values: Floats, reference: Floats) -> dict[str, float | None]:
-    """Return the spread of some figures, that of their reference, and the ratio at the 99th."""
+    """Return the spread of some figures, that of their reference, and the ratio of the two."""
     ours, theirs = spread(values), spread(reference)
-    ratio = round(ours["p99"] / theirs["p99"], 2) if theirs["p99"] else None
-    return {
-        **ours,
-        "reference_p50": theirs["p50"],
-        "reference_p99": theirs["p99"],
-        "ratio": ratio,
-    }
+    row: dict[str, float | None] = {**ours}
+    for name in ("p50", "p99"):
+        row[f"reference_{name}"] = theirs[name]
+        row[f"ratio_{name}"] = round(ours[name] / theirs[name], 2) if theirs[name] else None
+    return row
 
 
 def _late(arrivals: Floats, due: Floats) -> Floats:

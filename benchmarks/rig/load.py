@@ -77,12 +77,11 @@ def _process(module: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a part of the rig, or the gateway, as a process that ends with the block."""
     command = [sys.executable, "-m", *module.split()]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, text=True, cwd=HERE, stdin=pipe, stdout=pipe, **more)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    with subprocess.Popen(command, text=True, cwd=HERE, stdin=pipe, stdout=pipe, **more) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def _line(process: subprocess.Popen[str]) -> Any:

@@ -128,10 +128,12 @@ def test_the_reference_is_the_metronomes_next_datagram() -> None:
     assert analysis.next_beat_ms(run, "first_delta") == pytest.approx([7, 7])
 
 
-def test_the_ratio_is_that_of_the_99th_percentiles() -> None:
-    figures = analysis.beside(np.array([4.0, 4.0]), np.array([2.0, 2.0]))
-    assert (figures["p99"], figures["reference_p99"], figures["ratio"]) == (4.0, 2.0, 2.0)
-    assert analysis.beside(np.ones(2), np.zeros(2))["ratio"] is None
+@pytest.mark.parametrize("name", ["p50", "p99"])
+def test_the_ratio_is_that_of_what_stands_beside(name: str) -> None:
+    figures = analysis.beside(np.full(9, 4.0), np.full(9, 2.0))
+    found = [figures[f"{kind}{name}"] for kind in ("", "reference_", "ratio_")]
+    assert found == [4.0, 2.0, 2.0]
+    assert analysis.beside(np.ones(2), np.zeros(2))[f"ratio_{name}"] is None
 
 
 def test_responses_outside_of_a_call_count_for_nothing() -> None:
