@@ -1,10 +1,12 @@
 """The gateway: builds everything from the settings, starts it, drains it, stops it."""
 
 import asyncio
+import dataclasses
 import gc
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -111,8 +113,9 @@ class Gateway:
 
     async def _start_http(self) -> None:
         host, _, port = self.settings.http.bind.rpartition(":")
-        facts = {"sip": self.sip_uri("demo")}
-        self._http = HttpServer(self.registry, host=host.strip("[]"), port=int(port), facts=facts)
+        self._http = HttpServer(
+            self.registry, host=host.strip("[]"), port=int(port), facts=self._facts
+        )
         try:
             await self._http.start()
         except OSError as error:
@@ -120,6 +123,11 @@ class Gateway:
                 f"http.bind: {self.settings.http.bind}: {error.strerror or error};"
                 ' free the port, choose another, or set http.bind = ""'
             ) from error
+
+    def _facts(self) -> dict[str, Any]:
+        """Say where the gateway is, and what it has counted since it started."""
+        media = dataclasses.asdict(self._engine.stats())
+        return {"sip": self.sip_uri("demo"), "counted": {"sip": self._sip.counters, "media": media}}
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""

@@ -5,7 +5,7 @@ Errors are problem documents (RFC 9457).  The server binds to loopback unless to
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
@@ -42,9 +42,11 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 class HttpServer:
-    """Serves one gateway's registry on one address."""
+    """Serves one gateway's registry on one address; ``facts`` says what else is worth knowing."""
 
-    def __init__(self, registry: Registry, *, host: str, port: int, facts: dict[str, str]) -> None:
+    def __init__(
+        self, registry: Registry, *, host: str, port: int, facts: Callable[[], dict[str, Any]]
+    ) -> None:
         self._registry = registry
         self._facts = facts
         self._host, self._port = host, port
@@ -94,7 +96,7 @@ class HttpServer:
         return web.json_response(body, status=health.value)
 
     async def _gateway(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._facts)
+        return web.json_response(self._facts())
 
     async def _calls(self, _request: web.Request) -> web.Response:
         records = self._registry.records()

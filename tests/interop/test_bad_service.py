@@ -194,6 +194,9 @@ async def test_nonsense_from_the_service_is_passed_over() -> None:
         await phone.hears(0.6)
         assert tone_share(phone.heard[since:], SERVICE, 8000) > 0.8
         assert (await phone.hang_up()).status == 200
+        link = (await scene.ended("caller")).link
+        assert link["malformed_events"] > 10
+        assert link["unknown_events"] > link["malformed_events"]
 
 
 async def test_what_still_comes_of_a_cut_response_is_not_heard() -> None:

@@ -8,6 +8,11 @@ from aiohttp import ClientSession
 
 from gateway.calls.registry import CallRecord, Registry
 from gateway.http import HttpServer
+from gateway.testing.bare_phone import BarePhone
+from gateway.testing.loopback import loopback_gateway, sip_address
+from gateway.testing.service import LoopbackService
+
+FACTS = {"sip": "sip:demo@127.0.0.1", "counted": {"sip": {"refused": 2}}}
 
 pytestmark = pytest.mark.interop
 
@@ -33,7 +38,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def http(registry: Registry) -> AsyncIterator[ClientSession]:
-    server = HttpServer(registry, host="127.0.0.1", port=0, facts={"sip": "sip:demo@127.0.0.1"})
+    server = HttpServer(registry, host="127.0.0.1", port=0, facts=lambda: FACTS)
     await server.start()
     async with ClientSession(server.url) as session:
         yield session
@@ -83,6 +88,27 @@ async def test_refusals_are_problem_documents(
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
         assert (await answer.json())["status"] == status
+
+
+async def test_the_gateway_says_where_it_is_and_what_it_counted(http: ClientSession) -> None:
+    async with http.get("/v1/gateway") as answer:
+        assert await answer.json() == FACTS
+
+
+async def test_a_running_gateway_counts_what_it_turns_away() -> None:
+    async with (
+        LoopbackService() as service,
+        loopback_gateway(service.url, http={"bind": "127.0.0.1:0"}) as gateway,
+        BarePhone(sip_address(gateway)) as phone,
+        ClientSession(gateway.page) as session,
+    ):
+        phone.send(b"INVITE what")
+        phone.send(phone.request("OPTIONS"))
+        await phone.final("OPTIONS")
+        async with session.get("/v1/gateway") as answer:
+            counted = (await answer.json())["counted"]
+        assert (counted["sip"]["malformed"], counted["sip"]["udp_errors"]) == (1, 0)
+        assert (counted["media"]["lanes"], counted["media"]["faults"]) == (0, 0)
 
 
 async def test_the_page_loads_nothing_from_elsewhere(http: ClientSession) -> None:
