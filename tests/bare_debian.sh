@@ -93,29 +93,46 @@ for part in $parts; do
             new_root "$root/build"
             mkdir -p "$root/build/src"
             project_into "$root/build/src"
-            # the RUN lines of each stage, joined; `stage N` prints the Nth stage's
+            # the RUN or ENV lines of each stage, joined; `stage N RUN` prints the Nth stage's
             stage() {
-                awk -v want="$1" '/^FROM/ {n++} n == want && /^RUN/ {run = 1; sub(/^RUN /, "")}
+                awk -v want="$1" -v word="^$2 " '/^FROM/ {n++} n == want && $0 ~ word {run = 1; sub(word, "")}
                     n == want && run {line = $0; more = sub(/\\$/, "", line); printf "%s ", line; if (!more) {print ""; run = 0}}' \
                     "$project/Dockerfile"
             }
-            inside "$root/build" "$(stage 1)"
+            inside "$root/build" "$(stage 1 RUN)"
             say "Dockerfile, stage 2"
             new_root "$root/image"
-            inside "$root/image" "$(stage 2)"
+            inside "$root/image" "$(stage 2 RUN)"
             cp -r "$root/build/opt/voice-gateway" "$root/image/opt/voice-gateway"
-            say "The image serves as an ordinary user and is healthy"
+            say "The image serves as an ordinary user, is healthy, and takes a call from outside of loopback"
             check=$(sed -n 's/^ *CMD \["python3", "-c", "\(.*\)"\]$/\1/p' "$project/Dockerfile")
+            address=$(hostname -I | cut -d " " -f 1)
+            address=${address:-127.0.0.1}
+            mkdir -p "$root/image/etc/voice-gateway"
+            cat >"$root/image/etc/voice-gateway/gateway.toml" <<CONFIG
+[[trunks]]
+name = "neighbour"
+hosts = ["$address"]
+[realtime]
+provider = "embedded"
+CONFIG
             cat >"$root/image/tmp/serve.sh" <<SERVE
-export PATH=/opt/voice-gateway/bin:\$PATH GATEWAY_REALTIME__PROVIDER=embedded
+$(stage 2 ENV | sed 's/^/export /')
+export GATEWAY_SIP__BIND=udp:0.0.0.0:15060 GATEWAY_HTTP__BIND=0.0.0.0:18080  # free where 5060 is not
 cd /var/lib/voice-gateway
 voice-gateway demo --self-test --json
+voice-gateway embedded & service=\$!
 voice-gateway serve & served=\$!
+result=1
 for second in 1 2 3 4 5 6 7 8 9 10; do
-    if python3 -c "$check" 2>/dev/null; then kill \$served; wait \$served; echo healthy; exit 0; fi
     sleep 1
+    if python3 -c "$check" 2>/dev/null; then
+        echo healthy
+        voice-gateway call sip:demo@$address:15060 --seconds 3 --json && result=0
+        break
+    fi
 done
-kill \$served; exit 1
+kill \$served \$service; wait; exit \$result
 SERVE
             inside "$root/image" "su voice-gateway -s /bin/sh /tmp/serve.sh" ;;
     esac
