@@ -73,6 +73,7 @@ def test_a_signal_hangs_up_and_keeps_what_there_is(
     demo: Gateway, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "out.wav"
+    demo.forget_calls()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "call", f"sip:demo@127.0.0.1:{demo.sip_port}",
          "--record", str(out), "--seconds", "30", "--json"],
@@ -92,6 +93,7 @@ def test_a_signal_hangs_up_and_keeps_what_there_is(
 
 def test_many_keys_are_all_pressed_before_the_call_ends(demo: Gateway) -> None:
     digits = "*" * 20
+    demo.forget_calls()
     code, told = run("call", f"sip:demo@127.0.0.1:{demo.sip_port}", "--digits", digits, "--json")
     assert code == 0
     assert told["seconds"] > 4.0

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.frames import Close
 
 from gateway.errors import LinkError
@@ -194,15 +195,14 @@ async def test_a_service_that_stops_reading_ends_the_link(owner: Owner) -> None:
     assert owner.socket.dropped_with == [1011]
 
 
-async def test_a_fault_in_what_the_owner_does_ends_the_link_and_is_told(
-    owner: Owner, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_fault_in_what_the_owner_does_ends_the_link_and_is_told(owner: Owner) -> None:
     def fail(event: object) -> None:
         raise ZeroDivisionError
 
     owner.link.on_event = fail
-    owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
-    owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
+    with capture_logs() as logs:
+        owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
+        owner.socket.on_message(b'{"type":"input_audio_buffer.cleared"}')
     owner.link.append(bytes(40))
     await asyncio.sleep(0)
     (fault,) = owner.endings
@@ -210,7 +210,7 @@ async def test_a_fault_in_what_the_owner_does_ends_the_link_and_is_told(
     assert owner.link.stats.events == 1
     assert owner.socket.dropped_with == [1011]
     assert owner.sent == []
-    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert [(entry["log_level"], entry["exc_info"]) for entry in logs] == [("error", True)]
 
 
 async def test_a_service_out_of_reach_is_a_link_error() -> None:
