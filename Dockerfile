@@ -19,10 +19,10 @@ ENV PATH=/opt/voice-gateway/bin:$PATH OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
 # Inside a container loopback reaches nobody. These hold over the file; override them with -e.
 ENV GATEWAY_CONFIG=/etc/voice-gateway/gateway.toml
 ENV GATEWAY_SIP__BIND=udp:0.0.0.0:5060,tcp:0.0.0.0:5060
-ENV GATEWAY_HTTP__BIND=0.0.0.0:8080
+ENV GATEWAY_HTTP__BIND=127.0.0.1:8080
 USER voice-gateway
 WORKDIR /var/lib/voice-gateway
-EXPOSE 5060/udp 5060/tcp 8080/tcp 10000-10199/udp
+EXPOSE 5060/udp 5060/tcp 10000-10199/udp
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s \
   CMD ["python3", "-c", "import os, urllib.request as u; b = os.environ['GATEWAY_HTTP__BIND']; b and u.urlopen('http://' + b.replace('0.0.0.0', '127.0.0.1').replace('[::]', '[::1]') + '/healthz', timeout=2)"]
 ENTRYPOINT ["voice-gateway"]
