@@ -16,7 +16,7 @@ RUN apt-get update \
  && useradd --system --create-home --home-dir /var/lib/voice-gateway voice-gateway
 COPY --from=build /opt/voice-gateway /opt/voice-gateway
 ENV PATH=/opt/voice-gateway/bin:$PATH OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
-# Inside a container loopback reaches nobody. These hold over the file; override them with -e.
+# SIP is for callers outside the container, the page is not. These hold over the file; override with -e.
 ENV GATEWAY_CONFIG=/etc/voice-gateway/gateway.toml
 ENV GATEWAY_SIP__BIND=udp:0.0.0.0:5060,tcp:0.0.0.0:5060
 ENV GATEWAY_HTTP__BIND=127.0.0.1:8080
