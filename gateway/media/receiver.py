@@ -68,7 +68,6 @@ class Receiver:
     """Reads every socket that has something to read."""
 
     def __init__(self, arrays: LaneArrays, poller: Poller) -> None:
-        self.datagrams = 0
         self.drained = 0  # what came for lanes that are closed
         self.errors = 0
         self._arrays = arrays
@@ -116,7 +115,6 @@ class Receiver:
             ready = self._poller.poll(0)
             if not ready:
                 return
-            self.datagrams += len(ready)
             for fd, _event in ready:
                 inlet = inlets.get(fd)
                 if inlet is None:  # a link that was given up a moment ago
