@@ -70,6 +70,8 @@ class Call:
         self._leg: Leg | None = None
         self._lane: Lane | None = None
         self._link: Link | None = None
+        self._linking: asyncio.Task[None] | None = None
+        self._is_listening = False  # the service is to hear the caller
         self._link_stats = LinkStats()
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
@@ -93,11 +95,11 @@ class Call:
         """Live the call to its end; returns when leg, lane and link are closed."""
         self._log.info("call came in", caller=self.caller, called=self.called)
         self.post(control.CallStarted(self.call_id, self.caller, self.called))
-        linking = asyncio.create_task(self._connect(), name=f"link of {self.call_id}")
         try:
             await self._over.wait()
         finally:
-            linking.cancel()
+            if self._linking is not None:
+                self._linking.cancel()
             await self._close()
 
     def hang_up(self, reason: str) -> None:
@@ -155,7 +157,7 @@ class Call:
 
     def on_audio(self, chunk: bytes) -> None:
         """Take 20 ms of the caller's voice, in the link's format."""
-        if self._link is not None:
+        if self._link is not None and self._is_listening:
             self._link.append(chunk)
 
     def on_link(self, event: ServerEvent | Unknown) -> None:
@@ -231,6 +233,11 @@ class Call:
             case act.SendCommand(command):
                 if self._link is not None:
                     self._link.send(command)
+            case act.Connect():
+                name = f"link of {self.call_id}"
+                self._linking = asyncio.create_task(self._connect(), name=name)
+            case act.Listen():
+                self._is_listening = True
             case act.Ring():
                 leg.ring()
             case act.Answer():
@@ -247,8 +254,8 @@ class Call:
                 leg.transfer(target)
             case act.Stop():
                 lane.flush()
-            case act.Play(name):
-                self._play(name)
+            case act.Play(name, is_repeated):
+                self._play(name, is_repeated)
             case act.SendDtmf(digits):
                 leg.send_dtmf(digits)
             case act.Record(is_on):
@@ -258,13 +265,13 @@ class Call:
             case _:
                 assert_never(action)
 
-    def _play(self, name: str) -> None:
+    def _play(self, name: str, is_repeated: bool) -> None:
         prompt = self._parts.prompts.get(name)
         if prompt is None or self._lane is None:
             self._log.warning("no such prompt", prompt=name)
             self.post(control.PromptStopped(name, is_complete=False))
         else:
-            self._lane.play_prompt(prompt, name)
+            self._lane.play_prompt(prompt, name, repeat=is_repeated)
 
     def _record(self, is_on: bool) -> None:
         folder = self._parts.recordings

@@ -6,20 +6,23 @@ from .sections import (
     HttpSettings,
     LimitSettings,
     MediaSettings,
-    RealtimeSettings,
     SipSettings,
     TrunkSettings,
     is_loopback,
     table_at,
 )
+from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 from .settings import Settings, load
 
 __all__ = [
     "KEYS",
     "CallSettings",
+    "FallbackSettings",
     "HttpSettings",
     "LimitSettings",
+    "McpSettings",
     "MediaSettings",
+    "PriceSettings",
     "RealtimeSettings",
     "Rule",
     "Settings",

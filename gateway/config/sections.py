@@ -9,17 +9,13 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
-    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import NoDecode
 
@@ -28,9 +24,10 @@ __all__ = [
     "HttpSettings",
     "LimitSettings",
     "MediaSettings",
-    "RealtimeSettings",
     "SipSettings",
+    "Table",
     "TrunkSettings",
+    "Words",
     "check_session",
     "is_loopback",
     "table_at",
@@ -165,54 +162,6 @@ class MediaSettings(Table):
         return [names[codec.lower()] for codec in codecs]
 
 
-class RealtimeSettings(Table):
-    """``[realtime]``: the speech service that answers, and how it is reached."""
-
-    provider: Literal["embedded", "azure", "openai", "custom"] = "embedded"
-    url: str = ""
-    model: str = ""
-    api_key_env: str = ""
-    connect_seconds: float = Field(default=10.0, gt=0, le=60)
-    api_key: SecretStr | None = Field(default=None, exclude=True)
-
-    @field_validator("url")
-    @classmethod
-    def _reachable(cls, url: str, info: ValidationInfo) -> str:
-        if not url:
-            return url
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host = None
-        if not host or not re.match(r"(wss?|https?)://", url):
-            raise ValueError(f"{url!r} is not a service address; write wss://HOST/PATH")
-        if parts.scheme in ("ws", "http") and not is_loopback(host):
-            raise ValueError(f"{url!r} would send the key and the call in clear; write wss://")
-        if info.data.get("provider") == "azure" and "api-version" in parse_qs(parts.query):
-            raise ValueError(
-                "?api-version= is the preview protocol's address; "
-                "write https://RESOURCE.openai.azure.com alone"
-            )
-        return url
-
-    @model_validator(mode="after")
-    def _complete(self) -> "RealtimeSettings":
-        if self.provider == "custom" and not self.url:
-            raise ValueError('provider = "custom" needs a url; write wss://HOST/PATH')
-        if self.provider == "azure" and not self.url:
-            raise ValueError(
-                'provider = "azure" needs a url; write https://RESOURCE.openai.azure.com, '
-                "or set AZURE_OPENAI_ENDPOINT"
-            )
-        if self.provider == "azure" and not self.model:
-            raise ValueError(
-                'provider = "azure" needs a model: the name of the deployment, '
-                "here or in AZURE_OPENAI_DEPLOYMENT"
-            )
-        return self
-
-
 class CallSettings(Table):
     """``[call]``: how a call is opened, kept in order, and closed."""
 
@@ -228,10 +177,12 @@ class CallSettings(Table):
     tools: list[Literal["transfer_call", "hang_up"]] = ["transfer_call", "hang_up"]
     transfer_seconds: float = Field(default=40.0, gt=0, le=300)
     max_seconds: float = Field(default=7200.0, gt=0)
-    # Played when the service cannot be reached or is lost.  None: an apology that is shipped, to
-    # those already answered, others get 503; empty: nothing.
-    unavailable_prompt: str | None = None
-    unavailable_transfer: str = ""  # then a target to transfer to, else hang up
+    wind_down_seconds: float = Field(default=60.0, ge=0)  # before the end by a limit
+    wind_down: str = ""  # said then; empty: nothing
+    max_tokens: int = Field(default=0, ge=0)  # of the service's, for one call; 0: no limit
+    max_cost: float = Field(default=0.0, ge=0)  # by [prices], for one call; 0: no limit
+    comfort_after_ms: int = Field(default=800, ge=0)  # a tool or a reconnection takes longer
+    comfort_prompt: str | None = None  # played then; None: a soft sound; empty: nothing
 
 
 class HttpSettings(Table):
@@ -253,6 +204,7 @@ class LimitSettings(Table):
 
     max_calls: int = Field(default=500, ge=1)
     retry_after_seconds: int = Field(default=5, ge=1)
+    quota_floor: float = Field(default=0.05, ge=0, lt=1)  # of the service's rate limit
 
 
 def check_session(session: dict[str, Any]) -> str:

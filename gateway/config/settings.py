@@ -28,12 +28,12 @@ from .sections import (
     HttpSettings,
     LimitSettings,
     MediaSettings,
-    RealtimeSettings,
     SipSettings,
     TrunkSettings,
     check_session,
     table_at,
 )
+from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 
 __all__ = ["Settings", "load"]
 
@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     realtime: RealtimeSettings = RealtimeSettings()
     session: dict[str, Any] = {}
     call: CallSettings = CallSettings()
+    fallback: FallbackSettings = FallbackSettings()
+    mcp: McpSettings = McpSettings()
+    prices: PriceSettings = PriceSettings()
     targets: dict[str, str] = {}
     prompts: dict[str, Path] = {}
     rules: list[Rule] = []

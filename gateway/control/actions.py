@@ -13,8 +13,10 @@ from ..realtime.commands import ClientEvent
 __all__ = [
     "Action",
     "Answer",
+    "Connect",
     "HangUp",
     "Hold",
+    "Listen",
     "Log",
     "Play",
     "Record",
@@ -73,14 +75,28 @@ class SendText:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Play a configured prompt to the caller; it ends with a ``PromptStopped`` of this name."""
+    """Play a configured prompt to the caller; it ends with a ``PromptStopped`` of this name.
+
+    A repeated one plays until something is queued behind it, or it is stopped.
+    """
 
     prompt: str
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Empty the playout at once, prompts included; the ledger comes back as ``PlayoutFlushed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a new link to the service, in place of the one there may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Let the service hear the caller; what they said while it was away goes first (bounded)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +160,8 @@ Action: TypeAlias = (
     | Reject
     | Play
     | Stop
+    | Connect
+    | Listen
     | SendCommand
     | Hold
     | Resume

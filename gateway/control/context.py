@@ -10,7 +10,7 @@ import msgspec
 from ..realtime.commands import ClientEvent
 from ..realtime.events import ErrorDetail
 from .actions import Action, Answer, HangUp, Log, Play, Reject, Request, SendCommand
-from .events import Event
+from .events import Event, Transport
 from .settings import APOLOGY, ControlSettings
 from .states import TRANSITIONS, CallState
 from .timeline import Timeline
@@ -42,6 +42,7 @@ class Context:
         self.now = 0.0
         self.state = CallState.SETUP
         self.service = Mode.CONNECTING
+        self.transport: Transport = "websocket"
         self.is_outbound = False
         self.is_accepted = False  # we said yes; speech flows once ``is_answered``
         self.is_answered = False
@@ -50,6 +51,11 @@ class Context:
         self.derived: deque[Event] = deque()
         self._actions: list[Action] = []
         self._commands = 0
+
+    @property
+    def owns_playout(self) -> bool:
+        """Whether the gateway plays the service's speech and knows what was heard of it."""
+        return self.transport == "websocket"
 
     @property
     def is_service_ready(self) -> bool:
@@ -79,7 +85,7 @@ class Context:
 
     def apology(self) -> tuple[Request, ...]:
         """Return what a caller who is here is told before a hang-up for want of the service."""
-        is_usual = self.settings.call.unavailable_prompt is None
+        is_usual = self.settings.fallback.prompt is None
         return (Play(APOLOGY),) if is_usual and self.is_accepted else ()
 
     def send(self, command: ClientEvent) -> str:

@@ -8,6 +8,7 @@ from ..realtime.events import wire_name as service_name
 
 __all__ = [
     "OWN_EVENTS",
+    "AudioFormat",
     "CallStarted",
     "Event",
     "Heard",
@@ -26,20 +27,28 @@ __all__ = [
     "PromptStopped",
     "TransferEnded",
     "TransferProgress",
+    "Transport",
     "name_of",
 ]
 
 KeySource: TypeAlias = Literal["rfc4733", "info", "inband", "service", "browser"]
+Transport: TypeAlias = Literal["websocket", "webrtc", "sip"]
+AudioFormat: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """A call came in, or was placed; always the first event."""
+    """A call came in, or was placed; always the first event.
+
+    Of a hosted call the service itself holds the caller's side: it is there for us only
+    once the call was answered.
+    """
 
     call_id: str
     caller: str
     called: str
     is_outbound: bool = False
+    is_hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +74,15 @@ class LegHeld:
 
 @dataclass(frozen=True, slots=True)
 class LinkReady:
-    """The connection to the service is open; ``audio_format`` is what will be sent and played."""
+    """The connection to the service is open.
 
-    audio_format: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
+    ``audio_format`` is what will be sent and played over a WebSocket; it is empty where the
+    service itself carries the sound (``webrtc``, ``sip``).  ``unix_time`` is when that was.
+    """
+
+    audio_format: AudioFormat = "audio/pcm"
+    transport: Transport = "websocket"
+    unix_time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

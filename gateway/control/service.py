@@ -11,7 +11,7 @@ from typing import Any
 
 from ..realtime.commands import SessionUpdate
 from ..realtime.events import ErrorDetail, ErrorEvent, SessionUpdated
-from .actions import Answer, HangUp, Play, Reject, Request, Respond, Ring, Transfer
+from .actions import Answer, Connect, HangUp, Listen, Play, Reject, Request, Respond, Ring, Transfer
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
 from .settings import ControlSettings
@@ -27,7 +27,7 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
     session.setdefault("type", "realtime")
     audio = session.setdefault("audio", {})
     wanted = {"type": audio_format} | ({"rate": 24000} if audio_format == "audio/pcm" else {})
-    for side in ("input", "output"):
+    for side in ("input", "output") if audio_format else ():
         audio.setdefault(side, {})["format"] = dict(wanted)
     if not settings.call.barge_in:
         turns = audio["input"].setdefault("turn_detection", {"type": "server_vad"})
@@ -44,7 +44,7 @@ def objection(session: dict[str, Any], audio_format: str) -> str:
     """Say why a session as the service confirmed it is of no use, or return nothing."""
     for side in ("input", "output"):
         said = _format_of(session, side)
-        if said not in ("", audio_format):
+        if audio_format and said not in ("", audio_format):
             return f"the service uses {said} for {side}, not {audio_format}"
     return ""
 
@@ -59,12 +59,13 @@ class Service:
         self._audio_format = ""
         self._update_id = ""  # of the session.update
         self._is_greeted = False
+        self._is_hosted = False
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in what happens to the link, the session or the leg; returns what follows."""
         match event:
             case CallStarted():
-                self._start(event)
+                return self._start(event)
             case LinkReady():
                 self._configure(event)
             case SessionUpdated():
@@ -74,6 +75,8 @@ class Service:
                 self._context.is_accepted = self._context.is_answered = True
                 if self._context.state is CallState.SETUP:
                     self._context.move(CallState.TALKING)
+                    if self._is_hosted:
+                        self._context.act(Connect())
                 return self._greet()
             case LegHeld():
                 self._context.is_held = event.is_held
@@ -109,26 +112,33 @@ class Service:
             self._context.log(f"service error {error.code}: {error.message}")
 
     def _way_out(self) -> Sequence[Request]:
-        context, call = self._context, self._context.settings.call
+        context, fallback = self._context, self._context.settings.fallback
         last: tuple[Request, ...] = (HangUp("service lost"),)
-        if call.unavailable_transfer:
-            last = (Transfer(call.unavailable_transfer),)
-        if call.unavailable_prompt:
-            return (Answer(), Play(call.unavailable_prompt), *last)
+        if fallback.transfer:
+            last = (Transfer(fallback.transfer),)
+        if fallback.prompt:
+            return (Answer(), Play(fallback.prompt), *last)
         if not context.is_accepted and not context.is_outbound:
             return (Reject(503, "Service Unavailable"),)
-        return last if call.unavailable_transfer else (*context.apology(), *last)
+        return last if fallback.transfer else (*context.apology(), *last)
 
-    def _start(self, event: CallStarted) -> None:
-        self._context.is_outbound = event.is_outbound
-        self.deadline = self._context.now + self._context.settings.connect_seconds
+    def _start(self, event: CallStarted) -> Sequence[Request]:
+        context = self._context
+        context.is_outbound = event.is_outbound
+        self._is_hosted = event.is_hosted
+        self.deadline = context.now + context.settings.realtime.connect_seconds
+        if event.is_hosted:
+            return (Answer(),)  # before that there is nothing to connect to
         if not event.is_outbound:
-            self._context.act(Ring())
+            context.act(Ring())
+        context.act(Connect())
+        return ()
 
     def _configure(self, event: LinkReady) -> None:
         if self._context.service is Mode.LOST:
             return
         self._context.service = Mode.CONFIGURING
+        self._context.transport = event.transport
         self._audio_format = event.audio_format
         session = session_for(self._context.settings, event.audio_format)
         self._update_id = self._context.send(SessionUpdate(session=session))
@@ -141,6 +151,7 @@ class Service:
             return
         self.deadline = None
         self._context.service = Mode.READY
+        self._context.act(Listen())
         self._context.answer()
 
     def _greet(self) -> Sequence[Request]:

@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from ..config import CallSettings, Rule, Settings, Step, table_at
+from ..config import (
+    CallSettings,
+    FallbackSettings,
+    McpSettings,
+    PriceSettings,
+    RealtimeSettings,
+    Rule,
+    Settings,
+    Step,
+    table_at,
+)
 from ..realtime.events import SERVER_EVENTS
 from .actions import (
     Answer,
@@ -59,7 +69,10 @@ class ControlSettings:
     session: Mapping[str, Any]
     targets: Mapping[str, str]
     rules: tuple[CheckedRule, ...]
-    connect_seconds: float
+    realtime: RealtimeSettings
+    fallback: FallbackSettings
+    mcp: McpSettings
+    prices: PriceSettings
 
     @property
     def turn_detection(self) -> Mapping[str, Any]:
@@ -75,15 +88,25 @@ class ControlSettings:
 
         """
         call = settings.call
-        if call.unavailable_prompt:
-            path = ("call", "unavailable_prompt")
-            _must_exist(settings, path, call.unavailable_prompt, _prompts(settings), "prompt")
-        if call.unavailable_transfer:
-            path = ("call", "unavailable_transfer")
-            _must_exist(settings, path, call.unavailable_transfer, settings.targets, "target")
+        for path, prompt in (
+            (("fallback", "prompt"), settings.fallback.prompt),
+            (("call", "comfort_prompt"), call.comfort_prompt),
+        ):
+            if prompt:
+                _must_exist(settings, path, prompt, _prompts(settings), "prompt")
+        if settings.fallback.transfer:
+            path = ("fallback", "transfer")
+            _must_exist(settings, path, settings.fallback.transfer, settings.targets, "target")
         rules = tuple(_checked(settings, index, rule) for index, rule in enumerate(settings.rules))
         return cls(
-            call, settings.session, settings.targets, rules, settings.realtime.connect_seconds
+            call,
+            settings.session,
+            settings.targets,
+            rules,
+            settings.realtime,
+            settings.fallback,
+            settings.mcp,
+            settings.prices,
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..realtime.commands import ResponseCancel, ResponseCreate
+from ..realtime.commands import OutputAudioBufferClear, ResponseCancel, ResponseCreate
 from ..realtime.events import (
     ErrorDetail,
     ErrorEvent,
@@ -245,6 +245,8 @@ class Turns:
 
     def _cancel(self, response_id: str) -> None:
         self._context.send(ResponseCancel(response_id=response_id or None))
+        if not self._context.owns_playout:
+            self._context.send(OutputAudioBufferClear())
         self._cancelled_until = self._context.now + _CANCEL_SECONDS
 
     def _drop(self, response_id: str) -> None:

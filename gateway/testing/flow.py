@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..config import Settings
-from ..control.actions import Action, Answer, HangUp, Play, Reject, SendCommand, Stop
+from ..control.actions import Action, Answer, Connect, HangUp, Play, Reject, SendCommand, Stop
 from ..control.controller import Controller
 from ..control.events import (
     CallStarted,
@@ -72,6 +72,7 @@ class Flow:
         actions: Everything the controller had done, with times.
         service: The scripted service; fill ``service.replies`` to choose what it says.
         prompt_seconds: How long a prompt from a file lasts.
+        links_after: How long the service takes to be reached.
 
     """
 
@@ -82,6 +83,7 @@ class Flow:
         self.now = 0.0
         self.actions: list[tuple[float, Action]] = []
         self.prompt_seconds = 2.0
+        self.links_after = 0.05
         self.ended: LegEnded | None = None
         self._is_linked = False
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -92,13 +94,8 @@ class Flow:
 
     def start(self, *, links_after: float = 0.05) -> None:
         """Have the call come in, and the service connect a moment later."""
+        self.links_after = links_after
         self.post(CallStarted("call", "sip:caller@test", "sip:agent@test"))
-
-        def link() -> None:
-            self._is_linked = True
-            self.post(LinkReady())
-
-        self.later(links_after, link)
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -160,6 +157,10 @@ class Flow:
         elif isinstance(event, ResponseDone):
             self._finish(event.response.id or "")
 
+    def _link(self) -> None:
+        self._is_linked = True
+        self.post(LinkReady())
+
     def _next_due(self) -> float | None:
         times = [self._queue[0][0]] if self._queue else []
         if (deadline := self.controller.deadline) is not None:
@@ -173,6 +174,8 @@ class Flow:
                 case SendCommand():
                     if self._is_linked:
                         self.service.receive(action.command)
+                case Connect():
+                    self.later(self.links_after, self._link)
                 case Answer():
                     self.later(_TICK, lambda: self.post(LegAnswered()))
                 case Stop():

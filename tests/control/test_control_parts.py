@@ -208,8 +208,8 @@ def test_a_response_without_audio_is_over_when_done() -> None:
         ({"rules": [{"on": DTMF, "do": [{"transfer": "boss"}]}]}, "add it to .targets."),
         ({"rules": [{"on": DTMF, "do": [{"play": "song"}]}]}, "add it to .prompts."),
         ({"rules": [{"on": DTMF, "do": ["hangup", "stop"]}]}, "nothing is done after hangup"),
-        ({"call": {"unavailable_prompt": "sorry"}}, "unknown prompt"),
-        ({"call": {"unavailable_transfer": "boss"}}, "unknown target"),
+        ({"fallback": {"prompt": "sorry"}}, "unknown prompt"),
+        ({"fallback": {"transfer": "boss"}}, "unknown target"),
     ],
 )
 def test_a_rule_that_cannot_work_is_refused_with_a_remedy(
@@ -335,7 +335,8 @@ storm: st.SearchStrategy[Event] = st.one_of(
 STORM_PLAN = plan(
     targets={"desk": "sip:desk@pbx"},
     prompts={"sorry": "sorry.wav"},
-    call={"unavailable_prompt": "sorry", "idle_limit": 1},
+    fallback={"prompt": "sorry"},
+    call={"idle_limit": 1},
     rules=[
         {"on": DTMF, "digit": "0", "do": [{"transfer": "desk"}]},
         {"on": DTMF, "digit": "#", "do": [{"say": "Bye."}, "hangup"]},

@@ -25,7 +25,7 @@ from gateway.testing.scripted_service import Reply
 
 
 def test_a_service_lost_in_mid_sentence_is_explained_and_the_call_ends() -> None:
-    plan = settings(prompts={"sorry": "sorry.wav"}, call={"unavailable_prompt": "sorry"})
+    plan = settings(prompts={"sorry": "sorry.wav"}, fallback={"prompt": "sorry"})
     flow = talking(plan, settle=0.6)
     flow.lose_service()
     flow.run(5)
@@ -45,13 +45,13 @@ def test_a_service_lost_is_apologised_for_though_nothing_is_configured() -> None
 
 
 def test_a_service_lost_ends_the_call_at_once_where_the_prompt_is_switched_off() -> None:
-    flow = talking(settings(call={"unavailable_prompt": ""}), settle=0.6)
+    flow = talking(settings(fallback={"prompt": ""}), settle=0.6)
     flow.lose_service()
     assert flow.did(HangUp) == [HangUp("service lost")]
 
 
 def test_a_service_lost_may_lead_to_a_person() -> None:
-    plan = settings(call={"unavailable_transfer": "operator"})
+    plan = settings(fallback={"transfer": "operator"})
     flow = talking(plan)
     flow.lose_service()
     assert len(flow.did(Transfer)) == 1
@@ -92,7 +92,7 @@ def test_a_session_that_the_service_refuses_is_503_at_once_and_the_log_says_why(
 
 
 def test_a_session_that_the_service_refuses_is_explained_by_a_prompt_where_there_is_one() -> None:
-    plan = settings(prompts={"sorry": "sorry.wav"}, call={"unavailable_prompt": "sorry"})
+    plan = settings(prompts={"sorry": "sorry.wav"}, fallback={"prompt": "sorry"})
     flow = Flow(plan)
     refuse_session(flow)
     flow.run(5)

@@ -6,8 +6,10 @@ from call_scenes import DTMF, settings, state, talking
 from gateway.control import (
     Answer,
     CallState,
+    Connect,
     ControlSettings,
     HangUp,
+    Listen,
     Log,
     Play,
     Reject,
@@ -41,7 +43,9 @@ def test_a_caller_hears_ringing_until_the_service_is_there_then_is_answered_and_
     flow.run(3)
     assert [type(action) for _, action in flow.actions] == [
         Ring,
+        Connect,
         SendCommand,
+        Listen,
         Answer,
         SendCommand,
     ]
@@ -82,7 +86,7 @@ def test_an_unreachable_service_refuses_the_call_with_503() -> None:
 
 
 def test_an_unreachable_service_is_explained_by_a_prompt_where_there_is_one() -> None:
-    flow = Flow(settings(prompts={"sorry": "sorry.wav"}, call={"unavailable_prompt": "sorry"}))
+    flow = Flow(settings(prompts={"sorry": "sorry.wav"}, fallback={"prompt": "sorry"}))
     flow.start(links_after=99)
     flow.run(1)
     flow.lose_service("refused")

@@ -41,7 +41,7 @@ async def in_call(scene: Scene) -> AsyncIterator[tuple[BarePhone, ServiceSession
 def prompting(folder: Path) -> dict[str, Any]:
     """Settings under which a caller is told that the service is away."""
     path = write_wav(folder / "sorry.wav", tone(PROMPT, PROMPT_MS, 8000, -15.0), 8000)
-    return {"call": {"unavailable_prompt": "sorry"}, "prompts": {"sorry": path}}
+    return {"fallback": {"prompt": "sorry"}, "prompts": {"sorry": path}}
 
 
 def milliseconds(sound: NDArray[np.int16], frequency: float) -> int:
@@ -74,8 +74,8 @@ async def test_a_caller_hears_an_apology_though_nothing_is_configured(how: str) 
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_the_call_ends_at_once_where_the_prompt_is_switched_off(how: str) -> None:
-    call = {"unavailable_prompt": ""}
-    async with witnessed(call=call) as scene, in_call(scene) as (phone, session):
+    fallback = {"prompt": ""}
+    async with witnessed(fallback=fallback) as scene, in_call(scene) as (phone, session):
         await break_off(session, how)
         await phone.asked("BYE", within=1.0)
         record = await scene.ended("caller")

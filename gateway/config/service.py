@@ -1,0 +1,114 @@
+"""The tables of the configuration file about the speech service, and about life without it."""
+
+import re
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from .rules import KEYS, Step
+from .sections import Table, Words, is_loopback
+
+__all__ = ["FallbackSettings", "McpSettings", "PriceSettings", "RealtimeSettings"]
+
+
+class RealtimeSettings(Table):
+    """``[realtime]``: the speech service that answers, and how it is reached."""
+
+    provider: Literal["embedded", "azure", "openai", "custom"] = "embedded"
+    url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    link: Literal["websocket", "webrtc", "sideband"] = "websocket"
+    protocol: Literal["ga", "preview"] = "ga"
+    api_version: str = ""  # of Azure's preview protocol, such as 2025-04-01-preview
+    auth: Literal["key", "entra", "bearer"] = "key"  # how the service knows us
+    webhook_secret_env: str = ""  # of the service that holds SIP calls (link = "sideband")
+    front_door: Literal["realtime", "live"] = "realtime"  # which of its webhooks we answer
+    connect_seconds: float = Field(default=10.0, gt=0, le=60)
+    response_seconds: float = Field(default=15.0, gt=0, le=120)  # without a sign of an answer
+    reconnect_seconds: float = Field(default=30.0, ge=0, le=600)  # then the fallback; 0: at once
+    renew_seconds: float = Field(default=120.0, gt=0)  # before a session's end it is replaced
+    api_key: SecretStr | None = Field(default=None, exclude=True)
+    webhook_secret: SecretStr | None = Field(default=None, exclude=True)
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str, info: ValidationInfo) -> str:
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or not re.match(r"(wss?|https?)://", url):
+            raise ValueError(f"{url!r} is not a service address; write wss://HOST/PATH")
+        if parts.scheme in ("ws", "http") and not is_loopback(host):
+            raise ValueError(f"{url!r} would send the key and the call in clear; write wss://")
+        if info.data.get("provider") == "azure" and "api-version" in parse_qs(parts.query):
+            raise ValueError(
+                "?api-version= is the preview protocol's address; "
+                "write https://RESOURCE.openai.azure.com alone"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _complete(self) -> "RealtimeSettings":
+        if self.provider == "custom" and not self.url:
+            raise ValueError('provider = "custom" needs a url; write wss://HOST/PATH')
+        if self.provider == "azure" and not self.url:
+            raise ValueError(
+                'provider = "azure" needs a url; write https://RESOURCE.openai.azure.com, '
+                "or set AZURE_OPENAI_ENDPOINT"
+            )
+        if self.provider == "azure" and not self.model:
+            raise ValueError(
+                'provider = "azure" needs a model: the name of the deployment, '
+                "here or in AZURE_OPENAI_DEPLOYMENT"
+            )
+        return self
+
+
+class FallbackSettings(Table):
+    """``[fallback]``: what a caller gets when the service stays away.
+
+    The prompt is played; then, where there are ``keys``, the caller may press one (asked
+    ``repeats`` times); in the end they are transferred, or politely let go.
+    """
+
+    prompt: str | None = None  # None: an apology that is shipped; empty: nothing
+    keys: dict[str, list[Step]] = Field(default_factory=dict)
+    key_seconds: float = Field(default=8.0, gt=0, le=60)
+    repeats: int = Field(default=2, ge=1, le=10)
+    transfer: str = ""  # a target; empty: hang up
+
+    @field_validator("keys")
+    @classmethod
+    def _on_a_telephone(cls, keys: dict[str, list[Step]]) -> dict[str, list[Step]]:
+        for key, steps in keys.items():
+            if len(key) != 1 or key not in KEYS:
+                raise ValueError(f"{key!r} is no key; choose from {KEYS}")
+            if not steps:
+                raise ValueError(f"key {key} does nothing; list what it does")
+        return keys
+
+
+class McpSettings(Table):
+    """``[mcp]``: tools that the service runs itself, at servers named in ``session.tools``."""
+
+    # Requests granted, as SERVER/TOOL shell patterns; all others are refused.
+    approve: Words = Field(default_factory=list)
+    wait_seconds: float = Field(default=2.0, ge=0, le=30)  # the greeting waits so long for tools
+
+
+class PriceSettings(Table):
+    """``[prices]``: what a million tokens cost, in whatever money ``call.max_cost`` is in."""
+
+    text_input: float = Field(default=0.0, ge=0)
+    text_cached: float = Field(default=0.0, ge=0)
+    text_output: float = Field(default=0.0, ge=0)
+    audio_input: float = Field(default=0.0, ge=0)
+    audio_cached: float = Field(default=0.0, ge=0)
+    audio_output: float = Field(default=0.0, ge=0)
+    transcription_minute: float = Field(default=0.0, ge=0)  # of the caller's speech
