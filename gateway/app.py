@@ -14,7 +14,7 @@ from .calls.reception import Reception
 from .calls.registry import Health, Registry
 from .clock import RandomIds
 from .config import Settings
-from .control.settings import APOLOGY
+from .control.settings import SHIPPED_PROMPTS
 from .errors import ConfigError
 from .http import HttpServer
 from .media.engine import MediaEngine
@@ -168,7 +168,7 @@ def _prompts(settings: Settings) -> dict[str, Prompt]:
         ConfigError: A file is missing, or no sound; says which, and where it was named.
 
     """
-    prompts = {APOLOGY: Prompt.load(SHIPPED / f"{APOLOGY}.wav")}
+    prompts = {name: Prompt.load(SHIPPED / f"{name}.wav") for name in SHIPPED_PROMPTS}
     for name, path in settings.prompts.items():
         try:
             prompts[name] = Prompt.load(path)

@@ -48,13 +48,26 @@ class RealtimeSettings(Table):
             raise ValueError(f"{url!r} would send the key and the call in clear; write wss://")
         if info.data.get("provider") == "azure" and "api-version" in parse_qs(parts.query):
             raise ValueError(
-                "?api-version= is the preview protocol's address; "
-                "write https://RESOURCE.openai.azure.com alone"
+                "?api-version= belongs to the preview protocol; "
+                "write https://RESOURCE.openai.azure.com alone, and the version in api_version"
             )
         return url
 
     @model_validator(mode="after")
     def _complete(self) -> "RealtimeSettings":
+        if self.auth == "entra" and self.provider != "azure":
+            raise ValueError('auth = "entra" is for provider = "azure" alone; remove it')
+        if self.protocol == "preview" and self.provider == "azure" and not self.api_version:
+            raise ValueError(
+                'protocol = "preview" at Azure needs api_version, such as "2025-04-01-preview"'
+            )
+        if self.api_version and (self.provider != "azure" or self.protocol != "preview"):
+            raise ValueError(
+                "api_version is for Azure's preview protocol alone; "
+                'remove it, or set provider = "azure" and protocol = "preview"'
+            )
+        if self.protocol == "preview" and self.link != "websocket":
+            raise ValueError('protocol = "preview" works with link = "websocket" alone')
         if self.provider == "custom" and not self.url:
             raise ValueError('provider = "custom" needs a url; write wss://HOST/PATH')
         if self.provider == "azure" and not self.url:

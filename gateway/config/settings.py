@@ -22,6 +22,7 @@ from pydantic_settings import (
 from ..errors import ConfigError
 from .lines import line_of
 from .rules import Rule
+from .secrets import with_secrets
 from .sections import (
     LOOPBACK,
     CallSettings,
@@ -39,7 +40,6 @@ __all__ = ["Settings", "load"]
 
 _PREFIX: Final = "GATEWAY_"
 _OWN_NAMES: Final = {"GATEWAY_CONFIG", "GATEWAY_CONFIG_BODY"}
-_KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 
 
 class Settings(BaseSettings):
@@ -121,16 +121,17 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
     overrides = _overrides(env)
-    if "api_key" in table_at(written, "realtime"):
-        where = f"{name}:{line_of(text, ('realtime', 'api_key'))}"
-        raise ConfigError(
-            f"{where}: realtime.api_key: secrets stay out of files; "
-            "export it and name the variable in realtime.api_key_env"
-        )
+    for secret in ("api_key", "webhook_secret"):
+        if secret in table_at(written, "realtime"):
+            where = f"{name}:{line_of(text, ('realtime', secret))}"
+            raise ConfigError(
+                f"{where}: realtime.{secret}: secrets stay out of files; "
+                f"export it and name the variable in realtime.{secret}_env"
+            )
     asked = _merge(written, overrides)
     merged = _merge(_known_names(env, asked), asked)
     try:
-        settings = Settings(**_with_key(merged, env))
+        settings = Settings(**with_secrets(merged, env))
     except ValidationError as error:
         raise ConfigError(_one_line(error, name, text, overrides)) from None
     settings._name, settings._text = name, text
@@ -190,27 +191,6 @@ def _known_names(env: Mapping[str, str], asked: dict[str, Any]) -> dict[str, Any
         return {}
     told = {key: value for key, value in known[provider].items() if value}
     return {"realtime": {"provider": provider, **told}}
-
-
-def _with_key(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """Add the service's key, which only ever comes from the environment."""
-    realtime = values.get("realtime")
-    if not isinstance(realtime, dict) or realtime.get("api_key"):
-        return values
-    usual = _KEY_NAMES.get(str(realtime.get("provider")), "")
-    variable = str(realtime.get("api_key_env") or usual)
-    if variable and not env.get(variable, "").strip():
-        raise ConfigError(
-            f"realtime.api_key_env: the environment has no {variable}; "
-            "export the service's key under that name"
-        )
-    key = env.get(variable, "").strip()
-    if any(not 32 < ord(letter) < 127 for letter in key):
-        raise ConfigError(
-            f"realtime.api_key_env: the key in {variable} holds blanks or odd characters; "
-            "export it anew"
-        )
-    return values | {"realtime": {**realtime, "api_key": key or None}}
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

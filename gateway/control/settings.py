@@ -41,10 +41,20 @@ from .actions import (
 from .events import OWN_EVENTS
 from .states import CallState
 
-__all__ = ["APOLOGY", "DTMF_EVENT", "TIMEOUT_EVENT", "CheckedRule", "ControlSettings"]
+__all__ = [
+    "APOLOGY",
+    "COMFORT",
+    "DTMF_EVENT",
+    "SHIPPED_PROMPTS",
+    "TIMEOUT_EVENT",
+    "CheckedRule",
+    "ControlSettings",
+]
 
 APOLOGY: Final = "unavailable"
-"""The prompt that there is without being configured."""
+COMFORT: Final = "comfort"
+SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
+"""The prompts that there are without being configured."""
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
 _LAST: Final = ("hangup", "reject")
@@ -135,7 +145,7 @@ def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
 
 
 def _prompts(settings: Settings) -> set[str]:
-    return {APOLOGY, *settings.prompts}
+    return {*SHIPPED_PROMPTS, *settings.prompts}
 
 
 def _must_exist(
