@@ -5,6 +5,7 @@ playout decides for each item: heard to its end, nothing; heard in part, truncat
 lesser of sent and received; not heard at all, delete.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,6 +15,7 @@ from ..realtime.events import (
     OutputAudioBufferCleared,
     ResponseOutputAudioDone,
 )
+from .actions import Request
 from .context import Context
 from .events import Event, Heard, PlayoutFlushed
 from .states import CallState
@@ -32,7 +34,7 @@ class BargeIn:
         self._turns = turns
         self._complete: dict[tuple[str, int], None] = {}  # parts whose audio is all here
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> Sequence[Request]:
         """Take in speech, the end of a part's audio, or the ledger of a flush."""
         match event:
             case InputAudioBufferSpeechStarted():
@@ -45,6 +47,7 @@ class BargeIn:
                 self._reconcile(event)
             case _:
                 pass
+        return ()
 
     def _interrupt(self) -> None:
         """Stop for the caller, unless this call or this moment is not to be interrupted."""

@@ -5,31 +5,21 @@ actions, so a whole call can be played in virtual time and replayed from its tim
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from ..realtime.events import (
-    InputAudioBufferDtmfEventReceived,
-    OutputAudioBufferStarted,
-    OutputAudioBufferStopped,
-)
+from ..realtime.events import InputAudioBufferDtmfEventReceived
 from .actions import Action, HangUp, Request, Respond, Say, SendText
 from .agenda import Agenda
 from .barge_in import BargeIn
+from .caller_side import CallerSide
 from .context import Classify, Context
 from .digits import Digits
 from .event_table import EVENT_TABLE, OWN_TABLE, UNKNOWN, Part
-from .events import (
-    CallStarted,
-    Event,
-    LegEnded,
-    MediaTimeout,
-    PlayoutStarted,
-    PlayoutStopped,
-    PromptStopped,
-    name_of,
-)
+from .events import Event, MediaTimeout, name_of
 from .idle import Idle
+from .limits import Limits
+from .part import ControlPart, TimedPart
 from .rules import match_rule, takes_floor
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
@@ -50,16 +40,26 @@ class Controller:
         self._settings = settings
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
-        self._ends_at: float | None = None
         self._speech = Speech()
         self._transfer = TransferDesk(context)
         self._service = Service(context, self._leave_service)
         self._turns = Turns(context, self._speech, self._lose_service)
         self._agenda = Agenda(context, self._speech, self._turns, self._start_transfer)
-        self._tools = Tools(context, self._speech, self._transfer)
-        self._barge_in = BargeIn(context, self._turns)
         self._digits = Digits(context)
         self._idle = Idle(context)
+        # Every part, by the name that the tables of events know it by.
+        self._parts: Final[Mapping[Part, ControlPart]] = {
+            "limits": Limits(context, self._say_goodbye),
+            "turns": self._turns,
+            "transfer": self._transfer,
+            "service": self._service,
+            "barge_in": BargeIn(context, self._turns),
+            "digits": self._digits,
+            "idle": self._idle,
+            "tools": Tools(context, self._speech, self._transfer),
+            "call": CallerSide(context, self._speech),
+        }
+        self._timed = [part for part in self._parts.values() if isinstance(part, TimedPart)]
 
     @property
     def state(self) -> CallState:
@@ -76,8 +76,8 @@ class Controller:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         if self.state is CallState.ENDED:
             return None
-        earliest = self._ends_at
-        for part in (self._service, self._turns, self._agenda, self._transfer):
+        earliest = self._agenda.deadline
+        for part in self._timed:
             time = part.deadline
             if time is not None and (earliest is None or time < earliest):
                 earliest = time
@@ -105,12 +105,8 @@ class Controller:
         """Run whatever timers are due at ``now``."""
         self._context.now = now
         self.timeline.add_timer(now)
-        if self._ends_at is not None and now >= self._ends_at:
-            self._ends_at = None
-            self._say_goodbye("time limit")
-        self._turns.wake()
-        self._agenda.add(self._transfer.wake())
-        self._service.wake()
+        for part in self._timed:
+            self._agenda.add(part.wake())
         return self._settle()
 
     def _settle(self) -> list[Action]:
@@ -132,53 +128,10 @@ class Controller:
             return
         name = name_of(event)
         handling = EVENT_TABLE.get(name) or OWN_TABLE.get(name) or UNKNOWN
-        for part in handling.parts:
-            self._handle_by(part, event)
+        for name_of_part in handling.parts:
+            if (part := self._parts.get(name_of_part)) is not None:
+                self._agenda.add(part.handle(event))
         self._decide(name, event)
-
-    def _handle_by(self, part: Part, event: Event) -> None:
-        """Have one part handle an event, and plan what follows from it."""
-        match part:
-            case "turns":
-                self._turns.handle(event)
-            case "barge_in":
-                self._barge_in.handle(event)
-            case "digits":
-                self._digits.handle(event)
-            case "idle":
-                self._idle.handle(event)
-            case "tools":
-                self._agenda.add(self._tools.handle(event))
-            case "transfer":
-                self._agenda.add(self._transfer.handle(event))
-            case "service":
-                self._agenda.add(self._service.handle(event))
-            case "call":
-                self._handle(event)
-            case "timeline":
-                pass
-            case _ as unreachable:
-                assert_never(unreachable)
-
-    def _handle(self, event: Event) -> None:
-        """Take in what belongs to no part: the call's ends, playout, prompts."""
-        match event:
-            case CallStarted():
-                self._ends_at = self._context.now + self._settings.call.max_seconds
-            case LegEnded():
-                self._context.move(CallState.ENDED)
-            case PlayoutStarted():
-                self._context.derive(
-                    OutputAudioBufferStarted(response_id=event.response_id, origin="gateway")
-                )
-            case PlayoutStopped():
-                self._context.derive(
-                    OutputAudioBufferStopped(response_id=event.response_id, origin="gateway")
-                )
-            case PromptStopped() if event.prompt_id == self._speech.prompt:
-                self._speech.prompt = None
-            case _:
-                pass
 
     def _decide(self, name: str, event: Event) -> None:
         """Do what the first fitting rule says, or what is usual."""

@@ -6,10 +6,12 @@ detector reported shortly before and this one has not yet; anything else is a ne
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import KEYS
 from ..realtime.events import InputAudioBufferDtmfEventReceived
+from .actions import Request
 from .context import Context
 from .events import Event, KeyPressed, KeySource
 
@@ -33,7 +35,7 @@ class Digits:
         self._context = context
         self._presses: deque[_Press] = deque(maxlen=_MOST_PRESSES)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> Sequence[Request]:
         """Take in one detector's report."""
         if isinstance(event, KeyPressed):
             key = event.key.upper()
@@ -43,6 +45,7 @@ class Digits:
                         event=key, received_at=event.received_at, origin="gateway"
                     )
                 )
+        return ()
 
     def admits(self, event: InputAudioBufferDtmfEventReceived) -> bool:
         """Tell whether a key's event is to be acted on: the service's may echo our own."""

@@ -9,7 +9,16 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 __all__ = ["EVENT_TABLE", "OWN_TABLE", "UNKNOWN", "Handling", "Part"]
 
 Part: TypeAlias = Literal[
-    "service", "turns", "barge_in", "digits", "idle", "tools", "transfer", "call", "timeline"
+    "service",
+    "turns",
+    "barge_in",
+    "digits",
+    "idle",
+    "tools",
+    "transfer",
+    "limits",
+    "call",
+    "timeline",
 ]
 
 
@@ -97,7 +106,7 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
 }
 
 OWN_TABLE: Final[Mapping[str, Handling]] = {
-    "call.started": Handling(("call", "service"), "ring, and connect the service"),
+    "call.started": Handling(("limits", "service"), "ring, and connect the service"),
     "leg.answered": Handling(("service",), "greet once the session is ready"),
     "leg.ended": Handling(("call",), "the call is over"),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),

@@ -1,10 +1,13 @@
 """The ladder of a caller who says nothing: how many prompts in a row went unanswered."""
 
+from collections.abc import Sequence
+
 from ..realtime.events import (
     InputAudioBufferDtmfEventReceived,
     InputAudioBufferSpeechStarted,
     InputAudioBufferTimeoutTriggered,
 )
+from .actions import Request
 from .context import Context
 from .events import Event
 from .states import CallState
@@ -24,7 +27,7 @@ class Idle:
         """Whether silence means nothing now: on hold, transferring, saying goodbye."""
         return self._context.is_held or self._context.state is not CallState.TALKING
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> Sequence[Request]:
         """Take in a timeout, or a sign of life."""
         match event:
             case InputAudioBufferTimeoutTriggered():
@@ -33,3 +36,4 @@ class Idle:
                 self.count = 0
             case _:
                 pass
+        return ()

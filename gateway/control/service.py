@@ -88,10 +88,11 @@ class Service:
                 pass
         return ()
 
-    def wake(self) -> None:
+    def wake(self) -> Sequence[Request]:
         """Give up a service that does not get ready in time."""
         if self.deadline is not None and self._context.now >= self.deadline:
             self.lose("the service did not get ready in time")
+        return ()
 
     def lose(self, reason: str) -> None:
         """Go on without the service, and have the caller let go as configured."""

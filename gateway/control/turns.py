@@ -6,7 +6,7 @@ therefore held until the floor is free.  Requests carry a token in the response'
 so that the answer to ours is told from one the service began.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ from ..realtime.events import (
     ResponseOutputAudioDone,
     StatusDetails,
 )
-from .actions import Respond, Say, Stop
+from .actions import Request, Respond, Say, Stop
 from .context import Context
 from .events import Event
 from .speech import Speech
@@ -118,7 +118,7 @@ class Turns:
         self.active = self._ask = self._begun = None
         self._expected_until = self._cancelled_until = None
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> Sequence[Request]:
         """Take in a service event."""
         match event:
             case ResponseOutputAudioDelta() | ResponseOutputAudioDone():
@@ -139,8 +139,9 @@ class Turns:
                 self._expect()
             case _:
                 pass
+        return ()
 
-    def wake(self) -> None:
+    def wake(self) -> Sequence[Request]:
         """Run whatever is due: an ask held back, a response that never came or never ended."""
         now = self._context.now
         if self._expected_until is not None and now >= self._expected_until:
@@ -148,6 +149,7 @@ class Turns:
         if self._cancelled_until is not None and now >= self._cancelled_until:
             self._cancelled_until = self.active = None
         self.pump()
+        return ()
 
     def pump(self) -> None:
         """Send what was asked for if the service would take it now."""
