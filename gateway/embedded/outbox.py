@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import Ids
-from ..realtime.events import ErrorDetail, ErrorEvent, ServerEvent, encode
+from ..realtime.events import (
+    ErrorDetail,
+    ErrorEvent,
+    InputAudioBufferDtmfEventReceived,
+    ServerEvent,
+    encode,
+)
 from .agent import Grammar
 from .checks import Refused
 
-__all__ = ["Close", "Hear", "Job", "Outbox", "Speak"]
+__all__ = ["Close", "Hear", "Job", "Observer", "Outbox", "Speak"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
@@ -46,26 +52,59 @@ class Close:
     reason: str
 
 
+class Observer:
+    """One client's view of a session: what it has still to be sent."""
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+
+    def add(self, frame: bytes) -> None:
+        """Queue a frame."""
+        self._frames.append(frame)
+
+    def data_to_send(self) -> list[bytes]:
+        """Drain the frames waiting to go out."""
+        frames, self._frames = self._frames, []
+        return frames
+
+
 class Outbox:
-    """Collects what is to go out; names each event."""
+    """Collects what is to go out, for every client that looks on; names each event."""
 
     def __init__(self, ids: Ids) -> None:
         self.ids = ids
         self.close: Close | None = None
-        self._frames: list[bytes] = []
+        self._observers: list[Observer] = []
         self._jobs: list[Job] = []
+
+    def attach(self, observer: Observer) -> None:
+        """Let a client see what happens from here on."""
+        self._observers.append(observer)
+
+    def detach(self, observer: Observer) -> None:
+        """Forget a client."""
+        if observer in self._observers:
+            self._observers.remove(observer)
 
     def new_id(self, prefix: str) -> str:
         """Return an identifier nobody has, such as ``item_…``."""
         return f"{prefix}_{self.ids.token(96)}"
 
-    def emit(self, event: ServerEvent) -> None:
-        """Queue an event to the client."""
-        named = msgspec.structs.replace(event, event_id=self.new_id("event"))
-        self._frames.append(encode(named))
+    def emit(self, event: ServerEvent, to: Observer | None = None) -> None:
+        """Queue an event to every client, or to one.
 
-    def refuse(self, refused: Refused, event_id: str | None = None) -> None:
-        """Queue the ``error`` that answers a command."""
+        A key pressed is the one event that has no ``event_id``.
+        """
+        if not isinstance(event, InputAudioBufferDtmfEventReceived):
+            event = msgspec.structs.replace(event, event_id=self.new_id("event"))
+        frame = encode(event)
+        for observer in self._observers if to is None else (to,):
+            observer.add(frame)
+
+    def refuse(
+        self, refused: Refused, event_id: str | None = None, to: Observer | None = None
+    ) -> None:
+        """Queue the ``error`` that answers a command, to the client that sent it."""
         detail = ErrorDetail(
             type="invalid_request_error",
             code=refused.code,
@@ -73,16 +112,11 @@ class Outbox:
             param=refused.param,
             event_id=event_id,
         )
-        self.emit(ErrorEvent(error=detail))
+        self.emit(ErrorEvent(error=detail), to)
 
     def request(self, job: Job) -> None:
         """Queue work to be done elsewhere."""
         self._jobs.append(job)
-
-    def data_to_send(self) -> list[bytes]:
-        """Drain the frames waiting to go out."""
-        frames, self._frames = self._frames, []
-        return frames
 
     def jobs(self) -> list[Job]:
         """Drain the work waiting to be done."""

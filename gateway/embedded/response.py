@@ -31,6 +31,7 @@ from ..realtime.events import (
 from .agent import AgentStep, CallTool, PlayTurn, Say
 from .conversation import AUDIO_TOKEN_MS, Conversation, Entry, text_tokens
 from .outbox import Outbox
+from .sounds import OutputBuffer
 from .utterance import Pace, Place, Utterance
 from .voice import sentences
 
@@ -65,6 +66,7 @@ class Response:
         conversation: Conversation,
         options: Options,
         pace: Pace | None = None,
+        output: OutputBuffer | None = None,
     ) -> None:
         self.id = outbox.new_id("resp")
         self.options = options
@@ -75,6 +77,7 @@ class Response:
         self._conversation = None if options.is_out_of_band else conversation
         self._context = conversation.count_tokens()
         self._pace = pace or Pace()
+        self._output = output
         self._steps: deque[AgentStep] = deque()
         self._turn = _NOTHING
         self._turn_text = ""
@@ -160,6 +163,7 @@ class Response:
             place=self._place(entry),
             kind=str(self.options.audio_format.get("type", "audio/pcm")),
             pace=self._pace,
+            output=self._output,
         )
         return self._utterance
 
@@ -258,6 +262,8 @@ class Response:
         if status != "completed":
             details = StatusDetails(type=status, reason=reason, error=error)
         self._outbox.emit(ResponseDone(response=self._show(status, details)))
+        if self._output is not None:
+            self._output.finish(self.id)
 
     def _show(self, status: str, details: StatusDetails | None = None) -> ResponseInfo:
         options = self.options

@@ -1,50 +1,49 @@
 """One session of the realtime protocol, as the service sees it.
 
-Sans-I/O.  The owner hands in what the client sent and the time; it drains the
+Sans-I/O.  The owner hands in what a client sent and the time; it drains the
 frames to send and the work to be done elsewhere (speech and recognition take
 too long to be done here), and calls :meth:`Session.wake` at
 :attr:`Session.deadline`.
+
+On a WebSocket the client carries the sound.  On WebRTC and SIP the owner does:
+it hands in what it hears, and plays what :meth:`Session.sounds` gives it.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import Ids
 from ..realtime import commands as c
 from ..realtime.events import (
-    ConversationItemAdded,
-    ConversationItemDeleted,
-    ConversationItemDone,
-    ConversationItemRetrieved,
-    ConversationItemTruncated,
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferCleared,
-    Item,
+    InputAudioBufferDtmfEventReceived,
     SessionCreated,
     SessionUpdated,
+    Transport,
 )
-from .agent import Agent, SessionStarted, ToolReturned, TurnEnded, read_user_text
+from .agent import Agent, SessionStarted
 from .checks import Refused
-from .conversation import Conversation, Entry, read_item
-from .formats import BYTES_PER_MS
+from .conversation import Conversation
 from .inbox import Inbox
+from .items import Items
 from .listener import Listener, Signal
 from .options import default_options, read_options
-from .outbox import Close, Job, Outbox
+from .outbox import Close, Job, Observer, Outbox
 from .settings import Settings
+from .sounds import OutputBuffer, Played, Sound
 from .speaker import Speaker
 from .utterance import Pace
 
-__all__ = ["APPEND_MOST_BYTES", "Limits", "Session"]
+__all__ = ["APPEND_MOST_BYTES", "DialectName", "Limits", "Session"]
 
 Pcm: TypeAlias = NDArray[np.int16]
+DialectName: TypeAlias = Literal["ga", "preview"]
 
 APPEND_MOST_BYTES: Final = 15 * 1024 * 1024
 _EVENT_ID_MOST: Final = 512
@@ -61,7 +60,22 @@ class Limits:
 
 
 class Session:
-    """A client's session, from ``session.created`` to its end."""
+    """A client's session, from ``session.created`` to its end.
+
+    Args:
+        make_agent: Makes the agent that answers.
+        ids: Names everything.
+        now: Monotonic seconds.
+        unix_now: The same moment by the calendar.
+        model: As the client asked for it.
+        kind: ``realtime`` or ``transcription``.
+        limits: What it may last, and how fast it speaks.
+        transport: Who carries the sound: the client (``websocket``) or the owner.
+            On ``sip`` nobody looks on until :meth:`attach`; elsewhere the client that
+            opened the session does, and is meant where no observer is named.
+        dialect: The generation of the protocol that this client speaks.
+
+    """
 
     def __init__(
         self,
@@ -73,13 +87,16 @@ class Session:
         model: str = "",
         kind: str = "realtime",
         limits: Limits | None = None,
+        transport: Transport = "websocket",
+        dialect: DialectName = "ga",
     ) -> None:
         limits = limits or Limits()
+        self.transport: Final = transport
         self._limits = limits
         self._outbox = Outbox(ids)
         self._expires_at = now + limits.longest
-        self._conversation = Conversation(self._outbox.new_id("conv"))
-        self._inbox = Inbox()
+        conversation = Conversation(self._outbox.new_id("conv"))
+        inbox = Inbox()
         agent = make_agent()
         self.settings = Settings(
             session_id=self._outbox.new_id("sess"),
@@ -87,18 +104,25 @@ class Session:
             expires_at=unix_now + int(limits.longest),
             kind=kind,
             idle_timeout_ms=agent.idle_timeout_ms,
+            carries_sound=transport != "websocket",
         )
-        self._listener = Listener(self._outbox, self._conversation, self.settings, self._inbox)
+        self._items = Items(self._outbox, conversation, self.settings, inbox)
+        self._output = None
+        if transport != "websocket":
+            self._output = OutputBuffer(self._outbox, conversation)
+        self._conversation = conversation
+        self._listener = Listener(self._outbox, conversation, self.settings, inbox)
         self._speaker = Speaker(
             self._outbox,
-            self._conversation,
+            conversation,
             self._listener,
-            self._inbox,
+            inbox,
             make_agent,
             lambda: Pace(limits.burst_ms, limits.speed),
+            self._output,
         )
         self._speaker.agent.handle(SessionStarted(()), now)
-        self._outbox.emit(SessionCreated(session=self.settings.snapshot()))
+        self._opener = None if transport == "sip" else self.attach(dialect, is_greeted=True)
 
     @property
     def id(self) -> str:
@@ -107,7 +131,7 @@ class Session:
 
     @property
     def close(self) -> Close | None:
-        """How to close the socket, once the session is over."""
+        """How to close the sockets, once the session is over."""
         return self._outbox.close
 
     @property
@@ -118,22 +142,62 @@ class Session:
         due = self._speaker.deadline
         return self._expires_at if due is None else min(due, self._expires_at)
 
-    def receive(self, data: bytes | str, now: float) -> None:
-        """Obey a command, or answer it with an ``error``."""
+    def attach(self, dialect: DialectName = "ga", *, is_greeted: bool | None = None) -> Observer:
+        """Let one more client see and command the session.
+
+        Args:
+            dialect: The generation of the protocol it speaks.
+            is_greeted: Whether it is told ``session.created``; by default on SIP alone,
+                for a sideband of a WebRTC call is not.
+
+        """
+        del dialect
+        observer = Observer()
+        self._outbox.attach(observer)
+        if is_greeted if is_greeted is not None else self.transport == "sip":
+            self._outbox.emit(SessionCreated(session=self.settings.snapshot()), observer)
+        return observer
+
+    def detach(self, observer: Observer) -> None:
+        """Forget a client that has gone; the session goes on."""
+        self._outbox.detach(observer)
+
+    def receive(self, data: bytes | str, now: float, observer: Observer | None = None) -> None:
+        """Obey a command, or answer the client that sent it with an ``error``."""
         if self.close:
             return
+        sender = observer or self._opener
         command = c.decode_command(data)
         if isinstance(command, c.BadCommand):
             refused = Refused(command.code, command.message, command.param)
-            self._outbox.refuse(refused, command.event_id)
+            self._outbox.refuse(refused, command.event_id, sender)
             return
         try:
             if len(command.event_id or "") > _EVENT_ID_MOST:
                 told = f"Invalid 'event_id': at most {_EVENT_ID_MOST} characters are allowed."
                 raise Refused("string_above_max_length", told, "event_id")
-            self._obey(command, now)
+            self._obey(command, now, sender)
         except Refused as refused:
-            self._outbox.refuse(refused, command.event_id)
+            self._outbox.refuse(refused, command.event_id, sender)
+
+    def hear(self, pcm: bytes, now: float) -> None:
+        """Take in what the caller says: PCM of 16 bits at 24 kHz, some 20 ms of it."""
+        if self.close:
+            return
+        try:
+            self._hear(pcm, now)
+        except Refused as refused:  # a turn that cannot be answered while another answer runs
+            self._outbox.refuse(refused)
+
+    def key(self, key: str, unix_now: int) -> None:
+        """Tell the clients that the caller pressed a key; only a telephone call has keys."""
+        if self.transport == "sip" and not self.close:
+            event = InputAudioBufferDtmfEventReceived(event=key, received_at=unix_now)
+            self._outbox.emit(event)
+
+    def played(self, event: Played, now: float) -> None:
+        """Take in what the player did with :meth:`sounds`."""
+        self._speaker.played(event, now)
 
     def wake(self, now: float) -> None:
         """Do what is due at ``now``."""
@@ -160,17 +224,22 @@ class Session:
         self._listener.heard(job, words)
         self._speaker.advance(now)
 
-    def data_to_send(self) -> list[bytes]:
-        """Drain the frames waiting to go out."""
-        return self._outbox.data_to_send()
+    def data_to_send(self, observer: Observer | None = None) -> list[bytes]:
+        """Drain the frames waiting to go out to a client."""
+        observer = observer or self._opener
+        return observer.data_to_send() if observer else []
 
     def jobs(self) -> list[Job]:
         """Drain the work waiting to be done."""
         return self._outbox.jobs()
 
-    def _obey(self, command: c.ClientEvent, now: float) -> None:
+    def sounds(self) -> list[Sound]:
+        """Drain what the player is to do; nothing on a WebSocket."""
+        return self._output.sounds() if self._output else []
+
+    def _obey(self, command: c.ClientEvent, now: float, sender: Observer | None) -> None:
         match command:
-            case c.InputAudioBufferAppend(audio=audio):
+            case c.InputAudioBufferAppend(audio=audio) if self._output is None:
                 self._append(audio, now)
             case c.SessionUpdate(session=patch):
                 self._update(patch, now)
@@ -180,15 +249,17 @@ class Session:
             case c.InputAudioBufferClear():
                 self._listener.clear()
                 self._outbox.emit(InputAudioBufferCleared())
-            case c.ConversationItemCreate(item=item, previous_item_id=after):
-                self._create(item, after)
+            case c.OutputAudioBufferClear() if self._output is not None:
+                self._output.clear()
+            case c.ConversationItemCreate():
+                self._items.create(command)
             case c.ConversationItemRetrieve(item_id=item_id):
-                self._retrieve(item_id)
+                self._items.retrieve(item_id, sender)
             case c.ConversationItemTruncate():
-                self._truncate(command, now)
+                self._items.truncate(command)
+                self._speaker.fall_silent(now)
             case c.ConversationItemDelete(item_id=item_id):
-                self._conversation.delete(item_id)
-                self._outbox.emit(ConversationItemDeleted(item_id=item_id))
+                self._items.delete(item_id)
             case c.ResponseCreate(response=params):
                 options = read_options(params, self.settings, self._conversation)
                 self._speaker.respond(options, now)
@@ -203,6 +274,9 @@ class Session:
         if len(audio) > APPEND_MOST_BYTES:
             told = f"Invalid 'audio': at most {APPEND_MOST_BYTES} bytes are taken at a time."
             raise Refused("invalid_value", told, "audio")
+        self._hear(audio, now)
+
+    def _hear(self, audio: bytes, now: float) -> None:
         agent, turns = self._speaker.agent, self.settings.turn_detection or {}
         may_interrupt = self._speaker.may_be_interrupted(now)
         for signal in self._listener.append(audio, now, agent.grammar, may_interrupt=may_interrupt):
@@ -224,69 +298,3 @@ class Session:
         if self.settings.tools != tools:
             self._speaker.agent.handle(SessionStarted(self.settings.tools), now)
         self._outbox.emit(SessionUpdated(session=self.settings.snapshot()))
-
-    def _create(self, described: dict[str, object], after: str | None) -> None:
-        item = read_item(described)
-        item = msgspec.structs.replace(item, id=item.id or self._outbox.new_id("item"))
-        tool = None
-        if item.type == "function_call_output":
-            tool = self._conversation.call_name(item.call_id or "")
-            if tool is None:
-                told = f"Tool call ID '{item.call_id}' not found in conversation."
-                raise Refused("invalid_value", told, "item.call_id")
-        entry = _entry(item, self.settings.input_format)
-        item = entry.item
-        before = self._conversation.add(entry, after)
-        self._outbox.emit(ConversationItemAdded(item=item, previous_item_id=before))
-        self._outbox.emit(ConversationItemDone(item=item, previous_item_id=before))
-        if tool is not None:
-            self._inbox.add(ToolReturned(tool, cast("str", item.output)))
-        elif item.role == "user":
-            self._take_user_message(item)
-
-    def _take_user_message(self, item: Item) -> None:
-        for part in item.content or ():
-            if part.type == "input_text":
-                self._inbox.add(read_user_text(part.text or ""))
-            elif part.type == "input_audio":
-                self._inbox.add(TurnEnded(part.transcript or ""))
-
-    def _retrieve(self, item_id: str) -> None:
-        entry = self._conversation.find(item_id)
-        audio = base64.b64encode(entry.audio).decode() if entry.audio else None
-        content = [
-            msgspec.structs.replace(part, audio=audio if "audio" in part.type else None)
-            for part in entry.item.content or ()
-        ]
-        item = entry.item
-        if item.content is not None:
-            item = msgspec.structs.replace(item, content=content)
-        self._outbox.emit(ConversationItemRetrieved(item=item))
-
-    def _truncate(self, command: c.ConversationItemTruncate, now: float) -> None:
-        index, end_ms = command.content_index, command.audio_end_ms
-        self._conversation.truncate(command.item_id, index, end_ms)
-        self._speaker.fall_silent(now)
-        self._outbox.emit(
-            ConversationItemTruncated(
-                item_id=command.item_id, content_index=index, audio_end_ms=end_ms
-            )
-        )
-
-
-def _entry(item: Item, kind: str) -> Entry:
-    """Return a created item as it is kept: its audio beside it, not in its events."""
-    audio = bytearray()
-    content = []
-    for index, part in enumerate(item.content or ()):
-        if part.audio is not None:
-            try:
-                audio += base64.b64decode(part.audio, validate=True)
-            except ValueError:
-                path = f"item.content[{index}].audio"
-                told = f"Invalid '{path}': it is not base64."
-                raise Refused("invalid_value", told, path) from None
-        content.append(msgspec.structs.replace(part, audio=None))
-    if item.content is not None:
-        item = msgspec.structs.replace(item, content=content)
-    return Entry(item, audio, len(audio) // BYTES_PER_MS[kind])

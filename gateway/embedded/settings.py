@@ -144,7 +144,11 @@ _PATIENCE_MS: Final = {"low": 1500, "medium": 1000, "auto": 1000, "high": 500}
 
 
 class Settings:
-    """The effective session, as ``session.created`` and ``session.updated`` show it."""
+    """The effective session, as ``session.created`` and ``session.updated`` show it.
+
+    Where the service ``carries_sound`` itself, the formats in it are for show: both
+    sides' audio is PCM within the service, and on the wire what the peers agreed.
+    """
 
     def __init__(
         self,
@@ -154,8 +158,10 @@ class Settings:
         expires_at: int,
         kind: str = "realtime",
         idle_timeout_ms: int | None = None,
+        carries_sound: bool = False,
     ) -> None:
         self._kind = kind
+        self._carries_sound = carries_sound
         self._is_model_given = bool(model)
         in_range = idle_timeout_ms and min(max(idle_timeout_ms, 5000), 30_000)
         self._server_vad = {**_SERVER_VAD, "idle_timeout_ms": in_range or None}
@@ -242,6 +248,8 @@ class Settings:
     @property
     def input_format(self) -> str:
         """The type of the caller's audio."""
+        if self._carries_sound:
+            return "audio/pcm"
         return str(self.effective["audio"]["input"]["format"]["type"])
 
     @property

@@ -23,6 +23,7 @@ from .listener import Listener
 from .outbox import Outbox
 from .rates import RateWindow
 from .response import Options, Response
+from .sounds import OutputBuffer, Played
 from .utterance import Pace
 
 __all__ = ["Speaker"]
@@ -43,6 +44,7 @@ class Speaker:
         inbox: Inbox,
         make_agent: Callable[[], Agent],
         make_pace: Callable[[], Pace],
+        output: OutputBuffer | None = None,
     ) -> None:
         self.agent = make_agent()
         self.has_spoken = False
@@ -52,6 +54,7 @@ class Speaker:
         self._inbox = inbox
         self._make_agent = make_agent
         self._make_pace = make_pace
+        self._output = output  # where the service plays what it says
         self._rates = RateWindow()
         self._main: Response | None = None
         self._beside: list[Response] = []
@@ -65,7 +68,7 @@ class Speaker:
 
     def may_be_interrupted(self, now: float) -> bool:
         """Whether the caller may speak now: nothing is heard, or the agent lets itself be cut."""
-        is_heard = self.is_active or now < self._heard_until
+        is_heard = self.is_active or self._is_playing or now < self._heard_until
         return self.agent.barge_in or not is_heard
 
     @property
@@ -142,6 +145,8 @@ class Speaker:
     def interrupt(self, now: float) -> None:
         """Stop because the caller speaks."""
         self.fall_silent(now)
+        if self._output is not None:
+            self._output.clear()
         if self._main is not None:
             self._main.cancel("turn_detected")
             self.settle(now)
@@ -150,6 +155,14 @@ class Speaker:
     def fall_silent(self, now: float) -> None:
         """Note that the caller hears no more of what was sent."""
         self._heard_until = min(self._heard_until, now)
+
+    def played(self, event: Played, now: float) -> None:
+        """Take in what the player did; the caller's silence counts from what was heard last."""
+        assert self._output is not None
+        was_playing = self._is_playing
+        self._output.played(event)
+        if was_playing and not (self._is_playing or self.is_active):
+            self._listener.idle.arm(now)
 
     def wake(self, now: float, make_options: Callable[[], Options]) -> None:
         """Send what is due; let the agent speak up by itself."""
@@ -170,7 +183,8 @@ class Speaker:
         if main is None:
             return
         if new_ms := main.sent_ms - self._counted_ms:
-            self._heard_until = max(self._heard_until, now) + new_ms / 1000
+            if self._output is None:
+                self._heard_until = max(self._heard_until, now) + new_ms / 1000
             self._counted_ms = main.sent_ms
             self.has_spoken = True
         if main.is_done:
@@ -179,20 +193,29 @@ class Speaker:
                 self.agent.handle(Interrupted(), now)
             limits = self._rates.count(main.usage["total_tokens"], now)
             self._outbox.emit(RateLimitsUpdated(rate_limits=limits))
-            self._listener.idle.arm(max(now, self._heard_until))
+            if not self._is_playing:
+                self._listener.idle.arm(max(now, self._heard_until))
 
     def _begin(self, options: Options) -> Response:
         self._listener.idle.disarm()
         self._counted_ms = 0
-        self._main = Response(self._outbox, self._conversation, options, self._make_pace())
+        self._main = self._make_response(options)
         return self._main
+
+    def _make_response(self, options: Options) -> Response:
+        pace = self._make_pace()
+        return Response(self._outbox, self._conversation, options, pace, self._output)
+
+    @property
+    def _is_playing(self) -> bool:
+        return self._output is not None and self._output.is_busy
 
     def _respond_beside(self, options: Options, now: float) -> None:
         """Answer without touching the conversation: a fresh agent, which nobody hears of again."""
         if len(self._beside) >= _MOST_OUT_OF_BAND:
             told = f"At most {_MOST_OUT_OF_BAND} out-of-band responses may run at a time."
             raise Refused("rate_limit_exceeded", told)
-        response = Response(self._outbox, self._conversation, options, self._make_pace())
+        response = self._make_response(options)
         self._beside.append(response)
         events: list[AgentEvent] = [read_user_text(text) for text in options.said or ()]
         response.play(self._ask(self._make_agent(), events, options.instructions, now), now)

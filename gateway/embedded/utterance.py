@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..media.events import Mark
 from ..realtime.events import (
     ContentPart,
     ResponseContentPartAdded,
@@ -19,6 +20,7 @@ from ..realtime.events import (
 from .conversation import Conversation, Entry
 from .formats import Encoder
 from .outbox import Outbox, Speak
+from .sounds import OutputBuffer
 
 __all__ = ["Pace", "Place", "Utterance"]
 
@@ -65,7 +67,10 @@ class Pace:
 
 
 class Utterance:
-    """An assistant's audio message; begins when made, to be finished when :attr:`is_done`."""
+    """An assistant's audio message; begins when made, to be finished when :attr:`is_done`.
+
+    Its speech goes out as deltas, or to the ``output`` that plays it.
+    """
 
     def __init__(
         self,
@@ -76,13 +81,15 @@ class Utterance:
         place: Place,
         kind: str,
         pace: Pace,
+        output: OutputBuffer | None = None,
     ) -> None:
         self.entry = entry
         self.transcript = ""
         self._outbox = outbox
         self._conversation = conversation
         self._pace = pace
-        self._encoder = Encoder(kind)
+        self._output = output
+        self._encoder = Encoder(kind if output is None else "audio/pcm")
         self._place = place
         self._sentences: deque[str] = deque()
         self._deltas: deque[tuple[str, bytes]] = deque()
@@ -121,8 +128,8 @@ class Utterance:
         while self._deltas and self._pace.due <= now:
             transcript, audio = self._deltas.popleft()
             duration = round(len(audio) / self._encoder.bytes_per_ms)
-            self._emit(transcript, audio)
-            if self._conversation is not None:
+            is_sent = self._emit(transcript, audio)
+            if is_sent and self._conversation is not None:
                 self._conversation.grow(self.entry, audio, duration)
             self._pace.advance(duration, now)
             self._ask()
@@ -158,9 +165,15 @@ class Utterance:
         for start in range(0, len(audio), size):
             self._deltas.append((transcript if start == 0 else "", audio[start : start + size]))
 
-    def _emit(self, transcript: str, audio: bytes) -> None:
+    def _emit(self, transcript: str, audio: bytes) -> bool:
+        """Send a delta; false where the caller was spared it."""
         if transcript:
             words = f" {transcript}" if self.transcript else transcript
             self.transcript += words
             self._outbox.emit(ResponseOutputAudioTranscriptDelta(delta=words, **self._place))
-        self._outbox.emit(ResponseOutputAudioDelta(delta=audio, **self._place))
+        place = self._place
+        if self._output is not None:
+            mark = Mark(place["response_id"], place["item_id"], place["content_index"])
+            return self._output.play(mark, audio)
+        self._outbox.emit(ResponseOutputAudioDelta(delta=audio, **place))
+        return True

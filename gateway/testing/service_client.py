@@ -11,7 +11,7 @@ from ..embedded.agent import Agent
 from ..embedded.outbox import Hear, Job, Speak
 from ..embedded.session import Limits, Session
 from ..realtime import commands
-from ..realtime.events import Event, ServerEvent, Unknown, decode, wire_name
+from ..realtime.events import Event, ServerEvent, Transport, Unknown, decode, wire_name
 from ..realtime.items import ErrorDetail
 
 __all__ = ["ServiceClient"]
@@ -28,6 +28,9 @@ class ServiceClient:
         words: What each turn is understood to say.
         speech_ms: How long a spoken sentence lasts.
         unable: Why nothing can be spoken, or ``None``.
+        kind: ``realtime`` or ``transcription``.
+        limits: What the session may last, and how fast it speaks.
+        transport: Who carries the sound.
 
     """
 
@@ -40,6 +43,7 @@ class ServiceClient:
         unable: ErrorDetail | None = None,
         kind: str = "realtime",
         limits: Limits | None = None,
+        transport: Transport = "websocket",
     ) -> None:
         self.now = 0.0
         self.events: list[ServerEvent] = []
@@ -50,9 +54,15 @@ class ServiceClient:
         self._unable = unable
         self._waiting: list[Job] = []
         self.session = Session(
-            make_agent, CountedIds(), now=0.0, unix_now=1000, kind=kind, limits=limits
+            make_agent,
+            CountedIds(),
+            now=0.0,
+            unix_now=1000,
+            kind=kind,
+            limits=limits,
+            transport=transport,
         )
-        self._settle()
+        self.settle()
 
     @property
     def names(self) -> list[str]:
@@ -80,7 +90,7 @@ class ServiceClient:
     def send_raw(self, data: bytes | str) -> None:
         """Send whatever it is."""
         self.session.receive(data, self.now)
-        self._settle()
+        self.settle()
 
     def feed(self, audio: bytes, bytes_per_ms: int = 48) -> None:
         """Send audio in real time, 20 ms at a time."""
@@ -95,7 +105,7 @@ class ServiceClient:
         while (due := self.session.deadline) is not None and due <= end:
             self.now = max(self.now, due)
             self.session.wake(self.now)
-            self._settle()
+            self.settle()
         self.now = end
 
     def work(self) -> None:
@@ -103,9 +113,10 @@ class ServiceClient:
         jobs, self._waiting = self._waiting, []
         for job in jobs:
             self._do(job)
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Do the session's work, and read what it sends."""
         while jobs := self.session.jobs():
             if self.work_waits:
                 self._waiting += jobs
