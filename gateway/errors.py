@@ -7,6 +7,8 @@
         * SdpError               a session description cannot be read
         * RtpError               the packet is dropped and counted
         * RealtimeError          the service said, or did, what it must not
+        * WebhookError           forged, stale, replayed or unreadable (answered 400)
+        * RtcError               a WebRTC peer cannot be agreed with, or cannot be written to
     * NegotiationError           no codec, no direction, no route in common (answered 488)
     * CapacityError              no port, lane or call slot is free (answered 503)
     * LinkError                  the realtime service cannot be reached or went away
@@ -20,9 +22,11 @@ __all__ = [
     "NegotiationError",
     "ProtocolError",
     "RealtimeError",
+    "RtcError",
     "RtpError",
     "SdpError",
     "SipError",
+    "WebhookError",
 ]
 
 
@@ -58,6 +62,14 @@ class RealtimeError(ProtocolError):
     """The realtime service sent what its protocol does not allow."""
 
 
+class WebhookError(ProtocolError):
+    """A webhook is not to be believed; it is answered 400, and nothing is done."""
+
+
+class RtcError(ProtocolError):
+    """A WebRTC connection cannot be agreed on, or is not there to be written to."""
+
+
 class NegotiationError(GatewayError):
     """The two sides have no codec, no direction or no route in common."""
 
@@ -73,9 +85,11 @@ class CapacityError(GatewayError):
 class LinkError(GatewayError):
     """The realtime service cannot be reached, refused us, or went away.
 
-    ``retryable`` says whether another attempt may go better.
+    ``retryable`` says whether another attempt may go better; ``status`` is the
+    HTTP answer where there was one, otherwise 0.
     """
 
-    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+    def __init__(self, reason: str, *, retryable: bool = True, status: int = 0) -> None:
         super().__init__(reason)
         self.retryable = retryable
+        self.status = status

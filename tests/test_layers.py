@@ -12,7 +12,7 @@ FLOORS = [
     {"gateway.errors", "gateway.clock", "gateway.config"},
     {"voicecodecs"},
     {"gateway.sip", "gateway.rtp", "gateway.sdp"},
-    {"gateway.media"},
+    {"gateway.media", "gateway.rtc"},
     {"gateway.legs", "gateway.realtime"},
     {"gateway.control"},
     {"gateway.calls"},
