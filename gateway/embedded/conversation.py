@@ -8,7 +8,14 @@ import msgspec
 from ..realtime.items import ContentPart, Item
 from .checks import Check, Refused, anything, choice, list_of, optional, record, text, variant
 
-__all__ = ["AUDIO_TOKEN_MS", "Conversation", "Entry", "read_item", "text_tokens"]
+__all__ = [
+    "AUDIO_TOKEN_MS",
+    "CallerAudio",
+    "Conversation",
+    "Entry",
+    "read_item",
+    "text_tokens",
+]
 
 _MOST_ITEMS: Final = 1000
 _AUDIO_BYTES: Final = 16_000_000  # of audio kept to be retrieved, per session
@@ -46,6 +53,16 @@ _KINDS: Final[dict[str, Check]] = {
         {**_COMMON, "call_id": text, "output": text}, ("call_id", "output")
     ),
 }
+
+
+def _no_words() -> None:
+    """Stand for a transcript that is not there: unlike a plain default, it is written as null."""
+
+
+class CallerAudio(ContentPart, frozen=True, kw_only=True):
+    """Sound in an item of the caller's; its transcript is named even while there is none."""
+
+    transcript: str | None = msgspec.field(default_factory=_no_words)
 
 
 def _message(value: Any, path: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..realtime.events import (
 )
 from .agent import ToolReturned, TurnEnded, read_user_text
 from .checks import Refused
-from .conversation import Conversation, Entry, read_item
+from .conversation import CallerAudio, Conversation, Entry, read_item
 from .formats import BYTES_PER_MS
 from .inbox import Inbox
 from .outbox import Observer, Outbox
@@ -107,6 +107,8 @@ def _entry(item: Item, kind: str) -> Entry:
                 path = f"item.content[{index}].audio"
                 told = f"Invalid '{path}': it is not base64."
                 raise Refused("invalid_value", told, path) from None
+        if part.type == "input_audio":
+            part = CallerAudio(type=part.type, transcript=part.transcript)
         content.append(msgspec.structs.replace(part, audio=None))
     if item.content is not None:
         item = msgspec.structs.replace(item, content=content)

@@ -22,7 +22,7 @@ from ..realtime.events import (
 from .agent import Grammar, Idle, TurnEnded
 from .buffer import InputBuffer
 from .checks import Refused
-from .conversation import Conversation, Entry
+from .conversation import CallerAudio, Conversation, Entry
 from .formats import pack
 from .idle import IdleTimer
 from .inbox import Inbox
@@ -122,7 +122,7 @@ class Listener:
         if not self._settings.transcribes:
             return
         if entry := self._conversation.get(item_id):
-            content = [ContentPart(type="input_audio", transcript=words)]
+            content: list[ContentPart] = [CallerAudio(type="input_audio", transcript=words)]
             entry.item = msgspec.structs.replace(entry.item, content=content)
         usage: dict[str, Any] = {"type": "duration", "seconds": duration_ms / 1000}
         self._outbox.emit(
@@ -180,7 +180,7 @@ class Listener:
             type="message",
             role="user",
             status="completed",
-            content=[ContentPart(type="input_audio")],
+            content=[CallerAudio(type="input_audio")],
         )
         audio = bytearray(pack(self._settings.input_format, pcm))
         before = self._conversation.add(Entry(item, audio, duration_ms))
