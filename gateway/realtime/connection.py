@@ -9,7 +9,7 @@ import asyncio
 import os
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,7 +20,7 @@ from websockets.protocol import State
 
 from ..errors import LinkError
 from .endpoint import Endpoint
-from .faults import explain_status
+from .faults import explain_certificate, explain_status
 
 try:
     from websockets.speedups import apply_mask
@@ -40,6 +40,8 @@ __all__ = [
 
 _OPEN_TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 2.0
+_MOST_BYTES: Final = 64 << 20  # in one message: an item retrieved with its audio is megabytes
+_UNAUTHORISED: Final = 401
 _KEYS: Final = 64  # masking keys drawn at a time
 
 _TEXT: Final = 0x81  # the last, and only, frame of a text message
@@ -93,18 +95,34 @@ Connect: TypeAlias = Callable[[Endpoint], Awaitable[Socket]]
 
 
 async def open_socket(endpoint: Endpoint) -> Socket:
-    """Connect to the service, without compression, size cap or redirects.
+    """Connect to the service, without compression or redirects.
+
+    A token that is refused is replaced once, where another can be had.
 
     Raises:
         LinkError: It cannot be reached or refuses us.
 
     """
+    headers = await endpoint.headers()
+    try:
+        return await _open(endpoint, headers)
+    except LinkError as error:
+        if error.status != _UNAUTHORISED:
+            raise
+        endpoint.credentials.refused()
+        fresh = await endpoint.headers()
+        if fresh == headers:
+            raise
+    return await _open(endpoint, fresh)
+
+
+async def _open(endpoint: Endpoint, headers: Mapping[str, str]) -> Socket:
     try:
         connection = await _Direct(
             endpoint.url,
-            additional_headers=dict(endpoint.headers),
+            additional_headers=dict(headers),
             compression=None,
-            max_size=None,  # an item retrieved with its audio is megabytes
+            max_size=_MOST_BYTES,
             proxy=None if endpoint.is_local else True,
             open_timeout=_OPEN_TIMEOUT,
             close_timeout=_CLOSE_TIMEOUT,
@@ -113,8 +131,7 @@ async def open_socket(endpoint: Endpoint) -> Socket:
     except InvalidStatus as error:
         raise explain_status(error.response.status_code) from None
     except ssl.SSLCertVerificationError as error:
-        told = f"{endpoint.where} shows a certificate we do not trust: {error.verify_message}"
-        raise LinkError(told, retryable=False) from error
+        raise explain_certificate(endpoint.where, error) from error
     except (OSError, WebSocketException, ValueError) as error:
         told = str(error) or type(error).__name__
         raise LinkError(f"{endpoint.where} cannot be reached: {told}") from error

@@ -1,25 +1,30 @@
-"""Where the realtime service is, and what it wants to see before it lets us in."""
+"""Where the realtime service is, in which words it speaks, and what lets us in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ..config import RealtimeSettings, is_loopback
+from .credentials import NOBODY, Credentials, credentials_of
+from .dialect import GA, Dialect, dialect_of
 
 __all__ = ["EMBEDDED_URL", "Endpoint"]
 
 EMBEDDED_URL: Final = "ws://127.0.0.1:8765/v1/realtime"
 _OPENAI_BASE: Final = "https://api.openai.com/v1"
+_PREVIEW_VERSION: Final = "2025-04-01-preview"
 _SCHEMES: Final = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws"}
+_SESSION_QUERY: Final = frozenset({"model", "deployment", "call_id", "intent"})
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The address of the service and the headers of the handshake; its repr holds no secret."""
+    """The address of the service, its dialect and our credentials; its repr holds no secret."""
 
     url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Credentials = field(default=NOBODY, repr=False)
+    dialect: Dialect = field(default=GA, repr=False)
     where: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -38,18 +43,60 @@ class Endpoint:
 
     @classmethod
     def of(cls, settings: RealtimeSettings) -> Self:
-        """Work out the whole address, and the header that carries the key."""
+        """Work out the whole address, and what lets us in.
+
+        Raises:
+            ConfigError: The credentials need a package that is not installed.
+
+        """
         url, model = settings.url, settings.model
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
         match settings.provider:
+            case "azure" if settings.protocol == "preview":
+                url, model = _azure_preview_url(url, settings.api_version, model), ""
+            case "azure":
+                url = _azure_url(url)
             case "openai":
                 url, model = _openai_url(url or _OPENAI_BASE), model or "gpt-realtime"
-            case "azure":
-                url, headers = _azure_url(url), {"api-key": key}
             case "embedded" | "custom":
                 url = url or EMBEDDED_URL
-        return cls(_websocket_url(url, model), headers)
+        dialect = dialect_of(settings.protocol)
+        return cls(_websocket_url(url, model), credentials_of(settings), dialect)
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the headers of a connection or request, credentials valid now.
+
+        Raises:
+            LinkError: No credentials can be had.
+
+        """
+        said = {"OpenAI-Beta": "realtime=v1"} if self.dialect.name == "preview" else {}
+        return said | dict(await self.credentials.headers())
+
+    def for_call(self, call_id: str) -> Self:
+        """Return the address at which a call that the service holds is watched and steered."""
+        parts = urlsplit(self.url)
+        query = [*_plain_query(parts.query), ("call_id", call_id)]
+        return replace(self, url=parts._replace(query=urlencode(query)).geturl())
+
+    def rest(self, *path: str) -> str:
+        """Return the address of a request beside the socket's, such as ``calls``."""
+        parts = urlsplit(self.url)
+        tail = "".join(f"/{quote(part, safe='')}" for part in path)
+        scheme = "https" if parts.scheme == "wss" else "http"
+        query = urlencode(_plain_query(parts.query))
+        return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + tail, query, ""))
+
+    def live(self, *path: str) -> str:
+        """Return the address of a request at the service's newer front door."""
+        address = urlsplit(self.rest())
+        stem = address.path.removesuffix("/realtime")
+        tail = "".join(f"/{quote(part, safe='')}" for part in path)
+        return address._replace(path=f"{stem}/live/sessions{tail}").geturl()
+
+
+def _plain_query(query: str) -> list[tuple[str, str]]:
+    """Return the query without what belongs to one session only."""
+    return [(name, value) for name, value in parse_qsl(query) if name not in _SESSION_QUERY]
 
 
 def _openai_url(url: str) -> str:
@@ -62,6 +109,14 @@ def _azure_url(url: str) -> str:
     if not path.endswith("/realtime"):
         path = f"{path.removesuffix('/v1').removesuffix('/openai')}/openai/v1/realtime"
     return _with_path(url, path)
+
+
+def _azure_preview_url(url: str, version: str, deployment: str) -> str:
+    path = urlsplit(url).path.rstrip("/").removesuffix("/realtime")
+    path = path.removesuffix("/v1").removesuffix("/openai")
+    query = {"api-version": version or _PREVIEW_VERSION, "deployment": deployment}
+    address = _with_path(url, f"{path}/openai/realtime")
+    return urlsplit(address)._replace(query=urlencode(query)).geturl()
 
 
 def _with_path(url: str, path: str) -> str:

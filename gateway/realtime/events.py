@@ -127,6 +127,7 @@ __all__ = [
     "Unknown",
     "decode",
     "encode",
+    "read_message",
     "wire_name",
 ]
 
@@ -256,19 +257,24 @@ def _decode_dialect(data: bytes | str, problem: str) -> ServerEvent | Unknown:
         message = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return Unknown(type="", raw=data, problem=problem)
+    return read_message(message, data)
+
+
+def read_message(message: object, raw: bytes | str) -> ServerEvent | Unknown:
+    """Turn a parsed message into an event; never raises.  ``raw`` is what an unknown one keeps."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return Unknown(type="", raw=data, problem="not an object with a `type`")
+        return Unknown(type="", raw=raw, problem="not an object with a `type`")
     said = message["type"].strip()
     name = PREVIEW_ALIASES.get(said, said)
     if name in ("error", "invalid_request_error", "server_error") and "error" not in message:
         detail = {**message, "type": said}
         name, message = "error", {"event_id": message.get("event_id") or "", "error": detail}
     if name not in SERVER_EVENTS:
-        return Unknown(type=said, raw=data)
+        return Unknown(type=said, raw=raw)
     try:
         return _convert(name, message)
     except (ValueError, RecursionError) as error:
-        return Unknown(type=name, raw=data, problem=str(error))
+        return Unknown(type=name, raw=raw, problem=str(error))
 
 
 def _convert(name: str, message: dict[str, Any]) -> ServerEvent:

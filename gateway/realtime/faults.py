@@ -5,13 +5,21 @@ seen in the field, and what it does not hold is benign: a caller is never hung
 up for a code nobody knows.
 """
 
+import ssl
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from ..errors import LinkError
 from .items import ErrorDetail
 
-__all__ = ["FAULTS", "Severity", "classify", "explain_close", "explain_status"]
+__all__ = [
+    "FAULTS",
+    "Severity",
+    "classify",
+    "explain_certificate",
+    "explain_close",
+    "explain_status",
+]
 
 Severity: TypeAlias = Literal["benign", "retry", "terminal"]
 
@@ -63,7 +71,13 @@ def explain_status(status: int) -> LinkError:
         429: "the service has no capacity for us now (429)",
     }
     reason = told.get(status, f"the service answered {status} in place of a connection")
-    return LinkError(reason, retryable=status not in _TERMINAL_STATUS)
+    return LinkError(reason, retryable=status not in _TERMINAL_STATUS, status=status)
+
+
+def explain_certificate(where: str, error: ssl.SSLCertVerificationError) -> LinkError:
+    """Return what it means that the service does not prove who it is."""
+    told = f"{where} shows a certificate we do not trust: {error.verify_message}"
+    return LinkError(told, retryable=False)
 
 
 def explain_close(code: int, reason: str) -> LinkError:

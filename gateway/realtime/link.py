@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from ..errors import LinkError
 from .commands import ClientEvent
-from .events import ServerEvent, Unknown
+from .events import ServerEvent, Transport, Unknown
 
 __all__ = ["Link", "LinkStats", "OnClosed", "OnEvent"]
 
@@ -16,12 +16,20 @@ OnClosed: TypeAlias = Callable[[LinkError | None], None]
 
 @dataclass(slots=True)
 class LinkStats:
-    """What went over a link."""
+    """What went over a link.
+
+    ``errors`` counts the service's ``error`` events; ``refused_commands`` those of them that
+    name a command of ours.  ``reconnects``: how often a lost socket was replaced by another
+    to the same call.
+    """
 
     events: int = 0
     unknown_events: int = 0
     malformed_events: int = 0
+    errors: int = 0
+    refused_commands: int = 0
     commands: int = 0
+    reconnects: int = 0
     audio_bytes: int = 0
     dropped_audio_bytes: int = 0
 
@@ -31,8 +39,10 @@ class Link(Protocol):
 
     ``on_event`` is called with every event in order, on the loop;
     ``on_closed`` once, with ``None`` where we ended it ourselves.
+    ``transport`` says which of the 47 events the service itself sends here.
     """
 
+    transport: Transport
     on_event: OnEvent
     on_closed: OnClosed
     stats: LinkStats
@@ -51,7 +61,10 @@ class Link(Protocol):
         ...
 
     def append(self, chunk: bytes) -> None:
-        """Queue some of the caller's audio, in the session's input format."""
+        """Queue some of the caller's audio, in the session's input format.
+
+        Nothing is sent where the service itself holds the call.
+        """
         ...
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from gateway.embedded.session import Limits
 from gateway.errors import ConfigError, LinkError
 from gateway.realtime.commands import ResponseCreate, SessionUpdate
 from gateway.realtime.connection import open_socket
+from gateway.realtime.credentials import Key
 from gateway.realtime.endpoint import Endpoint
 from gateway.realtime.events import ErrorEvent, ServerEvent, Unknown, wire_name
 from gateway.realtime.websocket import WebSocketLink
@@ -26,7 +27,7 @@ class Owner:
     def __init__(self, url: str, key: str = "") -> None:
         self.events: list[ServerEvent | Unknown] = []
         self.ended: asyncio.Future[LinkError | None] = asyncio.get_running_loop().create_future()
-        endpoint = Endpoint(url, {"Authorization": f"Bearer {key}"} if key else {})
+        endpoint = Endpoint(url, Key(key))
         self.link = WebSocketLink(
             endpoint, on_event=self.events.append, on_closed=self.ended.set_result
         )
@@ -165,7 +166,7 @@ async def test_the_key_does_not_follow_a_redirect() -> None:
 
     async with serve(never, "127.0.0.1", 0, process_request=elsewhere) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        endpoint = Endpoint(f"ws://127.0.0.1:{port}/v1/realtime", {"api-key": "secret"})
+        endpoint = Endpoint(f"ws://127.0.0.1:{port}/v1/realtime", Key("secret", "api-key"))
         with pytest.raises(LinkError, match="302"):
             await open_socket(endpoint)
     assert asked == ["/v1/realtime"]

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.config import RealtimeSettings
+from gateway.realtime.credentials import Key
 from gateway.realtime.endpoint import EMBEDDED_URL, Endpoint
 from gateway.realtime.faults import FAULTS, classify, explain_close, explain_status
 from gateway.realtime.items import ErrorDetail
@@ -32,21 +33,22 @@ def test_each_provider_has_its_address(provider: str, url: str, model: str, expe
     assert endpoint(provider, url=url, model=model).url == expected
 
 
-def test_each_provider_has_its_header() -> None:
+async def test_each_provider_has_its_header() -> None:
     key = SecretStr("secret")
-    azure = endpoint("azure", url="https://r.azure.com", model="d", api_key=key)
-    assert azure.headers == {"api-key": "secret"}
-    assert endpoint("openai", api_key=key).headers == {"Authorization": "Bearer secret"}
-    custom = endpoint("custom", url="wss://h", api_key=key)
-    assert custom.headers == {"Authorization": "Bearer secret"}
-    assert endpoint("embedded").headers == {}
+    bearer = {"Authorization": "Bearer secret"}
+    azure = {"url": "https://r.azure.com", "model": "d", "api_key": key}
+    assert await endpoint("azure", **azure).headers() == {"api-key": "secret"}
+    assert await endpoint("azure", auth="bearer", **azure).headers() == bearer
+    assert await endpoint("openai", api_key=key).headers() == bearer
+    assert await endpoint("custom", url="wss://h", api_key=key).headers() == bearer
+    assert await endpoint("embedded").headers() == {}
 
 
 def test_the_key_is_never_shown() -> None:
     endpoint = Endpoint(
-        "wss://user:pw@host:1/v1/realtime?api-key=az-secret", {"api-key": "az-secret"}
+        "wss://user:pw@host:1/v1/realtime?api-key=az-secret", Key("az-secret", "api-key")
     )
-    for shown in (repr(endpoint), str(endpoint), f"{endpoint}"):
+    for shown in (repr(endpoint), str(endpoint), f"{endpoint}", repr(endpoint.credentials)):
         assert "secret" not in shown
         assert "pw" not in shown
 

@@ -1,0 +1,236 @@
+"""The webhooks of a service that holds SIP calls: who may be believed, and what they say.
+
+Signed as Standard Webhooks has it: HMAC-SHA256 over ``id.timestamp.body``, in
+base64, behind ``v1,``; several signatures may stand beside each other while a
+secret is being changed.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from ..errors import WebhookError
+
+__all__ = [
+    "FrontDoor",
+    "IncomingCall",
+    "OtherEvent",
+    "Replays",
+    "SipHeader",
+    "key_of",
+    "sign",
+    "verify",
+]
+
+FrontDoor: TypeAlias = Literal["realtime", "live"]
+
+_TOLERANCE: Final = 300.0  # seconds, both ways
+_MOST_SIGNATURES: Final = 16
+_MOST_BYTES: Final = 1 << 20
+_REMEMBERED: Final = 10_000
+_MEMORY: Final = 600.0  # seconds: longer than a webhook stays fresh
+_DOORS: Final[Mapping[str, FrontDoor]] = {
+    "realtime.call.incoming": "realtime",
+    "live.transport.incoming": "live",
+}
+
+
+class SipHeader(msgspec.Struct, frozen=True):
+    """A header of the INVITE, as the caller's side wrote it; nothing in it is proven."""
+
+    name: str
+    value: str
+
+
+class _Data(msgspec.Struct, frozen=True):
+    call_id: str = ""
+    session_id: str = ""
+    transport_id: str = ""
+    sip_headers: list[SipHeader] = []
+    sip_media_security: str | None = None
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str
+    id: str = ""
+    created_at: float = 0.0
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class IncomingCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call rings at the service and waits to be accepted.
+
+    Attributes:
+        call_id: The service's name for the call; opaque.
+        sip_headers: Of the INVITE, in order, repeats kept.
+        media_security: ``"rtp"`` or ``"srtp"`` where the service says.
+        front_door: Which of the service's two products asks.
+        webhook_id: The same for every delivery of this webhook.
+        created_at: Unix seconds.
+
+    """
+
+    call_id: str
+    sip_headers: tuple[SipHeader, ...] = ()
+    media_security: str | None = None
+    front_door: FrontDoor = "realtime"
+    webhook_id: str = ""
+    created_at: float = 0.0
+
+    def header(self, name: str) -> str:
+        """Return the first header of that name, or nothing; case does not count."""
+        return next((h.value for h in self.sip_headers if h.name.lower() == name.lower()), "")
+
+    @property
+    def from_uri(self) -> str:
+        """Who calls, as they say."""
+        return _uri_of(self.header("From"))
+
+    @property
+    def to_uri(self) -> str:
+        """Whom they call."""
+        return _uri_of(self.header("To"))
+
+    @property
+    def sip_call_id(self) -> str:
+        """The Call-ID of the INVITE: the same at both front doors."""
+        return self.header("Call-ID")
+
+
+class OtherEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A genuine webhook about something else."""
+
+    type: str
+    webhook_id: str = ""
+
+
+class Replays:
+    """The webhooks of the last ten minutes, so that none is taken twice; bounded."""
+
+    def __init__(self, most: int = _REMEMBERED) -> None:
+        self._most = most
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def is_new(self, webhook_id: str, now: float) -> bool:
+        """Say whether this one was not seen yet, and remember it; ``now`` in seconds."""
+        while self._seen and next(iter(self._seen.values())) <= now - _MEMORY:
+            self._seen.popitem(last=False)
+        if webhook_id in self._seen:
+            return False
+        self._seen[webhook_id] = now
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
+        return True
+
+
+def key_of(secret: str) -> bytes:
+    """Return the key a secret stands for: base64 behind ``whsec_``, otherwise its own bytes.
+
+    Raises:
+        WebhookError: What follows ``whsec_`` is not base64, or there is nothing.
+
+    """
+    if not secret.startswith("whsec_"):
+        key = secret.encode()
+    else:
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except (binascii.Error, ValueError):
+            raise WebhookError("the webhook secret is not base64 behind whsec_") from None
+    if not key:
+        raise WebhookError("the webhook secret is empty")
+    return key
+
+
+def sign(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
+    """Return the ``webhook-signature`` of a message, as a sender writes it."""
+    return "v1," + base64.b64encode(_digest(key_of(secret), webhook_id, timestamp, body)).decode()
+
+
+def verify(
+    secrets: Iterable[str], headers: Mapping[str, str], body: bytes, now: float
+) -> IncomingCall | OtherEvent:
+    """Read a webhook that one of ``secrets`` has signed within 300 s of ``now`` (unix seconds).
+
+    Raises:
+        WebhookError: It is forged, stale, from the future, or cannot be read.
+
+    """
+    told = {name.lower(): value for name, value in headers.items()}
+    webhook_id, signatures = told.get("webhook-id", ""), told.get("webhook-signature", "")
+    timestamp = _fresh(told.get("webhook-timestamp", ""), now)
+    if not webhook_id or not signatures:
+        raise WebhookError("the webhook is not signed")
+    if len(body) > _MOST_BYTES:
+        raise WebhookError(f"a webhook of {len(body)} bytes")
+    keys = [key_of(secret) for secret in secrets]
+    wanted = [_digest(key, webhook_id, timestamp, body) for key in keys]
+    if not _is_among(signatures.split()[:_MOST_SIGNATURES], wanted):
+        raise WebhookError("no signature of the webhook is ours")
+    return _read(webhook_id, body)
+
+
+def _fresh(written: str, now: float) -> int:
+    if not written.isascii() or not written.isdigit() or len(written) > 12:
+        raise WebhookError("the webhook has no timestamp")
+    timestamp = int(written)
+    if abs(now - timestamp) > _TOLERANCE:
+        raise WebhookError(f"the webhook is {now - timestamp:.0f} s old")
+    return timestamp
+
+
+def _digest(key: bytes, webhook_id: str, timestamp: int, body: bytes) -> bytes:
+    signed = f"{webhook_id}.{timestamp}.".encode() + body
+    return hmac.digest(key, signed, hashlib.sha256)
+
+
+def _is_among(signatures: Iterable[str], wanted: Iterable[bytes]) -> bool:
+    """Compare every signature with every wanted one, in the same time wherever they differ."""
+    found = False
+    for signature in signatures:
+        version, comma, encoded = signature.partition(",")
+        if comma and version != "v1":
+            continue
+        try:
+            given = base64.b64decode(encoded if comma else version, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        for each in wanted:
+            found |= hmac.compare_digest(given, each)
+    return found
+
+
+def _read(webhook_id: str, body: bytes) -> IncomingCall | OtherEvent:
+    try:
+        event = msgspec.json.decode(body, type=_Event)
+        door = _DOORS.get(event.type)
+        if door is None:
+            return OtherEvent(type=event.type, webhook_id=webhook_id)
+        data = msgspec.json.decode(event.data, type=_Data)
+    except (ValueError, RecursionError) as error:
+        raise WebhookError(f"the webhook cannot be read: {error}") from None
+    call_id = data.call_id or data.session_id or data.transport_id
+    if not call_id:
+        raise WebhookError("the webhook names no call")
+    return IncomingCall(
+        call_id=call_id,
+        sip_headers=tuple(data.sip_headers),
+        media_security=data.sip_media_security,
+        front_door=door,
+        webhook_id=webhook_id,
+        created_at=event.created_at,
+    )
+
+
+def _uri_of(address: str) -> str:
+    """Return the URI of a From or To header, with or without its brackets and parameters."""
+    _, bracket, rest = address.partition("<")
+    if bracket:
+        return rest.partition(">")[0].strip()
+    return address.partition(";")[0].strip()
