@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,19 +16,16 @@ from .endpoint import Endpoint
 from .faults import explain_certificate
 from .webhook import FrontDoor
 
-__all__ = ["Answer", "ServiceClient"]
+__all__ = ["ServiceClient"]
 
 _TIMEOUT: Final = 10.0
 _MOST_BYTES: Final = 1 << 20
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 _UNAUTHORISED: Final = 401
+_ABOUT_US: Final = frozenset({_UNAUTHORISED, 403})
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The service's side of a WebRTC call: its SDP, and its name for the call."""
-
-    sdp: str
-    call_id: str
+_Reply: TypeAlias = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
 
 class _Secret(msgspec.Struct, frozen=True):
@@ -68,19 +65,21 @@ class ServiceClient:
         except ValueError:
             raise LinkError("the service sent no client secret") from None
 
-    async def call(self, sdp: str, session: Mapping[str, Any]) -> Answer:
-        """Offer a WebRTC call with our own key."""
+    async def call(self, sdp: str, session: Mapping[str, Any]) -> tuple[str, str]:
+        """Offer a WebRTC call; returns the answer, and the service's name for the call.
+
+        Azure takes no key here, only the secret of a session made beforehand.
+        """
+        url = self.endpoint.rest("calls")
+        if not self.endpoint.takes_forms:
+            secret = await self.client_secret(session)
+            own = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
+            return _answer(*await self._post_once(url, own, data=sdp.encode()))
         form = aiohttp.FormData(default_to_multipart=True)
         form.add_field("sdp", sdp, content_type="application/sdp")
         encoded = msgspec.json.encode(dict(session)).decode()
         form.add_field("session", encoded, content_type="application/json")
-        return _answer(*await self._post(self.endpoint.rest("calls"), data=form))
-
-    async def call_with_secret(self, sdp: str, secret: str) -> Answer:
-        """Offer a WebRTC call with a client secret: the only way Azure has."""
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
-        url = self.endpoint.rest("calls")
-        return _answer(*await self._post(url, data=sdp.encode(), headers=headers))
+        return _answer(*await self._post(url, data=form))
 
     async def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
         """Take a call that rings at the service; it may still fail without a word."""
@@ -96,9 +95,7 @@ class ServiceClient:
 
     async def hangup(self, call_id: str) -> None:
         """End a call that the service holds."""
-        await self._post(
-            self._of(call_id, "hangup"), data=b"", headers={"Content-Type": "application/json"}
-        )
+        await self._post(self._of(call_id, "hangup"))
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -111,16 +108,11 @@ class ServiceClient:
             return self.endpoint.live(call_id, verb)
         return self.endpoint.rest("calls", call_id, verb)
 
-    async def _post(
-        self, url: str, *, headers: Mapping[str, str] | None = None, **content: Any
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    async def _post(self, url: str, **content: Any) -> _Reply:
         """Send a request; a token that is refused is replaced once, where another can be had."""
-        own = headers or {}
-        if "Authorization" in own:
-            return await self._post_once(url, own, **content)
         used = await self.endpoint.headers()
         try:
-            return await self._post_once(url, {**used, **own}, **content)
+            return await self._post_once(url, used, **content)
         except LinkError as error:
             if error.status != _UNAUTHORISED:
                 raise
@@ -128,11 +120,9 @@ class ServiceClient:
             fresh = await self.endpoint.headers()
             if fresh == used:
                 raise
-        return await self._post_once(url, {**fresh, **own}, **content)
+        return await self._post_once(url, fresh, **content)
 
-    async def _post_once(
-        self, url: str, headers: Mapping[str, str], **content: Any
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    async def _post_once(self, url: str, headers: Mapping[str, str], **content: Any) -> _Reply:
         where = _place(url)
         try:
             async with (
@@ -177,12 +167,13 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def _answer(status: int, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """Read an answer; where it says the call is may be a path that is not under our address."""
     call_id = urlsplit(headers.get("Location", "")).path.rstrip("/").rpartition("/")[2]
     sdp = body.decode(errors="replace")
     if not sdp.startswith("v=0"):
         raise LinkError(f"the service answered {status} without a session description")
-    return Answer(sdp, call_id)
+    return sdp, call_id
 
 
 def _explain(where: str, status: int, body: bytes) -> LinkError:
@@ -190,7 +181,8 @@ def _explain(where: str, status: int, body: bytes) -> LinkError:
         error = msgspec.json.decode(body, type=_Refusal).error
     except (ValueError, RecursionError):
         error = _Error()
-    told = " ".join(f"{error.code or ''} {error.message or ''}".split())[:200]
+    said = "" if status in _ABOUT_US else error.message  # it may show part of the key
+    told = " ".join(f"{error.code or ''} {said or ''}".split())[:200]
     reason = f"{where} answered {status}{': ' if told else ''}{told}"
     return LinkError(reason, retryable=status in _RETRYABLE or status >= 500, status=status)
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from ..config import RealtimeSettings, is_loopback
 from .credentials import NOBODY, Credentials, credentials_of
 from .dialect import GA, Dialect, dialect_of
+from .webhook import FrontDoor
 
 __all__ = ["EMBEDDED_URL", "Endpoint"]
 
@@ -25,6 +26,7 @@ class Endpoint:
     url: str = field(repr=False)
     credentials: Credentials = field(default=NOBODY, repr=False)
     dialect: Dialect = field(default=GA, repr=False)
+    takes_forms: bool = field(default=True, repr=False)  # with an offer and our key; Azure: no
     where: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -60,7 +62,10 @@ class Endpoint:
             case "embedded" | "custom":
                 url = url or EMBEDDED_URL
         dialect = dialect_of(settings.protocol)
-        return cls(_websocket_url(url, model), credentials_of(settings), dialect)
+        address = _websocket_url(url, model)
+        is_azure = (urlsplit(address).hostname or "").endswith(".azure.com")
+        takes_forms = not (is_azure or settings.provider == "azure")
+        return cls(address, credentials_of(settings), dialect, takes_forms)
 
     async def headers(self) -> Mapping[str, str]:
         """Return the headers of a connection or request, credentials valid now.
@@ -72,9 +77,12 @@ class Endpoint:
         said = {"OpenAI-Beta": "realtime=v1"} if self.dialect.name == "preview" else {}
         return said | dict(await self.credentials.headers())
 
-    def for_call(self, call_id: str) -> Self:
+    def for_call(self, call_id: str, front_door: FrontDoor = "realtime") -> Self:
         """Return the address at which a call that the service holds is watched and steered."""
         parts = urlsplit(self.url)
+        if front_door == "live":
+            path = urlsplit(self.live(call_id, "attach")).path
+            return replace(self, url=parts._replace(path=path, query="").geturl())
         query = [*_plain_query(parts.query), ("call_id", call_id)]
         return replace(self, url=parts._replace(query=urlencode(query)).geturl())
 

@@ -12,6 +12,7 @@ from .endpoint import Endpoint
 from .events import Transport
 from .link import OnClosed, OnEvent
 from .socket_channel import SocketChannel
+from .webhook import FrontDoor
 
 __all__ = ["SidebandLink"]
 
@@ -42,6 +43,7 @@ class SidebandLink(SocketChannel):
         on_event: OnEvent,
         on_closed: OnClosed,
         transport: Transport = "sip",
+        front_door: FrontDoor = "realtime",
         patience: float = 3.0,
         reconnect_seconds: float = 30.0,
         connect: Connect = open_socket,
@@ -50,7 +52,7 @@ class SidebandLink(SocketChannel):
             on_event=on_event, on_closed=on_closed, dialect=endpoint.dialect, connect=connect
         )
         self.transport = transport
-        self._endpoint = endpoint.for_call(call_id)
+        self._endpoint = endpoint.for_call(call_id, front_door)
         self._patience = patience
         self._reconnect_seconds = reconnect_seconds
         self._opened_at = 0.0  # on the loop's clock

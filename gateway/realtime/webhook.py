@@ -49,9 +49,9 @@ class SipHeader(msgspec.Struct, frozen=True):
 
 
 class _Data(msgspec.Struct, frozen=True):
+    type: str = "sip"
     call_id: str = ""
-    session_id: str = ""
-    transport_id: str = ""
+    session_id: str = ""  # the newer front door's name for the same
     sip_headers: list[SipHeader] = []
     sip_media_security: str | None = None
 
@@ -215,7 +215,9 @@ def _read(webhook_id: str, body: bytes) -> IncomingCall | OtherEvent:
         data = msgspec.json.decode(event.data, type=_Data)
     except (ValueError, RecursionError) as error:
         raise WebhookError(f"the webhook cannot be read: {error}") from None
-    call_id = data.call_id or data.session_id or data.transport_id
+    if data.type != "sip":
+        return OtherEvent(type=event.type, webhook_id=webhook_id)
+    call_id = data.call_id or data.session_id
     if not call_id:
         raise WebhookError("the webhook names no call")
     return IncomingCall(
