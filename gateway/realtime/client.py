@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,7 +16,7 @@ from .endpoint import Endpoint
 from .faults import explain_certificate
 from .webhook import FrontDoor
 
-__all__ = ["ServiceClient"]
+__all__ = ["Answer", "ServiceClient"]
 
 _TIMEOUT: Final = 10.0
 _MOST_BYTES: Final = 1 << 20
@@ -26,6 +26,13 @@ _ABOUT_US: Final = frozenset({_UNAUTHORISED, 403})
 
 
 _Reply: TypeAlias = tuple[int, Mapping[str, str], bytes]  # status, headers, body
+
+
+class Answer(NamedTuple):
+    """The service's side of a WebRTC call: its SDP, and its name for the call."""
+
+    sdp: str
+    call_id: str
 
 
 class _Secret(msgspec.Struct, frozen=True):
@@ -65,21 +72,21 @@ class ServiceClient:
         except ValueError:
             raise LinkError("the service sent no client secret") from None
 
-    async def call(self, sdp: str, session: Mapping[str, Any]) -> tuple[str, str]:
-        """Offer a WebRTC call; returns the answer, and the service's name for the call.
-
-        Azure takes no key here, only the secret of a session made beforehand.
-        """
-        url = self.endpoint.rest("calls")
+    async def call(self, sdp: str, session: Mapping[str, Any]) -> Answer:
+        """Offer a WebRTC call with our key, or, where the service takes none, with a secret."""
         if not self.endpoint.takes_forms:
-            secret = await self.client_secret(session)
-            own = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
-            return _answer(*await self._post_once(url, own, data=sdp.encode()))
+            return await self.call_with_secret(sdp, await self.client_secret(session))
         form = aiohttp.FormData(default_to_multipart=True)
         form.add_field("sdp", sdp, content_type="application/sdp")
         encoded = msgspec.json.encode(dict(session)).decode()
         form.add_field("session", encoded, content_type="application/json")
-        return _answer(*await self._post(url, data=form))
+        return _answer(*await self._post(self.endpoint.rest("calls"), data=form))
+
+    async def call_with_secret(self, sdp: str, secret: str) -> Answer:
+        """Offer a WebRTC call with a client secret: the only way Azure has."""
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
+        url = self.endpoint.rest("calls")
+        return _answer(*await self._post_once(url, headers, data=sdp.encode()))
 
     async def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
         """Take a call that rings at the service; it may still fail without a word."""
@@ -167,13 +174,13 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _answer(status: int, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Read an answer; where it says the call is may be a path that is not under our address."""
     call_id = urlsplit(headers.get("Location", "")).path.rstrip("/").rpartition("/")[2]
     sdp = body.decode(errors="replace")
     if not sdp.startswith("v=0"):
         raise LinkError(f"the service answered {status} without a session description")
-    return sdp, call_id
+    return Answer(sdp, call_id)
 
 
 def _explain(where: str, status: int, body: bytes) -> LinkError:
