@@ -10,8 +10,11 @@ from typing import Any
 
 import structlog
 
+from .calls.links import Links
+from .calls.quota import Quota
 from .calls.reception import Reception
 from .calls.registry import Health, Registry
+from .calls.switchboard import Switchboard
 from .clock import RandomIds
 from .config import Settings
 from .control.settings import SHIPPED_PROMPTS
@@ -34,7 +37,8 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.registry = Registry(settings.limits.max_calls)
+        quota = Quota(settings.limits.quota_floor)
+        self.registry = Registry(settings.limits.max_calls, quota)
         self._log = structlog.get_logger()
         ids = RandomIds()
         self._engine = MediaEngine(
@@ -42,12 +46,13 @@ class Gateway:
             media_timeout=settings.media.timeout_seconds or math.inf,
         )
         advertise = Advertiser(settings.sip.external_ip or None)
+        self._switchboard = Switchboard(
+            settings, registry=self.registry, prompts=_prompts(settings), ids=ids
+        )
         self.reception = Reception(
-            settings,
-            service=Endpoint.of(settings.realtime),
+            self._switchboard,
+            Links(settings, Endpoint.of(settings.realtime)),
             engine=self._engine,
-            registry=self.registry,
-            prompts=_prompts(settings),
             advertise=advertise,
             ids=ids,
         )
@@ -56,7 +61,7 @@ class Gateway:
             advertise=advertise,
             accepts=self.reception.accepts,
             overloaded=lambda: self.registry.health is not Health.READY,
-            retry_after=settings.limits.retry_after_seconds,
+            retry_after=lambda: self.reception.retry_after,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
         self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
@@ -133,7 +138,7 @@ class Gateway:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""
         self.registry.is_draining = self._agent.is_draining = True
         self._log.info("draining", calls=len(self.registry))
-        await self.reception.drain(seconds)
+        await self._switchboard.drain(seconds)
 
     async def close(self) -> None:
         """End what is left and close every socket."""

@@ -6,31 +6,33 @@ what an action brings about waits its turn.  A fault inside one call ends that c
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
 from ..control import actions as act
 from ..control import events as control
 from ..control.controller import Controller
-from ..errors import GatewayError, LinkError
+from ..errors import LinkError
 from ..legs import events as legs
+from ..legs.hosted_leg import HostedLeg
 from ..media.events import LaneEvent, Mark, RecordingStopped
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
 from ..realtime.events import (
+    RateLimitsUpdated,
     ResponseDone,
     ResponseOutputAudioDelta,
     ServerEvent,
     Unknown,
 )
-from ..realtime.link import Link, LinkStats, OnClosed, OnEvent
+from .attachment import Attachment, MakeLink
+from .quota import Quota
 from .registry import CallRecord
 from .translate import from_lane, from_leg
 
@@ -38,12 +40,7 @@ if TYPE_CHECKING:
     from ..legs.leg import Leg
     from ..media.engine import Lane
 
-__all__ = ["AudioFormat", "Call", "CallParts"]
-
-_CLOSE_SECONDS: Final = 5.0  # the longest wait for the service's goodbye
-
-AudioFormat: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
-MakeLink: TypeAlias = Callable[[OnEvent, OnClosed], Link]
+__all__ = ["Call", "CallParts"]
 
 
 @dataclass(slots=True)
@@ -51,10 +48,12 @@ class CallParts:
     """What a call is given besides its leg and lane."""
 
     make_link: MakeLink
-    audio_format: AudioFormat  # of the link, both ways
+    transport: control.Transport  # of the links
+    audio_format: control.AudioFormat  # to ask the service for; empty: it is not for us to say
     prompts: Mapping[str, Prompt]
     recordings: Path | None
     connect_seconds: float
+    quota: Quota
 
 
 class Call:
@@ -69,10 +68,9 @@ class Call:
         self._log = structlog.get_logger().bind(call_id=call_id)
         self._leg: Leg | None = None
         self._lane: Lane | None = None
-        self._link: Link | None = None
-        self._linking: asyncio.Task[None] | None = None
-        self._is_listening = False  # the service is to hear the caller
-        self._link_stats = LinkStats()
+        self._attachment = Attachment(
+            parts.make_link, self, transport=parts.transport, seconds=parts.connect_seconds
+        )
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
@@ -86,20 +84,19 @@ class Call:
 
     # What others call
 
-    def attach(self, leg: "Leg", lane: "Lane") -> None:
-        """Give the call its caller; once, before :meth:`run`."""
+    def attach(self, leg: "Leg", lane: "Lane | None") -> None:
+        """Give the call its caller, without a lane where the sound is elsewhere; once."""
         self._leg, self._lane = leg, lane
         self.caller, self.called = leg.caller, leg.called
 
     async def run(self) -> None:
         """Live the call to its end; returns when leg, lane and link are closed."""
         self._log.info("call came in", caller=self.caller, called=self.called)
-        self.post(control.CallStarted(self.call_id, self.caller, self.called))
+        is_hosted = isinstance(self._leg, HostedLeg)
+        self.post(control.CallStarted(self.call_id, self.caller, self.called, is_hosted=is_hosted))
         try:
             await self._over.wait()
         finally:
-            if self._linking is not None:
-                self._linking.cancel()
             await self._close()
 
     def hang_up(self, reason: str) -> None:
@@ -135,7 +132,8 @@ class Call:
             reason=ended.reason if ended else None,
             codec=self._codec,
             media=_figures(stats) if stats else {},
-            link=asdict(self._link_stats),
+            transport=self._parts.transport,
+            link=self._attachment.stats,
             timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
         )
 
@@ -157,14 +155,15 @@ class Call:
 
     def on_audio(self, chunk: bytes) -> None:
         """Take 20 ms of the caller's voice, in the link's format."""
-        if self._link is not None and self._is_listening:
-            self._link.append(chunk)
+        self._attachment.hear(chunk)
 
     def on_link(self, event: ServerEvent | Unknown) -> None:
         """Take an event of the service: speech goes to the lane, all else to the controller."""
         self.post(event)
+        if isinstance(event, RateLimitsUpdated):
+            self._parts.quota.note(event.rate_limits)
         lane = self._lane
-        if lane is None:
+        if lane is None or self._parts.transport != "websocket":
             return
         if isinstance(event, ResponseOutputAudioDelta):
             if not self.controller.is_dropped(event.response_id):
@@ -173,12 +172,25 @@ class Call:
         elif isinstance(event, ResponseDone) and event.response.id:
             lane.finish(event.response.id)
 
-    def on_link_closed(self, fault: LinkError | None) -> None:
-        """Take the end of the link."""
-        self._link = None
-        if fault is not None and self._ended is None:
-            self._log.warning("link lost", reason=str(fault))
-            self.post(control.LinkLost(str(fault), fault.retryable))
+    def on_link_ready(self) -> None:
+        """Take the news that a link is up."""
+        if isinstance(self._leg, HostedLeg):
+            self._leg.note_link()
+        parts = self._parts
+        self.post(control.LinkReady(parts.audio_format, parts.transport, time.time()))
+
+    def on_link_lost(self, fault: LinkError) -> None:
+        """Take the end of the link, which is the end of a call that the service held."""
+        if self._ended is not None:
+            return
+        self._log.warning("link lost", reason=str(fault))
+        if isinstance(self._leg, HostedLeg) and self._leg.ends_with(fault):
+            return
+        self.post(control.LinkLost(str(fault), fault.retryable))
+
+    def on_speech(self, sound: bytes) -> None:
+        """Take the service's voice as it comes, where it is not for us to play."""
+        del sound
 
     # How it goes on
 
@@ -226,18 +238,16 @@ class Call:
 
     def _perform(self, action: act.Action) -> None:
         """Carry out one action; what it brings about comes back as an event."""
-        leg, lane = self._leg, self._lane
-        if leg is None or lane is None:
+        leg = self._leg
+        if leg is None:
             return
         match action:
             case act.SendCommand(command):
-                if self._link is not None:
-                    self._link.send(command)
+                self._attachment.send(command)
             case act.Connect():
-                name = f"link of {self.call_id}"
-                self._linking = asyncio.create_task(self._connect(), name=name)
+                self._attachment.connect()
             case act.Listen():
-                self._is_listening = True
+                self._attachment.listen()
             case act.Ring():
                 leg.ring()
             case act.Answer():
@@ -253,7 +263,8 @@ class Call:
             case act.Transfer(target):
                 leg.transfer(target)
             case act.Stop():
-                lane.flush()
+                if self._lane is not None:
+                    self._lane.flush()
             case act.Play(name, is_repeated):
                 self._play(name, is_repeated)
             case act.SendDtmf(digits):
@@ -266,40 +277,24 @@ class Call:
                 assert_never(action)
 
     def _play(self, name: str, is_repeated: bool) -> None:
-        prompt = self._parts.prompts.get(name)
-        if prompt is None or self._lane is None:
-            self._log.warning("no such prompt", prompt=name)
+        prompt, lane = self._parts.prompts.get(name), self._lane
+        if prompt is None or lane is None:
+            why = "no such prompt" if prompt is None else "the service holds the caller's line"
+            self._log.warning("cannot play", prompt=name, why=why)
             self.post(control.PromptStopped(name, is_complete=False))
         else:
-            self._lane.play_prompt(prompt, name, repeat=is_repeated)
+            lane.play_prompt(prompt, name, repeat=is_repeated)
 
     def _record(self, is_on: bool) -> None:
-        folder = self._parts.recordings
-        if self._lane is None:
-            return
-        if not is_on:
-            self._lane.stop_recording()
+        folder, lane = self._parts.recordings, self._lane
+        if lane is None:
+            self._log.warning("cannot record", why="the service holds the caller's line")
+        elif not is_on:
+            lane.stop_recording()
         elif folder is None:
             self._log.warning("cannot record", remedy="name a folder in media.recordings")
         else:
-            self._lane.record(str(folder / f"{self.call_id}.wav"))
-
-    async def _connect(self) -> None:
-        link = self._parts.make_link(self.on_link, self.on_link_closed)
-        try:
-            async with asyncio.timeout(self._parts.connect_seconds):
-                await link.connect()
-        except TimeoutError:
-            waited = f"the service did not answer within {self._parts.connect_seconds:g} s"
-            self.post(control.LinkLost(waited))
-        except GatewayError as error:
-            self.post(control.LinkLost(str(error), getattr(error, "retryable", False)))
-        except Exception as error:  # a task's fault would be told to nobody
-            self._log.exception("fault while reaching the service")
-            self.post(control.LinkLost(f"{type(error).__name__}: {error}", is_retryable=False))
-        else:
-            self._link, self._link_stats = link, link.stats
-            self.post(control.LinkReady(self._parts.audio_format))
+            lane.record(str(folder / f"{self.call_id}.wav"))
 
     async def _close(self) -> None:
         if self._timer is not None:
@@ -307,11 +302,7 @@ class Call:
         if self._lane is not None:
             self._stats = self._lane.stats()
             self._lane.close()
-        link, self._link = self._link, None
-        if link is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await link.close()
+        await self._attachment.close()
 
 
 def _figures(stats: LaneStats) -> dict[str, Any]:

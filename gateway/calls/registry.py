@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
 from ..errors import CapacityError
+from .quota import Quota
 
 __all__ = ["CallRecord", "Health", "LiveCall", "Registry"]
 
 _REMEMBERED: Final = 500  # ended calls kept; the oldest is forgotten first
+_LONG: Final = ("timeline", "transcript")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,15 @@ class CallRecord:
     reason: str | None = None
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
+    transport: str = ""  # what the link to the service was made of
     link: dict[str, int] = field(default_factory=dict)  # what went to and from the service
+    usage: dict[str, Any] = field(default_factory=dict)  # tokens, seconds, cost
+    transcript: list[dict[str, Any]] = field(default_factory=list)  # as far as it was heard
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self, *, with_timeline: bool = True) -> dict[str, Any]:
-        """Return the record as JSON would hold it."""
-        names = [f.name for f in fields(self) if with_timeline or f.name != "timeline"]
+        """Return the record as JSON would hold it; without its two long parts if so asked."""
+        names = [f.name for f in fields(self) if with_timeline or f.name not in _LONG]
         return {name: getattr(self, name) for name in names}
 
 
@@ -59,10 +64,11 @@ class Health(enum.Enum):
 
 
 class Registry:
-    """The calls of this process, bounded by ``max_calls``."""
+    """The calls of this process, bounded by ``max_calls`` and by what the service has left."""
 
-    def __init__(self, max_calls: int) -> None:
+    def __init__(self, max_calls: int, quota: Quota | None = None) -> None:
         self.max_calls = max_calls
+        self.quota = quota or Quota(0.0)
         self.is_draining = False
         self.refused = 0
         self._live: dict[str, LiveCall] = {}
@@ -79,7 +85,13 @@ class Registry:
         """Whether another call would be admitted."""
         if self.is_draining:
             return Health.DRAINING
-        return Health.BUSY if len(self._live) >= self.max_calls else Health.READY
+        is_full = len(self._live) >= self.max_calls
+        return Health.BUSY if is_full or self.wait_seconds else Health.READY
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long the service's rate limits keep new calls away; 0 where they do not."""
+        return self.quota.wait_seconds
 
     def admit(self, call: LiveCall) -> None:
         """Take a new call in.

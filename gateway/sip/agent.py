@@ -73,7 +73,7 @@ class UserAgent:
         accepts: Says 200 for a request outside of any call that may come in, else the
             status to refuse it with: 403 from no trunk of ours, 404 to nobody we know.
         overloaded: Says whether calls must be turned away now (503).
-        retry_after: Seconds a caller is told to wait after such a 503.
+        retry_after: Says how many seconds a caller is told to wait after such a 503.
         has_streams: Whether TCP may carry what is too big for a datagram.
         name: What we call ourselves in User-Agent and Server.
 
@@ -86,7 +86,7 @@ class UserAgent:
         advertise: Callable[[Flow], tuple[str, int]],
         accepts: Callable[[Request, Flow], int] = _accept_all,
         overloaded: Callable[[], bool] = lambda: False,
-        retry_after: int = 5,
+        retry_after: Callable[[], int] = lambda: 5,
         has_streams: bool = False,
         timers: Timers | None = None,
         name: str = "voice-gateway",
@@ -98,7 +98,7 @@ class UserAgent:
         self._ids = ids
         self._accepts = accepts
         self._overloaded = overloaded
-        self.retry_after = retry_after
+        self._retry_after = retry_after
         self._layer = TransactionLayer(timers)
         self._courier = Courier(
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
@@ -108,6 +108,11 @@ class UserAgent:
         self._touched: dict[Session, None] = {}
         self._alarms: Alarms[Session] = Alarms()
         self._events: list[AgentEvent] = []
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds a caller is told to wait when there is no room."""
+        return self._retry_after()
 
     @property
     def is_idle(self) -> bool:

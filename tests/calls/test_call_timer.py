@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from call_parts import parts
 
-from gateway.calls.call import Call, CallParts
+from gateway.calls.call import Call
 from gateway.control.controller import Controller
 from gateway.control.events import LegAnswered
 
@@ -32,7 +33,7 @@ async def brain() -> Brain:
 
 @pytest.fixture
 async def call(brain: Brain) -> Call:
-    return Call("1", cast("Controller", brain), cast("CallParts", None))
+    return Call("1", cast("Controller", brain), parts())
 
 
 async def test_an_event_that_moves_no_deadline_leaves_the_timer_alone(

@@ -80,7 +80,7 @@ def test_draining_leaves_calls_in_progress_alone(
 
 def test_overload_is_a_matter_of_the_moment(network: VirtualNetwork, ann: Phone) -> None:
     room = iter([True, False])
-    bob = network.phone("192.0.2.3", overloaded=lambda: next(room), retry_after=9)
+    bob = network.phone("192.0.2.3", overloaded=lambda: next(room), retry_after=lambda: 9)
     assert answers(network, ann, bob, forge("INVITE")) == ["503 INVITE"]
     assert network.last("503 INVITE").headers.get("Retry-After") == "9"
     answers(network, ann, bob, forge("INVITE", branch="2"))

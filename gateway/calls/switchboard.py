@@ -1,0 +1,80 @@
+"""What all calls of a process share, and the care of them while they last."""
+
+import asyncio
+from collections.abc import Mapping
+
+from ..clock import Ids
+from ..config import Settings
+from ..control.controller import Controller
+from ..control.settings import ControlSettings
+from ..media.prompts import Prompt
+from ..realtime.faults import classify
+from .call import Call, CallParts
+from .links import LinkPlan
+from .registry import Registry
+
+__all__ = ["Switchboard"]
+
+
+class Switchboard:
+    """Admits calls, lets each live as a task of its own, and sees them off."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry,
+        prompts: Mapping[str, Prompt],
+        ids: Ids,
+    ) -> None:
+        self.settings = settings
+        self.control = ControlSettings.of(settings)
+        self.registry = registry
+        self._prompts = prompts
+        self._ids = ids
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def admit(self, plan: LinkPlan) -> Call:
+        """Take a call in; it has yet to be given its caller.
+
+        Raises:
+            CapacityError: There is no room for it.
+
+        """
+        parts = CallParts(
+            make_link=plan.make,
+            transport=plan.transport,
+            audio_format=plan.audio_format,
+            prompts=self._prompts,
+            recordings=self.settings.media.recordings,
+            connect_seconds=self.settings.realtime.connect_seconds,
+            quota=self.registry.quota,
+        )
+        call = Call(self._ids.token(), Controller(self.control, classify), parts)
+        self.registry.admit(call)
+        return call
+
+    def begin(self, call: Call) -> None:
+        """Let a call live, until it ends."""
+        task = asyncio.create_task(self._live(call), name=f"call {call.call_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def dismiss(self, call: Call) -> None:
+        """Let go of a call that came to nothing before it began."""
+        self.registry.release(call)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the calls to end by themselves, then end those that have not."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for call in self.registry:
+            call.hang_up("gateway stopped")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)
+
+    async def _live(self, call: Call) -> None:
+        try:
+            await call.run()
+        finally:
+            self.registry.release(call)
