@@ -36,6 +36,7 @@ _RTPMAPS: Final[Mapping[str, str]] = {
 }
 _DIGESTS: Final = ("sha-256", "sha-384", "sha-512")
 _DEFAULT_MESSAGE: Final = 65_536  # RFC 8841, section 6.1
+_LONGEST_MESSAGE: Final = 262_144  # that we take, as browsers do
 _DEFAULT_SCTP_PORT: Final = 5000
 _AUDIO: Final = "UDP/TLS/RTP/SAVPF"
 _DATA: Final = "UDP/DTLS/SCTP"
@@ -68,7 +69,7 @@ class Remote:
     codecs: dict[int, str]
     sctp_port: int
     max_message: int
-    sections: list[tuple[str, str, MediaDescription]]
+    sections: list[tuple[str, str, MediaDescription]] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Remote":
@@ -111,7 +112,7 @@ class Remote:
             bool(description.attributes("ice-lite")),
             first("setup").lower() or "actpass",
             fingerprints,
-            _candidates([*audio.attributes("candidate"), *data.attributes("candidate")]),
+            _candidates(audio.attributes("candidate") or data.attributes("candidate")),
             codecs,
             _number(data.attribute("sctp-port"), _DEFAULT_SCTP_PORT),
             _number(data.attribute("max-message-size"), _DEFAULT_MESSAGE),
@@ -230,7 +231,7 @@ class Local:
 
     def _data(self, mid: str, setup: str) -> MediaDescription:
         section = self._section("application", _DATA, ["webrtc-datachannel"], mid)
-        values = (f"sctp-port:{_DEFAULT_SCTP_PORT}", f"max-message-size:{_DEFAULT_MESSAGE}")
+        values = (f"sctp-port:{_DEFAULT_SCTP_PORT}", f"max-message-size:{_LONGEST_MESSAGE}")
         section.lines += [("a", value) for value in values]
         section.lines += self._transport(setup)
         return section

@@ -208,6 +208,12 @@ class Peer:
             raise RtcError(str(error)) from error
         self._messages_sent += 1
 
+    def drop(self, reason: str) -> None:
+        """End the connection soon, for a reason of ours; :meth:`close` is still to be called."""
+        if not self._over.is_set():
+            self.reason = reason
+            self._over.set()
+
     async def close(self) -> None:
         """End the connection and wait until nothing of it is left."""
         self._over.set()
@@ -257,12 +263,12 @@ class Peer:
             self._change(PeerState.OPEN)
             await self._report_until_over()
         except TimeoutError:
-            self._end("it could not be connected in time")
+            self.drop("it could not be connected in time")
         except (RtcError, ConnectionError, OSError) as error:
-            self._end(str(error) or "it could not be connected")
+            self.drop(str(error) or "it could not be connected")
         except Exception:
             structlog.get_logger().exception("a WebRTC connection failed inside the gateway")
-            self._end("it failed inside the gateway")
+            self.drop("it failed inside the gateway")
         finally:
             await self._tear_down()
             self._change(PeerState.CLOSED)
@@ -331,20 +337,15 @@ class Peer:
             self._audio.report(is_last=self._over.is_set())
 
     def _lose_channel(self) -> None:
-        self._end("the other side closed the data channel")
+        self.drop("the other side closed the data channel")
 
     def _stopped_receiving(self, task: "asyncio.Future[None]") -> None:
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             structlog.get_logger().error("a WebRTC connection failed", error=repr(fault))
-        self._end("the other side went away")
+        self.drop("the other side went away")
 
     # The end
-
-    def _end(self, reason: str) -> None:
-        if not self._over.is_set():
-            self.reason = reason
-            self._over.set()
 
     async def _tear_down(self) -> None:
         """Say goodbye on every layer and let go of the sockets."""
