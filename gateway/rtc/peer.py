@@ -210,21 +210,21 @@ class Peer:
 
     def drop(self, reason: str) -> None:
         """End the connection soon, for a reason of ours; :meth:`close` is still to be called."""
-        if not self._over.is_set():
-            self.reason = reason
-            self._over.set()
+        if self._over.is_set():
+            return
+        self._end(reason)
+        if self._task is not None and self.state is PeerState.CONNECTING:
+            self._task.cancel()  # what it waits for may never come
 
     async def close(self) -> None:
         """End the connection and wait until nothing of it is left."""
-        self._over.set()
-        if self._task is None:
-            await self._tear_down()
-            self._change(PeerState.CLOSED)
-            return
-        await asyncio.wait({self._task}, timeout=_CLOSE_TIMEOUT)
-        if not self._task.done():
-            self._task.cancel()
+        self.drop("")
+        if self._task is not None:
             await asyncio.wait({self._task}, timeout=_CLOSE_TIMEOUT)
+            if not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=_CLOSE_TIMEOUT)
+        await self._tear_down()  # for a task that never ran
         self._change(PeerState.CLOSED)
 
     # Connecting
@@ -262,13 +262,15 @@ class Peer:
                 await self._connect(ice, remote, is_client)
             self._change(PeerState.OPEN)
             await self._report_until_over()
+        except asyncio.CancelledError:
+            self._end("it was let go")
         except TimeoutError:
-            self.drop("it could not be connected in time")
+            self._end("it could not be connected in time")
         except (RtcError, ConnectionError, OSError) as error:
-            self.drop(str(error) or "it could not be connected")
+            self._end(str(error) or "it could not be connected")
         except Exception:
             structlog.get_logger().exception("a WebRTC connection failed inside the gateway")
-            self.drop("it failed inside the gateway")
+            self._end("it failed inside the gateway")
         finally:
             await self._tear_down()
             self._change(PeerState.CLOSED)
@@ -292,25 +294,13 @@ class Peer:
         else:
             self._take_channel(RTCDataChannel(sctp, RTCDataChannelParameters(label=self._label)))
         await sctp.start(RTCSctpCapabilities(remote.max_message), remote.sctp_port)
-        await self._opened_or_over()
-
-    async def _opened_or_over(self) -> None:
-        waits = {asyncio.ensure_future(e.wait()) for e in (self._channel_opened, self._over)}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if self._over.is_set():
-            raise RtcError(self.reason)
+        await self._channel_opened.wait()
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        """Use the first data channel there is."""
-        if self._channel is not None:
-            return
+        """Use a data channel; of several the one that came last, as the service does."""
         self._channel = channel
         channel.on("message", self._hear_message)
-        channel.on("close", self._lose_channel)
+        channel.on("close", lambda: self._lose_channel(channel))
         if channel.readyState == "open":
             self._channel_opened.set()
         else:
@@ -336,8 +326,9 @@ class Peer:
                     await self._over.wait()
             self._audio.report(is_last=self._over.is_set())
 
-    def _lose_channel(self) -> None:
-        self.drop("the other side closed the data channel")
+    def _lose_channel(self, channel: RTCDataChannel) -> None:
+        if channel is self._channel:
+            self.drop("the other side closed the data channel")
 
     def _stopped_receiving(self, task: "asyncio.Future[None]") -> None:
         fault = None if task.cancelled() else task.exception()
@@ -347,9 +338,13 @@ class Peer:
 
     # The end
 
+    def _end(self, reason: str) -> None:
+        if not self._over.is_set():
+            self.reason = reason
+            self._over.set()
+
     async def _tear_down(self) -> None:
         """Say goodbye on every layer and let go of the sockets."""
-        self._over.set()
         dtls, receiving = self._dtls, self._dtls.receiving if self._dtls else None
         if self._sctp is not None:
             await self._sctp.stop()

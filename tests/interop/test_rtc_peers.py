@@ -108,6 +108,35 @@ async def test_the_first_codec_both_sides_have_is_preferred() -> None:
     await asyncio.gather(ours.peer.close(), theirs.peer.close())
 
 
+async def test_a_certificate_other_than_the_one_described_is_refused_on_both_sides() -> None:
+    ours, theirs = Side(), Side()
+    answer = await theirs.peer.answer(await ours.peer.offer())
+    forged = [
+        f"a=fingerprint:sha-256 {':'.join(['00'] * 32)}" if "fingerprint" in line else line
+        for line in answer.splitlines()
+    ]
+    await ours.peer.accept("\r\n".join(forged))
+    await ours.reach(PeerState.CLOSED)
+    assert ours.states == [PeerState.CLOSED]
+    assert "handshake" in ours.peer.reason
+    await asyncio.gather(ours.peer.close(), theirs.peer.close())
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_what_is_no_rtp_or_no_json_text_ends_nothing(pair: tuple[Side, Side]) -> None:
+    ours, theirs = pair
+    assert ours.peer._dtls is not None
+    for junk in (b"\x80\x6f", b"\x80\x05" + bytes(20), b"\x80\xc8\x00\x01junk"):
+        ours.peer._send_packet(junk, False)
+    ours.peer._send_packet(b"\x80\xc8\xff\xff" + bytes(8), True)
+    assert ours.peer._channel is not None
+    ours.peer._channel.send(b"\xff\xfe")  # binary, and no UTF-8
+    ours.peer.send("still here")
+    await until(lambda: "still here" in theirs.messages)
+    assert theirs.peer.is_open
+    assert theirs.peer.stats.malformed >= 1
+
+
 async def test_a_peer_that_was_never_answered_closes_at_once() -> None:
     side = Side()
     await side.peer.offer()
