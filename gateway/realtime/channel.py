@@ -18,6 +18,7 @@ from .link import LinkStats, OnClosed, OnEvent
 __all__ = ["Channel"]
 
 _REMEMBERED: Final = 256  # commands an error may still be about
+_REPEATED: Final = 4  # events among which one that comes again is found
 
 
 class Channel(abc.ABC):
@@ -40,6 +41,7 @@ class Channel(abc.ABC):
         self._fault: LinkError | None = None  # why we gave up
         self._counter = itertools.count(1)
         self._sent: OrderedDict[str, str] = OrderedDict()  # event_id -> name of the command
+        self._latest: dict[str, bytes | bytearray | str] = {}  # event_id -> message
 
     @property
     def is_live(self) -> bool:
@@ -59,12 +61,15 @@ class Channel(abc.ABC):
         return event_id
 
     def take(self, message: bytes | bytearray | str) -> None:
-        """Hand a message of the service to the owner, whatever it is."""
+        """Hand a message of the service to the owner, whatever it is; the same one only once."""
         if self.is_over or self._fault is not None:
             return
         self.stats.events += 1
         try:
             event = self._dialect.decode(message)
+            if self._is_repeated(event, message):
+                self.stats.duplicates += 1
+                return
             self._count(event)
             self.on_event(event)
         except Exception:
@@ -100,6 +105,18 @@ class Channel(abc.ABC):
             self.stats.malformed_events += bool(event.problem)
         elif isinstance(event, ErrorEvent):
             self._tie(event)
+
+    def _is_repeated(self, event: ServerEvent | Unknown, message: bytes | bytearray | str) -> bool:
+        """Whether this is, to the byte, one of the latest; services name each event anew."""
+        if isinstance(event, Unknown) or not event.event_id:
+            return False
+        latest = self._latest
+        if latest.get(event.event_id) == message:
+            return True
+        latest[event.event_id] = message
+        if len(latest) > _REPEATED:
+            del latest[next(iter(latest))]
+        return False
 
     def _remember(self, event_id: str, name: str) -> None:
         self._sent[event_id] = name

@@ -1,9 +1,10 @@
 """Requests to the service beside its sessions: secrets, offers, and calls it holds itself."""
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -12,20 +13,26 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from ..errors import LinkError
+from .connection import tls_context
 from .endpoint import Endpoint
-from .faults import explain_certificate
+from .faults import explain_certificate, explain_status
 from .webhook import FrontDoor
 
 __all__ = ["Answer", "ServiceClient"]
 
 _TIMEOUT: Final = 10.0
 _MOST_BYTES: Final = 1 << 20
-_RETRYABLE: Final = frozenset({408, 409, 425, 429})
-_UNAUTHORISED: Final = 401
-_ABOUT_US: Final = frozenset({_UNAUTHORISED, 403})
 
 
-_Reply: TypeAlias = tuple[int, Mapping[str, str], bytes]  # status, headers, body
+class _Content(NamedTuple):
+    type: str
+    body: bytes
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Answer(NamedTuple):
@@ -37,15 +44,6 @@ class Answer(NamedTuple):
 
 class _Secret(msgspec.Struct, frozen=True):
     value: str
-
-
-class _Error(msgspec.Struct, frozen=True):
-    message: str | None = ""
-    code: str | None = ""
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    error: _Error = _Error()
 
 
 class ServiceClient:
@@ -66,9 +64,9 @@ class ServiceClient:
     async def client_secret(self, session: Mapping[str, Any]) -> str:
         """Return a short-lived key for one session; ``session`` is what it begins with."""
         url = self.endpoint.rest("client_secrets")
-        _, _, body = await self._post(url, json={"session": dict(session)})
+        reply = await self._post(url, _json({"session": self._whole(session)}))
         try:
-            return msgspec.json.decode(body, type=_Secret).value
+            return msgspec.json.decode(reply.body, type=_Secret).value
         except ValueError:
             raise LinkError("the service sent no client secret") from None
 
@@ -76,33 +74,29 @@ class ServiceClient:
         """Offer a WebRTC call with our key, or, where the service takes none, with a secret."""
         if not self.endpoint.takes_forms:
             return await self.call_with_secret(sdp, await self.client_secret(session))
-        form = aiohttp.FormData(default_to_multipart=True)
-        form.add_field("sdp", sdp, content_type="application/sdp")
-        encoded = msgspec.json.encode(dict(session)).decode()
-        form.add_field("session", encoded, content_type="application/json")
-        return _answer(*await self._post(self.endpoint.rest("calls"), data=form))
+        form = _form(sdp, _json(self._whole(session)))
+        return _answer(await self._post(self.endpoint.rest("calls"), form))
 
     async def call_with_secret(self, sdp: str, secret: str) -> Answer:
         """Offer a WebRTC call with a client secret: the only way Azure has."""
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
-        url = self.endpoint.rest("calls")
-        return _answer(*await self._post_once(url, headers, data=sdp.encode()))
+        url, offer = self.endpoint.rest("calls"), _Content("application/sdp", sdp.encode())
+        return _answer(await self._post_once(url, offer, {"Authorization": f"Bearer {secret}"}))
 
     async def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
         """Take a call that rings at the service; it may still fail without a word."""
-        await self._post(self._of(call_id, "accept"), json=dict(session))
+        await self._post(self._of(call_id, "accept"), _json(self._whole(session)))
 
     async def reject(self, call_id: str, status_code: int = 603) -> None:
         """Turn a call away, with the SIP status the caller gets."""
-        await self._post(self._of(call_id, "reject"), json={"status_code": status_code})
+        await self._post(self._of(call_id, "reject"), _json({"status_code": status_code}))
 
     async def refer(self, call_id: str, target_uri: str) -> None:
         """Have the caller call somebody else; whether they do is never told."""
-        await self._post(self._of(call_id, "refer"), json={"target_uri": target_uri})
+        await self._post(self._of(call_id, "refer"), _json({"target_uri": target_uri}))
 
     async def hangup(self, call_id: str) -> None:
         """End a call that the service holds."""
-        await self._post(self._of(call_id, "hangup"))
+        await self._post(self._of(call_id, "hangup"), _Content("application/json", b""))
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -110,32 +104,30 @@ class ServiceClient:
         if http is not None:
             await http.close()
 
+    def _whole(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        """Name the kind and the model: no socket's address says them here."""
+        named = {"model": self.endpoint.model} if self.endpoint.model else {}
+        return {"type": "realtime"} | named | dict(session)
+
     def _of(self, call_id: str, verb: str) -> str:
         if self._front_door == "live":
             return self.endpoint.live(call_id, verb)
         return self.endpoint.rest("calls", call_id, verb)
 
-    async def _post(self, url: str, **content: Any) -> _Reply:
-        """Send a request; a token that is refused is replaced once, where another can be had."""
-        used = await self.endpoint.headers()
-        try:
-            return await self._post_once(url, used, **content)
-        except LinkError as error:
-            if error.status != _UNAUTHORISED:
-                raise
-            self.endpoint.credentials.refused()
-            fresh = await self.endpoint.headers()
-            if fresh == used:
-                raise
-        return await self._post_once(url, fresh, **content)
+    async def _post(self, url: str, content: _Content) -> _Reply:
+        return await self.endpoint.admit(lambda headers: self._post_once(url, content, headers))
 
-    async def _post_once(self, url: str, headers: Mapping[str, str], **content: Any) -> _Reply:
+    async def _post_once(self, url: str, content: _Content, headers: Mapping[str, str]) -> _Reply:
         where = _place(url)
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._session().post(
-                    url, headers=headers, allow_redirects=False, proxy=self._proxy(), **content
+                    url,
+                    data=content.body,
+                    headers={**headers, "Content-Type": content.type},
+                    allow_redirects=False,
+                    proxy=self._proxy(),
                 ) as response,
             ):
                 body = await _body(response)
@@ -147,14 +139,16 @@ class ServiceClient:
         except TimeoutError as error:
             raise LinkError(f"{where} does not answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise LinkError(f"{where} cannot be reached: {type(error).__name__}") from error
+            is_plain = isinstance(error, aiohttp.ClientConnectorError)  # others may show the query
+            told = str(error) if is_plain else type(error).__name__
+            raise LinkError(f"{where} cannot be reached: {told}") from error
         if not 200 <= response.status < 300:
-            raise _explain(where, response.status, body)
-        return response.status, response.headers, body
+            raise explain_status(response.status, body, where)
+        return _Reply(response.status, response.headers, body)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context())
+            connector = aiohttp.TCPConnector(ssl=tls_context())
             self._http = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
@@ -174,24 +168,33 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def _json(message: Mapping[str, Any]) -> _Content:
+    return _Content("application/json", msgspec.json.encode(message))
+
+
+def _form(sdp: str, session: _Content) -> _Content:
+    """Return an offer and its session as ``multipart/form-data`` (RFC 7578)."""
+    boundary = secrets.token_hex(16)
+    lines = []
+    for name, part in (("sdp", _Content("application/sdp", sdp.encode())), ("session", session)):
+        lines += [
+            f"--{boundary}".encode(),
+            f'Content-Disposition: form-data; name="{name}"'.encode(),
+            f"Content-Type: {part.type}".encode(),
+            b"",
+            part.body,
+        ]
+    lines += [f"--{boundary}--".encode(), b""]
+    return _Content(f"multipart/form-data; boundary={boundary}", b"\r\n".join(lines))
+
+
+def _answer(reply: _Reply) -> Answer:
     """Read an answer; where it says the call is may be a path that is not under our address."""
-    call_id = urlsplit(headers.get("Location", "")).path.rstrip("/").rpartition("/")[2]
-    sdp = body.decode(errors="replace")
+    call_id = urlsplit(reply.headers.get("Location", "")).path.rstrip("/").rpartition("/")[2]
+    sdp = reply.body.decode(errors="replace")
     if not sdp.startswith("v=0"):
-        raise LinkError(f"the service answered {status} without a session description")
+        raise LinkError(f"the service answered {reply.status} without a session description")
     return Answer(sdp, call_id)
-
-
-def _explain(where: str, status: int, body: bytes) -> LinkError:
-    try:
-        error = msgspec.json.decode(body, type=_Refusal).error
-    except (ValueError, RecursionError):
-        error = _Error()
-    said = "" if status in _ABOUT_US else error.message  # it may show part of the key
-    told = " ".join(f"{error.code or ''} {said or ''}".split())[:200]
-    reason = f"{where} answered {status}{': ' if told else ''}{told}"
-    return LinkError(reason, retryable=status in _RETRYABLE or status >= 500, status=status)
 
 
 def _place(url: str) -> str:

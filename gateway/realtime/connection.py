@@ -6,6 +6,7 @@ messages a second is more than everything else the call does.
 """
 
 import asyncio
+import functools
 import os
 import ssl
 import struct
@@ -36,12 +37,12 @@ __all__ = [
     "Socket",
     "open_socket",
     "text_frame",
+    "tls_context",
 ]
 
 _OPEN_TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 2.0
 _MOST_BYTES: Final = 64 << 20  # in one message: an item retrieved with its audio is megabytes
-_UNAUTHORISED: Final = 401
 _KEYS: Final = 64  # masking keys drawn at a time
 
 _TEXT: Final = 0x81  # the last, and only, frame of a text message
@@ -103,17 +104,13 @@ async def open_socket(endpoint: Endpoint) -> Socket:
         LinkError: It cannot be reached or refuses us.
 
     """
-    headers = await endpoint.headers()
-    try:
-        return await _open(endpoint, headers)
-    except LinkError as error:
-        if error.status != _UNAUTHORISED:
-            raise
-        endpoint.credentials.refused()
-        fresh = await endpoint.headers()
-        if fresh == headers:
-            raise
-    return await _open(endpoint, fresh)
+    return await endpoint.admit(lambda headers: _open(endpoint, headers))
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """Return the one context that checks whom we talk to; loading it takes milliseconds."""
+    return ssl.create_default_context()
 
 
 async def _open(endpoint: Endpoint, headers: Mapping[str, str]) -> Socket:
@@ -123,13 +120,15 @@ async def _open(endpoint: Endpoint, headers: Mapping[str, str]) -> Socket:
             additional_headers=dict(headers),
             compression=None,
             max_size=_MOST_BYTES,
+            ssl=tls_context() if endpoint.url.startswith("wss:") else None,
             proxy=None if endpoint.is_local else True,
             open_timeout=_OPEN_TIMEOUT,
             close_timeout=_CLOSE_TIMEOUT,
             create_connection=DirectConnection,
         )
     except InvalidStatus as error:
-        raise explain_status(error.response.status_code) from None
+        body = bytes(error.response.body or b"")
+        raise explain_status(error.response.status_code, body) from None
     except ssl.SSLCertVerificationError as error:
         raise explain_certificate(endpoint.where, error) from error
     except (OSError, WebSocketException, ValueError) as error:

@@ -1,21 +1,25 @@
 """Where the realtime service is, in which words it speaks, and what lets us in."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ..config import RealtimeSettings, is_loopback
+from ..errors import LinkError
 from .credentials import NOBODY, Credentials, credentials_of
 from .dialect import GA, Dialect, dialect_of
 from .webhook import FrontDoor
 
 __all__ = ["EMBEDDED_URL", "Endpoint"]
 
+_T = TypeVar("_T")
+
 EMBEDDED_URL: Final = "ws://127.0.0.1:8765/v1/realtime"
 _OPENAI_BASE: Final = "https://api.openai.com/v1"
 _PREVIEW_VERSION: Final = "2025-04-01-preview"
 _SCHEMES: Final = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws"}
+_UNAUTHORISED: Final = 401
 _SESSION_QUERY: Final = frozenset({"model", "deployment", "call_id", "intent"})
 
 
@@ -42,6 +46,12 @@ class Endpoint:
     def is_local(self) -> bool:
         """Whether the service is on this machine."""
         return is_loopback(urlsplit(self.url).hostname or "")
+
+    @property
+    def model(self) -> str:
+        """The model, or deployment, that the address names."""
+        query = dict(parse_qsl(urlsplit(self.url).query))
+        return query.get("model") or query.get("deployment", "")
 
     @classmethod
     def of(cls, settings: RealtimeSettings) -> Self:
@@ -76,6 +86,25 @@ class Endpoint:
         """
         said = {"OpenAI-Beta": "realtime=v1"} if self.dialect.name == "preview" else {}
         return said | dict(await self.credentials.headers())
+
+    async def admit(self, attempt: Callable[[Mapping[str, str]], Awaitable[_T]]) -> _T:
+        """Have something tried with our headers; if refused, once more where others can be had.
+
+        Raises:
+            LinkError: It failed, or no credentials can be had.
+
+        """
+        headers = await self.headers()
+        try:
+            return await attempt(headers)
+        except LinkError as error:
+            if error.status != _UNAUTHORISED:
+                raise
+            self.credentials.refused()
+            fresh = await self.headers()
+            if fresh == headers:
+                raise
+        return await attempt(fresh)
 
     def for_call(self, call_id: str, front_door: FrontDoor = "realtime") -> Self:
         """Return the address at which a call that the service holds is watched and steered."""

@@ -19,13 +19,14 @@ class LinkStats:
     """What went over a link.
 
     ``errors`` counts the service's ``error`` events; ``refused_commands`` those of them that
-    name a command of ours.  ``reconnects``: how often a lost socket was replaced by another
-    to the same call.
+    name a command of ours.  ``duplicates`` came twice, to the byte, and were handed on once.
+    ``reconnects``: how often a lost socket was replaced by another to the same call.
     """
 
     events: int = 0
     unknown_events: int = 0
     malformed_events: int = 0
+    duplicates: int = 0
     errors: int = 0
     refused_commands: int = 0
     commands: int = 0
