@@ -27,19 +27,29 @@ from .speech import Speech
 from .states import CallState
 from .timeline import Timeline
 from .tools import Tools
+from .transcript import Transcript
 from .transfer import TransferDesk
 from .turns import Turns
+from .usage import Usage
 
 __all__ = ["Controller"]
 
 
 class Controller:
-    """Decides what one call does about everything that happens to it."""
+    """Decides what one call does about everything that happens to it.
+
+    Attributes:
+        transcript: What was said, and what of it was heard.
+        usage: What the call used of the service.
+
+    """
 
     def __init__(self, settings: ControlSettings, classify: Classify) -> None:
         self._settings = settings
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
+        self.transcript = Transcript(context)
+        self.usage = Usage(context)
         self._speech = Speech()
         self._transfer = TransferDesk(context)
         self._service = Service(context, self._leave_service)
@@ -58,6 +68,8 @@ class Controller:
             "idle": self._idle,
             "tools": Tools(context, self._speech, self._transfer),
             "call": CallerSide(context, self._speech),
+            "transcript": self.transcript,
+            "usage": self.usage,
         }
         self._timed = [part for part in self._parts.values() if isinstance(part, TimedPart)]
 
@@ -118,7 +130,9 @@ class Controller:
             self.timeline.add_event(context.now, event, "derived")
             self._take(event)
             self._agenda.run()
-        return context.drain()
+        actions = context.drain()
+        self.transcript.note(actions)
+        return actions
 
     def _take(self, event: Event) -> None:
         """Have the event's parts handle it, then a rule or the default."""

@@ -18,6 +18,9 @@ Part: TypeAlias = Literal[
     "transfer",
     "limits",
     "call",
+    "transcript",
+    "usage",
+    "mcp",
     "timeline",
 ]
 
@@ -43,80 +46,156 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("turns", "service"),
         "benign: log; retryable: ask again later; terminal, or our session refused: as link.lost",
     ),
-    "session.created": _noted("note the session"),
-    "session.updated": Handling(("service",), "check the audio formats, then greet"),
-    "transcription_session.updated": _noted("note the session"),
-    "conversation.created": _noted("note the conversation"),
-    "conversation.item.added": _noted("note the item"),
-    "conversation.item.created": _noted("note the item"),
-    "conversation.item.done": _noted("note the item"),
-    "conversation.item.retrieved": _noted("note the item"),
-    "conversation.item.truncated": _noted("note what the model believes was heard"),
-    "conversation.item.deleted": _noted("note that the item is gone"),
-    "conversation.item.input_audio_transcription.delta": _noted("count"),
-    "conversation.item.input_audio_transcription.segment": _noted("note the caller's words"),
-    "conversation.item.input_audio_transcription.completed": _noted("note the caller's words"),
-    "conversation.item.input_audio_transcription.failed": _noted("note the gap"),
+    "session.created": Handling(("service",), "note when the session ends, to renew it in time"),
+    "session.updated": Handling(
+        ("mcp", "service"),
+        "check the audio formats; answer, listen; greet once tools are there",
+    ),
+    "transcription_session.updated": Handling(
+        ("service",), "the session is set up: answer and listen; nobody greets"
+    ),
+    "conversation.created": Handling(("transcript",), "name the conversation in the record"),
+    "conversation.item.added": Handling(
+        ("transcript", "mcp"), "put the item in its place; decide a request to use a tool"
+    ),
+    "conversation.item.created": Handling(
+        ("transcript", "mcp"), "as conversation.item.added, and not twice"
+    ),
+    "conversation.item.done": Handling(
+        ("transcript", "mcp"), "the item's words are final; learn the names of tools"
+    ),
+    "conversation.item.retrieved": Handling(
+        ("transcript",), "fill in words of the item that were not known"
+    ),
+    "conversation.item.truncated": Handling(
+        ("transcript",), "where the service plays: the item was heard so far and no further"
+    ),
+    "conversation.item.deleted": Handling(
+        ("transcript",), "the item is not brought into a later session"
+    ),
+    "conversation.item.input_audio_transcription.delta": Handling(
+        ("transcript",), "add to the caller's words"
+    ),
+    "conversation.item.input_audio_transcription.segment": Handling(
+        ("transcript",), "add to the caller's words, with speaker and times"
+    ),
+    "conversation.item.input_audio_transcription.completed": Handling(
+        ("transcript", "usage"), "the caller's words are final; count their transcription"
+    ),
+    "conversation.item.input_audio_transcription.failed": Handling(
+        ("transcript",), "mark the gap and log why; the model heard the sound all the same"
+    ),
     "input_audio_buffer.committed": Handling(
-        ("turns",), "hold our own requests back: the service is about to answer"
+        ("transcript", "turns"),
+        "the caller's turn is owed an answer; our own requests wait for the service's",
     ),
-    "input_audio_buffer.cleared": _noted("note"),
+    "input_audio_buffer.cleared": Handling(
+        ("transcript", "usage"), "what the caller was saying is no turn, and no answer to it is due"
+    ),
     "input_audio_buffer.speech_started": Handling(
-        ("idle", "barge_in"), "stop playout, truncate or delete what was not heard"
+        ("transcript", "usage", "turns", "idle", "barge_in"),
+        "stop playout, truncate or delete what was not heard",
     ),
-    "input_audio_buffer.speech_stopped": _noted("note"),
+    "input_audio_buffer.speech_stopped": Handling(
+        ("transcript", "usage"), "count the caller's seconds; the wait for an answer begins"
+    ),
     "input_audio_buffer.timeout_triggered": Handling(
-        ("idle", "turns"), "count; at call.idle_limit say goodbye and hang up"
+        ("transcript", "idle", "turns"), "count; at call.idle_limit say goodbye and hang up"
     ),
     "input_audio_buffer.dtmf_event_received": Handling(
         ("digits", "idle"), "rules; else stop playout and tell the model the key"
     ),
-    "output_audio_buffer.started": Handling(("turns",), "the agent is speaking"),
-    "output_audio_buffer.stopped": Handling(
-        ("turns",), "the agent was heard: transfers and hang-ups that waited go on"
+    "output_audio_buffer.started": Handling(
+        ("turns", "transcript", "usage"), "the agent is heard: the caller's wait is over"
     ),
-    "output_audio_buffer.cleared": Handling(("turns",), "drop what still comes of the response"),
+    "output_audio_buffer.stopped": Handling(
+        ("turns", "transcript", "usage"),
+        "the agent was heard to the end: transfers and hang-ups that waited go on",
+    ),
+    "output_audio_buffer.cleared": Handling(
+        ("turns", "transcript", "usage"),
+        "drop what still comes of the response; note what of it was heard",
+    ),
     "response.created": Handling(
-        ("turns",), "the floor is taken; cancelled where something else comes next"
+        ("usage", "mcp", "turns"), "the floor is taken; cancelled where something else comes next"
     ),
     "response.done": Handling(
-        ("tools", "turns"), "run function calls; retry a failed response; the floor is free"
+        ("transcript", "usage", "mcp", "tools", "turns"),
+        "count tokens; run function calls; retry a failed response; the floor is free",
     ),
-    "response.output_item.added": _noted("note the item"),
-    "response.output_item.done": Handling(("tools",), "gather function calls"),
-    "response.content_part.added": _noted("note"),
-    "response.content_part.done": _noted("note"),
-    "response.output_text.delta": _noted("count"),
-    "response.output_text.done": _noted("note the text"),
-    "response.output_audio.delta": Handling(("turns",), "play, unless the response was dropped"),
-    "response.output_audio.done": Handling(("turns", "barge_in"), "the part is complete"),
-    "response.output_audio_transcript.delta": _noted("count"),
-    "response.output_audio_transcript.done": _noted("note the agent's words"),
-    "response.function_call_arguments.delta": _noted("count"),
-    "response.function_call_arguments.done": Handling(("tools",), "gather function calls"),
-    "response.mcp_call_arguments.delta": _noted("count"),
-    "response.mcp_call_arguments.done": _noted("note the arguments"),
-    "response.mcp_call.in_progress": _noted("note"),
-    "response.mcp_call.completed": _noted("note; after response.done have the model go on"),
-    "response.mcp_call.failed": _noted("note; after response.done have the model go on"),
-    "mcp_list_tools.in_progress": _noted("note"),
-    "mcp_list_tools.completed": _noted("note"),
-    "mcp_list_tools.failed": _noted("note; the call goes on without these tools"),
-    "rate_limits.updated": _noted("note the limits"),
+    "response.output_item.added": Handling(
+        ("transcript", "mcp"), "note whose response the item is of"
+    ),
+    "response.output_item.done": Handling(
+        ("transcript", "mcp", "tools"), "the item is final; gather function calls"
+    ),
+    "response.content_part.added": Handling(
+        ("transcript",), "note whether the caller will hear the part, or it is text alone"
+    ),
+    "response.content_part.done": Handling(("transcript",), "the part's words are final"),
+    "response.output_text.delta": Handling(("transcript",), "add to the agent's written words"),
+    "response.output_text.done": Handling(
+        ("transcript",), "the written words are final; log once that nobody hears them"
+    ),
+    "response.output_audio.delta": Handling(
+        ("turns", "usage"), "play, unless the response was dropped"
+    ),
+    "response.output_audio.done": Handling(
+        ("turns", "barge_in"), "once heard so far, the part needs no truncation"
+    ),
+    "response.output_audio_transcript.delta": Handling(
+        ("transcript",), "add to the agent's spoken words"
+    ),
+    "response.output_audio_transcript.done": Handling(
+        ("transcript",), "the agent's spoken words are final"
+    ),
+    "response.function_call_arguments.delta": Handling(
+        ("transcript",), "add to what a function is being called with"
+    ),
+    "response.function_call_arguments.done": Handling(
+        ("transcript", "tools"), "gather the call; it is run when its response is complete"
+    ),
+    "response.mcp_call_arguments.delta": Handling(
+        ("transcript",), "add to what a tool is being called with"
+    ),
+    "response.mcp_call_arguments.done": Handling(
+        ("transcript", "mcp"), "log what the tool is called with"
+    ),
+    "response.mcp_call.in_progress": Handling(
+        ("mcp",), "after call.comfort_after_ms of silence play the comfort prompt"
+    ),
+    "response.mcp_call.completed": Handling(
+        ("mcp",), "end the comfort prompt; have the model go on if it does not"
+    ),
+    "response.mcp_call.failed": Handling(
+        ("mcp",), "log; end the comfort prompt; have the model go on if it does not"
+    ),
+    "mcp_list_tools.in_progress": Handling(
+        ("mcp",), "that server's tools are not there yet: the greeting waits, mcp.wait_seconds long"
+    ),
+    "mcp_list_tools.completed": Handling(("mcp",), "with the last list, greet"),
+    "mcp_list_tools.failed": Handling(("mcp",), "log; go on without these tools, and greet"),
+    "rate_limits.updated": Handling(
+        ("usage",), "note what is left; below limits.quota_floor calls are refused until the reset"
+    ),
 }
 
 OWN_TABLE: Final[Mapping[str, Handling]] = {
-    "call.started": Handling(("limits", "service"), "ring, and connect the service"),
+    "call.started": Handling(("transcript", "limits", "service"), "ring, and connect the service"),
     "leg.answered": Handling(("service",), "greet once the session is ready"),
-    "leg.ended": Handling(("call",), "the call is over"),
+    "leg.ended": Handling(
+        ("transcript", "call"), "the call is over; what was still to be played was not heard"
+    ),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
-    "link.ready": Handling(("service",), "set the session up, answer"),
-    "link.lost": Handling(("service",), "prompt, transfer or hang up; 503 before the answer"),
+    "link.ready": Handling(("transcript", "mcp", "service"), "set the session up, answer"),
+    "link.lost": Handling(
+        ("transcript", "mcp", "service"), "try again; then the fallback, or 503 before the answer"
+    ),
     "key.pressed": Handling(("digits",), "becomes input_audio_buffer.dtmf_event_received once"),
     "playout.started": Handling(("call",), "becomes output_audio_buffer.started"),
     "playout.stopped": Handling(("call",), "becomes output_audio_buffer.stopped"),
     "playout.flushed": Handling(
-        ("barge_in",), "truncate or delete; becomes output_audio_buffer.cleared"
+        ("transcript", "barge_in"), "truncate or delete; becomes output_audio_buffer.cleared"
     ),
     "prompt.stopped": Handling(("call",), "what waited for the prompt goes on"),
     "transfer.progress": _noted("note the status"),
