@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from .calls.hosted import HostedReception
 from .calls.links import Links
 from .calls.quota import Quota
 from .calls.reception import Reception
@@ -19,10 +20,11 @@ from .clock import RandomIds
 from .config import Settings
 from .control.settings import SHIPPED_PROMPTS
 from .errors import ConfigError
-from .http import HttpServer
+from .http import HttpServer, WebhookRoute
 from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
+from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
 from .sip.incoming import IncomingSession
@@ -49,9 +51,13 @@ class Gateway:
         self._switchboard = Switchboard(
             settings, registry=self.registry, prompts=_prompts(settings), ids=ids
         )
+        endpoint = Endpoint.of(settings.realtime)
+        self._client = ServiceClient(endpoint, front_door=settings.realtime.front_door)
+        links = Links(settings, self._switchboard.control, endpoint, self._client)
+        self._webhooks = self._webhook_route(links)
         self.reception = Reception(
             self._switchboard,
-            Links(settings, Endpoint.of(settings.realtime)),
+            links,
             engine=self._engine,
             advertise=advertise,
             ids=ids,
@@ -61,7 +67,7 @@ class Gateway:
             advertise=advertise,
             accepts=self.reception.accepts,
             overloaded=lambda: self.registry.health is not Health.READY,
-            retry_after=lambda: self.reception.retry_after,
+            retry_after=lambda: self._switchboard.retry_after,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
         self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
@@ -119,7 +125,12 @@ class Gateway:
     async def _start_http(self) -> None:
         host, _, port = self.settings.http.bind.rpartition(":")
         self._http = HttpServer(
-            self.registry, host=host.strip("[]"), port=int(port), facts=self._facts
+            self.registry,
+            host=host.strip("[]"),
+            port=int(port),
+            facts=self._facts,
+            retry_after=lambda: self._switchboard.retry_after,
+            webhooks=self._webhooks,
         )
         try:
             await self._http.start()
@@ -147,6 +158,7 @@ class Gateway:
         if self._http is not None:
             await self._http.close()
         await self._sip.close()
+        await self._client.close()
         self._engine.close()
 
     async def _settle(self) -> None:
@@ -155,6 +167,27 @@ class Gateway:
             if not self._agent.has_calls:
                 return
             await asyncio.sleep(0.025)
+
+    def _webhook_route(self, links: Links) -> WebhookRoute | None:
+        """Make the door for calls that the service holds, where there are to be any.
+
+        Raises:
+            ConfigError: It would be open to everybody, or to nobody.
+
+        """
+        settings = self.settings
+        if settings.realtime.link != "sideband":
+            return None
+        if not settings.http.bind:
+            problem = 'the service tells of its calls by HTTP; write bind = "HOST:PORT"'
+            raise settings.problem(("http", "bind"), problem)
+        secret = settings.realtime.webhook_secret
+        if secret is None:
+            problem = 'link = "sideband" needs the variable that holds the webhooks\' secret'
+            raise settings.problem(("realtime", "webhook_secret_env"), problem)
+        secrets = secret.get_secret_value().split(",")
+        hosted = HostedReception(self._switchboard, self._client, links.plan_hosted)
+        return WebhookRoute(secrets, hosted.take)
 
     def _take(self, session: IncomingSession) -> None:
         self.reception.take(session, self._sip)

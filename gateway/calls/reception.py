@@ -1,7 +1,6 @@
 """Taking calls in by SIP: who may call, whom they may reach, and what each call is made of."""
 
 import fnmatch
-import math
 from typing import Final
 
 import structlog
@@ -59,12 +58,6 @@ class Reception:
             return 404
         return 200
 
-    @property
-    def retry_after(self) -> int:
-        """Seconds that a caller is told to wait when there is no room."""
-        wait = self._switchboard.registry.wait_seconds
-        return max(self._settings.limits.retry_after_seconds, math.ceil(wait))
-
     def take(self, session: IncomingSession, endpoint: SipEndpoint) -> None:
         """Make a call of an invitation and let it live."""
         try:
@@ -120,6 +113,6 @@ class Reception:
         self, session: IncomingSession, endpoint: SipEndpoint, status: int, why: str
     ) -> None:
         self._log.info("refused", status=status, why=why)
-        wait = self.retry_after if status == 503 else None
+        wait = self._switchboard.retry_after if status == 503 else None
         session.reject(status, endpoint.now(), retry_after=wait)
         endpoint.flush()

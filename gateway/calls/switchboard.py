@@ -1,6 +1,7 @@
 """What all calls of a process share, and the care of them while they last."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 from ..clock import Ids
@@ -33,6 +34,12 @@ class Switchboard:
         self._prompts = prompts
         self._ids = ids
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds that a caller is told to wait when there is no room."""
+        wait = math.ceil(self.registry.wait_seconds)
+        return max(self.settings.limits.retry_after_seconds, wait)
 
     def admit(self, plan: LinkPlan) -> Call:
         """Take a call in; it has yet to be given its caller.

@@ -1,5 +1,6 @@
-"""The HTTP surface: health for balancers, and the calls as JSON."""
+"""The HTTP surface: health for balancers, the calls as JSON, and the service's webhooks."""
 
 from .server import HttpServer
+from .webhooks import WebhookRoute
 
-__all__ = ["HttpServer"]
+__all__ = ["HttpServer", "WebhookRoute"]

@@ -1,4 +1,4 @@
-"""HTTP for those who watch the line: `/healthz`, `/readyz`, `/v1/calls`, and a page to look at.
+"""HTTP: `/healthz`, `/readyz`, `/v1/calls`, a page to look at, and the service's webhooks.
 
 Errors are problem documents (RFC 9457).  The server binds to loopback unless told otherwise.
 """
@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from ..calls.registry import Registry
+from ..calls.registry import Health, Registry
+from .webhooks import MAX_BYTES, WebhookRoute
 
 __all__ = ["HttpServer"]
 
@@ -37,20 +38,36 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         response = await handler(request)
     except web.HTTPException as refusal:
         response = problem(refusal.status, refusal.reason, f"{request.method} {request.path}")
-    response.headers.update(_HEADERS)
+    if not response.prepared:
+        response.headers.update(_HEADERS)
     return response
 
 
 class HttpServer:
-    """Serves one gateway's registry on one address; ``facts`` says what else is worth knowing."""
+    """Serves one gateway's registry on one address.
+
+    Args:
+        facts: Says what else is worth knowing.
+        retry_after: Says how many seconds callers are told to wait when there is no room.
+        webhooks: Takes what the service tells of the calls it holds.
+
+    """
 
     def __init__(
-        self, registry: Registry, *, host: str, port: int, facts: Callable[[], dict[str, Any]]
+        self,
+        registry: Registry,
+        *,
+        host: str,
+        port: int,
+        facts: Callable[[], dict[str, Any]],
+        retry_after: Callable[[], int] = lambda: 5,
+        webhooks: WebhookRoute | None = None,
     ) -> None:
         self._registry = registry
         self._facts = facts
+        self._retry_after = retry_after
         self._host, self._port = host, port
-        app = web.Application(middlewares=[_problems], client_max_size=64 * 1024)
+        app = web.Application(middlewares=[_problems], client_max_size=MAX_BYTES)
         app.router.add_get("/", self._page)
         app.router.add_get("/page.js", self._script)
         app.router.add_get("/healthz", self._healthz)
@@ -58,6 +75,8 @@ class HttpServer:
         app.router.add_get("/v1/gateway", self._gateway)
         app.router.add_get("/v1/calls", self._calls)
         app.router.add_get("/v1/calls/{id}", self._call)
+        if webhooks is not None:
+            app.router.add_post("/webhooks/realtime", webhooks.handle)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
 
     @property
@@ -93,7 +112,8 @@ class HttpServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         health = self._registry.health
         body = {"status": health.name.lower(), "calls": len(self._registry)}
-        return web.json_response(body, status=health.value)
+        headers = {} if health is Health.READY else {"Retry-After": str(self._retry_after())}
+        return web.json_response(body, status=health.value, headers=headers)
 
     async def _gateway(self, _request: web.Request) -> web.Response:
         return web.json_response(self._facts())
