@@ -17,7 +17,6 @@ _T = TypeVar("_T")
 
 EMBEDDED_URL: Final = "ws://127.0.0.1:8765/v1/realtime"
 _OPENAI_BASE: Final = "https://api.openai.com/v1"
-_PREVIEW_VERSION: Final = "2025-04-01-preview"
 _SCHEMES: Final = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws"}
 _UNAUTHORISED: Final = 401
 _SESSION_QUERY: Final = frozenset({"model", "deployment", "call_id", "intent"})
@@ -151,7 +150,7 @@ def _azure_url(url: str) -> str:
 def _azure_preview_url(url: str, version: str, deployment: str) -> str:
     path = urlsplit(url).path.rstrip("/").removesuffix("/realtime")
     path = path.removesuffix("/v1").removesuffix("/openai")
-    query = {"api-version": version or _PREVIEW_VERSION, "deployment": deployment}
+    query = {"api-version": version, "deployment": deployment}
     address = _with_path(url, f"{path}/openai/realtime")
     return urlsplit(address)._replace(query=urlencode(query)).geturl()
 

@@ -232,7 +232,7 @@ def _read(webhook_id: str, body: bytes) -> IncomingCall | OtherEvent:
 
 def _uri_of(address: str) -> str:
     """Return the URI of a From or To header, with or without its brackets and parameters."""
-    _, bracket, rest = address.partition("<")
+    _, bracket, rest = address.rpartition("<")  # a display name may hold one too
     if bracket:
         return rest.partition(">")[0].strip()
     return address.partition(";")[0].strip()
