@@ -134,6 +134,8 @@ class Call:
             media=_figures(stats) if stats else {},
             transport=self._parts.transport,
             link=self._attachment.stats,
+            usage=self.controller.usage.as_dict(),
+            transcript=self.controller.transcript.as_list(),
             timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
         )
 

@@ -18,10 +18,13 @@ from gateway.config import Settings
 from gateway.errors import LinkError
 from gateway.realtime.commands import ClientEvent, ResponseCreate, SessionUpdate
 from gateway.realtime.events import (
+    ConversationItemAdded,
+    ConversationItemInputAudioTranscriptionCompleted,
     RateLimitsUpdated,
+    ResponseDone,
     SessionUpdated,
 )
-from gateway.realtime.items import RateLimit
+from gateway.realtime.items import ContentPart, Item, RateLimit, ResponseInfo
 from gateway.realtime.link import Link, LinkStats, OnClosed, OnEvent
 from gateway.realtime.webhook import IncomingCall, SipHeader
 
@@ -243,3 +246,20 @@ async def test_an_address_nobody_can_read_stops_no_call(scene: Scene, address: s
     headers = (SipHeader("From", address), SipHeader("To", address))
     call = await scene.take(sip_headers=headers)
     assert len(call.caller) <= 256
+
+
+async def test_the_record_holds_what_was_said_and_what_it_used(scene: Scene) -> None:
+    call = await scene.take()
+    item = Item(id="i1", type="message", role="user", content=[ContentPart(type="input_audio")])
+    scene.socket.on_event(ConversationItemAdded(item=item))
+    said = ConversationItemInputAudioTranscriptionCompleted(
+        item_id="i1", content_index=0, transcript="My name is Ann."
+    )
+    scene.socket.on_event(said)
+    usage = {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}
+    scene.socket.on_event(ResponseDone(response=ResponseInfo(id="r1", usage=usage)))
+    await settle()
+    record = call.record().as_dict()
+    assert "My name is Ann." in str(record["transcript"])
+    assert record["usage"]["tokens"]["text_output"] == 20
+    assert "transcript" not in call.record().as_dict(with_timeline=False)
