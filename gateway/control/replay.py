@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import cast
 
+import msgspec
+
+from ..realtime.events import ResponseOutputAudioDelta
 from .actions import Request
 from .context import Classify
 from .controller import Controller
@@ -30,12 +33,23 @@ def replay(
     controller = Controller(settings, classify)
     for entry in entries:
         if entry.kind == "event":
-            controller.handle(cast("Event", entry.subject), entry.at)
+            _handle(controller, entry)
         elif entry.kind == "request":
             controller.request(cast("Request", entry.subject), entry.at)
         elif entry.kind == "timer":
             controller.wake(entry.at)
     return controller.timeline.entries
+
+
+def _handle(controller: Controller, entry: TimelineEntry) -> None:
+    """Have an event happen again; of several deltas the first brings all the text."""
+    event = cast("Event", entry.subject)
+    controller.handle(event, entry.at)
+    if entry.count > 1 and entry.until is not None:
+        delta = b"" if isinstance(event, ResponseOutputAudioDelta) else ""
+        rest = msgspec.structs.replace(event, delta=delta)  # type: ignore[type-var]
+        for _ in range(entry.count - 1):
+            controller.handle(rest, entry.until)
 
 
 def first_difference(

@@ -1,7 +1,8 @@
 """Every event and every action of a call with its time: what happened, and a way to see it again.
 
-Streams of deltas are kept as their first piece and a count, so that a long call stays
-small.  The timeline holds the objects themselves; they become plain data only on export.
+Deltas of one item that nothing else comes between are one entry: their text joined, their
+sound left out, and their count, so that a long call stays small and can still be played
+again.  The timeline holds the objects themselves; they become plain data only on export.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,12 @@ import msgspec
 
 from ..realtime.commands import CLIENT_EVENTS, Command
 from ..realtime.commands import wire_name as command_name
-from ..realtime.events import SERVER_EVENTS, ResponseOutputAudioDelta, Unknown
+from ..realtime.events import (
+    SERVER_EVENTS,
+    ConversationItemRetrieved,
+    ResponseOutputAudioDelta,
+    Unknown,
+)
 from .actions import Action, Request, SendCommand
 from .events import OWN_EVENTS, Event, name_of
 
@@ -21,18 +27,24 @@ __all__ = ["Kind", "Timeline", "TimelineEntry"]
 Kind: TypeAlias = Literal["event", "derived", "timer", "request", "action"]
 
 _LIMIT: Final = 20_000  # entries; what comes later is counted, not kept
+_MOST_STREAMS: Final = 256
+_LONGEST_TEXT: Final = 4_096  # characters of deltas in one entry
 _REQUESTS: Final[Mapping[str, type[Any]]] = {cls.__name__: cls for cls in get_args(Request)}
 
 
 @dataclass(slots=True)
 class TimelineEntry:
-    """One thing that happened (``event``, ``derived``, ``timer``, ``request``) or was done."""
+    """One thing that happened (``event``, ``derived``, ``timer``, ``request``) or was done.
+
+    An entry for several deltas has their ``count``, and the last came at ``until``.
+    """
 
     at: float
     kind: Kind
     name: str
     subject: Event | Request | None = None
     count: int = 1
+    until: float | None = None
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -48,19 +60,21 @@ class TimelineEntry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON-ready data."""
-        return {
+        row = {
             "at": self.at,
             "kind": self.kind,
             "name": self.name,
             "detail": self.detail,
             "count": self.count,
         }
+        return row if self.until is None else row | {"until": self.until}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "TimelineEntry":
         """Read back what :meth:`as_dict` wrote."""
         kind, name, detail = row["kind"], row["name"], row["detail"]
-        return cls(row["at"], kind, name, _subject(kind, name, detail), row.get("count", 1))
+        subject = _subject(kind, name, detail)
+        return cls(row["at"], kind, name, subject, row.get("count", 1), row.get("until"))
 
 
 class Timeline:
@@ -76,22 +90,22 @@ class Timeline:
         return [entry.as_dict() for entry in self.entries]
 
     def add_event(self, at: float, event: Event, kind: Kind = "event") -> None:
-        """Note an event; a delta after the first of its item only raises a count."""
+        """Note an event; deltas in a row become one entry for each item."""
         name = name_of(event)
         if not name.endswith(".delta"):
-            self._add(TimelineEntry(at, kind, name, event))
+            self._add(TimelineEntry(at, kind, name, _without_sound(event)))
             return
         key = (name, getattr(event, "item_id", ""))
         entry = self._streams.get(key)
-        if entry is not None:
+        if entry is not None and _join(entry, event):
             entry.count += 1
+            entry.until = at
             return
-        if isinstance(event, ResponseOutputAudioDelta):
-            event = msgspec.structs.replace(event, delta=b"")
-        if len(self._streams) >= _LIMIT:
+        entry = TimelineEntry(at, kind, name, _without_sound(event))
+        self._append(entry)
+        if len(self._streams) >= _MOST_STREAMS:
             self._streams.clear()
-        self._streams[key] = entry = TimelineEntry(at, kind, name, event)
-        self._add(entry)
+        self._streams[key] = entry
 
     def add_timer(self, at: float) -> None:
         """Note that a timer of the controller ran."""
@@ -109,10 +123,39 @@ class Timeline:
         self._add(TimelineEntry(at, "action", name, action))
 
     def _add(self, entry: TimelineEntry) -> None:
+        """Note what may have been done because of the deltas before: they end here."""
+        self._streams.clear()
+        self._append(entry)
+
+    def _append(self, entry: TimelineEntry) -> None:
         if len(self.entries) >= _LIMIT:
             self.dropped += 1
         else:
             self.entries.append(entry)
+
+
+def _without_sound(event: Event) -> Event:
+    """Return the event as it is kept: sound takes too much room."""
+    if isinstance(event, ResponseOutputAudioDelta):
+        return msgspec.structs.replace(event, delta=b"")
+    if isinstance(event, ConversationItemRetrieved) and event.item.content:
+        silent = [msgspec.structs.replace(part, audio=None) for part in event.item.content]
+        return msgspec.structs.replace(
+            event, item=msgspec.structs.replace(event.item, content=silent)
+        )
+    return event
+
+
+def _join(entry: TimelineEntry, event: Event) -> bool:
+    """Add the text of a delta to an entry; tell whether there was room for it."""
+    more = getattr(event, "delta", None)
+    if not isinstance(more, str):
+        return True
+    text = (getattr(entry.subject, "delta", None) or "") + more
+    if len(text) > _LONGEST_TEXT:
+        return False
+    entry.subject = msgspec.structs.replace(entry.subject, delta=text)  # type: ignore[type-var]
+    return True
 
 
 def _subject(kind: Kind, name: str, detail: Mapping[str, Any]) -> Any:
