@@ -99,6 +99,12 @@ class SidebandLink(SocketChannel):
         self._opened_at = asyncio.get_running_loop().time()
         self._use(socket)
 
+    def _drop(self, reason: str) -> None:
+        """Cut the socket, and the way back to one."""
+        if self._coming_back is not None:
+            self._coming_back.cancel()
+        super()._drop(reason)
+
     def _end(self, goodbye: Close | None) -> None:
         """Take the end of a socket: ours, or one to be replaced."""
         if not self.is_live:

@@ -2,10 +2,10 @@
 
 import asyncio
 import base64
-import json
 from typing import Any
 
 import pytest
+from fake_socket import FakeSocket
 from structlog.testing import capture_logs
 from websockets.frames import Close
 
@@ -15,42 +15,20 @@ from gateway.realtime.commands import (
     InputAudioBufferCommit,
     ResponseCancel,
     ResponseCreate,
+    SessionUpdate,
 )
-from gateway.realtime.connection import OnEnd, OnMessage, OnWritable
+from gateway.realtime.dialect import PREVIEW
 from gateway.realtime.endpoint import Endpoint
-from gateway.realtime.events import InputAudioBufferCleared, ServerEvent, Unknown
+from gateway.realtime.events import (
+    InputAudioBufferCleared,
+    ServerEvent,
+    SessionUpdated,
+    Unknown,
+    wire_name,
+)
 from gateway.realtime.websocket import WebSocketLink
 
 ENDPOINT = Endpoint("ws://127.0.0.1:1/v1/realtime")
-
-
-class FakeSocket:
-    """A socket whose other end is the test."""
-
-    def __init__(self) -> None:
-        self.is_clogged = False
-        self.sent: list[dict[str, Any]] = []
-        self.dropped_with: list[int] = []
-        self.is_closed = False
-
-    def listen(self, on_message: OnMessage, on_writable: OnWritable, on_end: OnEnd) -> None:
-        self.on_message, self.on_writable, self.on_end = on_message, on_writable, on_end
-
-    def send_now(self, text: bytes) -> None:
-        assert not self.is_clogged
-        self.sent.append(json.loads(text))
-
-    def drop(self, code: int, reason: str) -> None:
-        self.dropped_with.append(code)
-
-    async def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            self.on_end(Close(1000, ""))
-
-    def unclog(self) -> None:
-        self.is_clogged = False
-        self.on_writable()
 
 
 class Owner:
@@ -74,7 +52,7 @@ class Owner:
 
     @property
     def sent(self) -> list[str]:
-        return [message["type"] for message in self.socket.sent]
+        return self.socket.names
 
 
 @pytest.fixture
@@ -130,6 +108,88 @@ async def test_our_own_goodbye_is_told_once_and_is_no_fault(owner: Owner) -> Non
     assert owner.endings == [None]
     owner.link.send(ResponseCreate())
     assert owner.sent == []
+
+
+async def test_an_error_is_tied_to_its_command(owner: Owner) -> None:
+    event_id = owner.link.send(ResponseCancel())
+    about = {"type": "invalid_request_error", "code": "response_cancel_not_active"}
+    with capture_logs() as logs:
+        owner.socket.say({"type": "error", "event_id": "e1", "error": about | {"event_id": None}})
+        owner.socket.say({"type": "error", "error": about | {"event_id": "somebody else's"}})
+        owner.socket.say({"type": "error", "error": about | {"event_id": event_id}})
+    assert (owner.link.stats.errors, owner.link.stats.refused_commands) == (3, 1)
+    (entry,) = logs
+    assert (entry["command"], entry["code"]) == ("response.cancel", "response_cancel_not_active")
+    await owner.link.close()
+
+
+async def test_the_memory_for_commands_is_bounded(owner: Owner) -> None:
+    first = owner.link.send(ResponseCancel())
+    for _ in range(256):
+        owner.link.send(ResponseCancel())
+    owner.socket.say({"type": "error", "error": {"type": "x", "event_id": first}})
+    assert (owner.link.stats.errors, owner.link.stats.refused_commands) == (1, 0)
+    await owner.link.close()
+
+
+async def test_an_event_that_comes_twice_is_handed_on_once(owner: Owner) -> None:
+    delta = {"type": "response.output_audio.delta", "response_id": "r", "item_id": "i"}
+    first = delta | {"event_id": "e1", "output_index": 0, "content_index": 0, "delta": "AAAA"}
+    for message in (first, first, first | {"delta": "BBBB"}, first | {"event_id": "e2"}):
+        owner.socket.say(message)
+    assert (len(owner.events), owner.link.stats.duplicates) == (3, 1)
+    assert owner.link.stats.events == 4
+    await owner.link.close()
+
+
+async def test_two_keys_alike_are_two_keys_though_nothing_tells_them_apart(owner: Owner) -> None:
+    key = {"type": "input_audio_buffer.dtmf_event_received", "event": "5", "received_at": 1}
+    owner.socket.say(key)
+    owner.socket.say(key)
+    assert (len(owner.events), owner.link.stats.duplicates) == (2, 0)
+    await owner.link.close()
+
+
+async def test_events_out_of_order_are_handed_on_as_they_come(owner: Owner) -> None:
+    names = ["response.done", "response.created", "session.created"]
+    for name in names:
+        owner.socket.say({"type": name, "response": {}, "session": {}})
+    assert [wire_name(event) for event in owner.events] == names
+    await owner.link.close()
+
+
+@pytest.mark.parametrize("delta", ["*", "AAA", "ÄÖÜ", 5, None, ["AAAA"]])
+async def test_audio_that_is_not_base64_costs_that_event_alone(owner: Owner, delta: Any) -> None:
+    where = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
+    owner.socket.say({"type": "response.output_audio.delta", "delta": delta} | where)
+    owner.socket.say({"type": "input_audio_buffer.cleared"})
+    bad, good = owner.events
+    assert isinstance(bad, Unknown)
+    assert bad.problem
+    assert isinstance(good, InputAudioBufferCleared)
+    assert owner.link.stats.malformed_events == 1
+    await owner.link.close()
+
+
+async def test_the_preview_is_spoken_where_the_endpoint_says_so() -> None:
+    socket, events = FakeSocket(), list[ServerEvent | Unknown]()
+
+    async def connect(endpoint: Endpoint) -> FakeSocket:
+        return socket
+
+    endpoint = Endpoint("wss://service/", dialect=PREVIEW)
+    link = WebSocketLink(endpoint, on_event=events.append, on_closed=print, connect=connect)
+    await link.connect()
+    link.send(SessionUpdate(session={"type": "realtime", "output_modalities": ["text"]}))
+    link.append(bytes(1920))
+    update, append = socket.sent
+    assert update["session"] == {"modalities": ["text"]}
+    assert append["type"] == "input_audio_buffer.append"
+    socket.say({"type": "session.updated", "session": {"input_audio_format": "g711_alaw"}})
+    (event,) = events
+    assert isinstance(event, SessionUpdated)
+    assert event.session["audio"]["input"]["format"] == {"type": "audio/pcma"}
+    await link.close()
 
 
 @pytest.mark.parametrize(
