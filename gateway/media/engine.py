@@ -18,6 +18,7 @@ from .core import GROUPS, MediaCore
 from .events import LaneEvent, Mark
 from .formats import PCMU, Format
 from .keys import check_digits
+from .live import are_audible
 from .outbox import Parcel
 from .ports import PortPool
 from .prompts import Prompt
@@ -199,6 +200,7 @@ class Lane:
         self._bytes_per_ms = BYTES_PER_MS[downlink]
         self._format: Format = PCMU
         self._transcoder = Transcoder(downlink, PCMU)
+        self._live: Transcoder | None = None  # of what is streamed
         self._mark: Mark | None = None  # of what was last given to play
         self._is_open = True
 
@@ -210,6 +212,7 @@ class Lane:
             self._settle()
             self._format = wanted
             self._transcoder = Transcoder(self._downlink, wanted)
+            self._live = None
 
     def play(self, audio: bytes, mark: Mark) -> None:
         """Queue the service's audio behind what waits; its first frame goes at the next tick."""
@@ -221,6 +224,18 @@ class Lane:
         if self._is_open:
             append = self._seat.append
             self._engine.submit_sound(append, frames, self._format, mark, received_ms)
+
+    def stream(self, audio: bytes) -> None:
+        """Let the caller hear live audio of the service at once, less than 60 ms of it waiting.
+
+        A prompt goes before it; a repeated prompt only before silence.
+        """
+        if self._live is None:
+            self._live = Transcoder(self._downlink, self._format)
+        frames = self._live.push(audio)
+        if frames and self._is_open:
+            audible = are_audible(frames, self._format)
+            self._engine.submit_sound(self._seat.stream, frames, self._format, audible)
 
     def finish(self, response_id: str) -> None:
         """Say that no more audio of a response will come, so that its end can be told."""
@@ -236,6 +251,8 @@ class Lane:
     def flush(self) -> None:
         """Let nothing that was queued be heard any more; told by a ``PlayoutFlushed``."""
         self._transcoder.reset()
+        if self._live is not None:
+            self._live.reset()
         self._mark = None
         self._order(self._seat.flush)
 

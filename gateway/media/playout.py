@@ -5,12 +5,17 @@ The service speaks faster than real time, so its audio waits here as ready frame
 frame taken is a frame the caller was sent: the count on its segment *is* the ledger,
 and what a truncation tells the service is read from it.
 
+Sound that the service plays itself comes beside that, live, and stands in no ledger.  What
+is queued here goes before it: a prompt is heard to its end, and live sound meanwhile is
+not.  A repeated prompt stands in for silence alone: it is over with the first live frame
+that has sound in it.
+
 A ring is filled and emptied by the media thread alone.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from .events import (
     Heard,
@@ -22,11 +27,25 @@ from .events import (
     PromptStopped,
 )
 
-__all__ = ["FRAME_MS", "MAX_FRAMES", "Playout"]
+__all__ = ["FRAME_MS", "MAX_FRAMES", "LiveSource", "Playout"]
 
 FRAME_MS: Final = 20
 MAX_FRAMES: Final = 15_000
 """Frames a ring holds at most: five minutes.  What comes on top is dropped and counted."""
+
+
+class LiveSource(Protocol):
+    """Live frames, one a tick."""
+
+    masked: int  # frames with sound that were not heard for a prompt
+
+    def take(self) -> tuple[bytes | None, bool]:
+        """Return this tick's frame, if there is one, and whether there is sound in it."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        ...
 
 
 class _Segment:
@@ -66,6 +85,7 @@ class Playout:
         "dropped",
         "events",
         "frame_count",
+        "live",
         "underruns",
     )
 
@@ -74,6 +94,7 @@ class Playout:
         self.frame_count = 0
         self.dropped = 0  # frames that found the ring full
         self.underruns = 0  # ticks in mid-response that found it empty
+        self.live: LiveSource | None = None  # sound that the service plays itself
         self._current: _Segment | None = None
         self._waiting: deque[_Segment] = deque()
         self._played: list[_Segment] = []  # earlier parts of the response being played
@@ -105,6 +126,9 @@ class Playout:
 
     def take(self, now: float) -> bytes | None:
         """Return the frame to send at this tick, or ``None`` for silence."""
+        return self._next(now) if self.live is None else self._merge(self.live, now)
+
+    def _next(self, now: float) -> bytes | None:
         segment = self._current
         if segment is None or not segment.frames:
             segment = self._turn(now)
@@ -114,8 +138,28 @@ class Playout:
         self.frame_count -= 1
         return segment.frames.popleft()
 
+    def _merge(self, live: LiveSource, now: float) -> bytes | None:
+        frame, is_audible = live.take()
+        if is_audible:
+            self._yield_to_sound()
+        queued = self._next(now)
+        if queued is None:
+            return frame
+        live.masked += is_audible
+        return queued
+
+    def _yield_to_sound(self) -> None:
+        """Let a repeated prompt be over."""
+        segment = self._current
+        if segment is not None and segment.repeats:
+            self.frame_count -= len(segment.frames)
+            segment.frames.clear()
+            segment.repeats = ()
+
     def flush(self, now: float) -> None:
         """Empty the ring and tell, per content part, what had been heard."""
+        if self.live is not None:
+            self.live.clear()
         items = []
         for segment in self._segments():
             if segment.mark is not None:

@@ -18,6 +18,7 @@ from .formats import Format, reframe
 from .group import Group
 from .intake import Intake
 from .line import Line, empty
+from .live import Live
 from .outbox import Outbox
 from .outlet import Outlet
 from .ports import Address, PortPair
@@ -67,6 +68,7 @@ class Seat:
         self._on_event = on_event
         self._detects = detects
         self._line: Line | None = None
+        self._live: Live | None = None
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._last_stats: LaneStats | None = None  # once the row is another lane's
@@ -91,6 +93,8 @@ class Seat:
         new = Format.of(negotiated.codec)
         if new != old:
             outlet.playout.convert(lambda frames: reframe(frames, old, new))
+            if self._live is not None:
+                self._live.change(new)
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
@@ -108,6 +112,15 @@ class Seat:
         """Queue the service's audio."""
         del now
         self.outlet.playout.append(self._fit(frames, of), mark, received_ms)
+
+    def stream(
+        self, now: float, frames: Sequence[bytes], of: Format, audible: Sequence[bool]
+    ) -> None:
+        """Send the service's live audio as soon as may be."""
+        del now
+        if self._live is None:
+            self._live = self.outlet.playout.live = Live(self.outlet.format)
+        self._live.push(self._fit(frames, of), audible)
 
     def append_prompt(
         self, now: float, frames: Sequence[bytes], of: Format, prompt_id: str, repeat: bool
@@ -191,6 +204,7 @@ class Seat:
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
+        live = self._live
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
@@ -207,6 +221,9 @@ class Seat:
             overruns=intake.overruns,
             underruns=outlet.playout.underruns,
             dropped_playout=outlet.playout.dropped,
+            live_dropped=live.dropped if live else 0,
+            live_made_up=live.made_up if live else 0,
+            live_masked=live.masked if live else 0,
             send_errors=outlet.errors + self.reporter.errors,
             jitter=jitter / reception.clock,
             round_trip=reports.round_trip,

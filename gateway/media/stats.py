@@ -24,6 +24,9 @@ class LaneStats:
         overruns: frames dropped because too many came at once.
         underruns: ticks in mid-response for which the service had sent no audio.
         dropped_playout: frames the service sent beyond what a ring holds.
+        live_dropped: live frames given up so that others wait less.
+        live_made_up: live frames made up because none had come in time.
+        live_masked: live frames with sound that a prompt took the place of.
         send_errors: packets the system would not send.
         jitter: interarrival jitter, seconds.
         round_trip: seconds, if the other side's reports tell.
@@ -46,6 +49,9 @@ class LaneStats:
     overruns: int = 0
     underruns: int = 0
     dropped_playout: int = 0
+    live_dropped: int = 0
+    live_made_up: int = 0
+    live_masked: int = 0
     send_errors: int = 0
     jitter: float = 0.0
     round_trip: float | None = None
