@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 __all__ = [
+    "DICTATION",
     "Agent",
     "AgentEvent",
     "AgentStep",
@@ -104,9 +105,13 @@ AgentStep: TypeAlias = Say | CallTool | PlayTurn
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What the caller may say now: each phrase in lower-case words."""
+    """What the caller may say now: phrases in lower-case words; without any, whatever it is."""
 
     phrases: tuple[str, ...]
+
+
+DICTATION: Final = Grammar(())
+"""The caller may say anything."""
 
 
 class Agent(Protocol):

@@ -95,11 +95,20 @@ def text_tokens(words: str) -> int:
 
 @dataclass(slots=True)
 class Entry:
-    """One item, with what its events do not show."""
+    """One item, with what its events do not show.
+
+    Attributes:
+        item: As its events show it.
+        audio: The sound of it, in the format of its side.
+        audio_ms: How long that is.
+        words: What was said in it, so far as the other side heard it.
+
+    """
 
     item: Item
     audio: bytearray = field(default_factory=bytearray)
     audio_ms: int = 0
+    words: str = ""
 
     @property
     def audio_tokens(self) -> int:

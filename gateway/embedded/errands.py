@@ -52,12 +52,17 @@ class Errands:
             self._session.spoken(job.job, speech, self._clock())
 
     async def _hear(self, job: Hear) -> None:
-        words = await self._workers.hear(job)
-        self._session.heard(job.job, words, self._clock())
+        try:
+            words = await self._workers.hear(job)
+        except GatewayError as error:
+            problem = _problem(error, "transcription_failed", "transcription_error")
+            self._session.unheard(job.job, problem, self._clock())
+        else:
+            self._session.heard(job.job, words, self._clock())
 
 
-def _problem(error: GatewayError, code: str) -> ErrorDetail:
+def _problem(error: GatewayError, code: str, kind: str = "server_error") -> ErrorDetail:
     """Return what a session tells its client of an error; too much work is not a fault."""
     if isinstance(error, CapacityError):
         code = "inference_rate_limit_exceeded"
-    return ErrorDetail(type="server_error", code=code, message=str(error))
+    return ErrorDetail(type=kind, code=code, message=str(error))

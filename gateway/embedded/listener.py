@@ -1,7 +1,7 @@
 """The caller's side of a session: audio in, turns out."""
 
 import enum
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -12,14 +12,14 @@ from ..realtime.events import (
     ContentPart,
     ConversationItemAdded,
     ConversationItemDone,
-    ConversationItemInputAudioTranscriptionCompleted,
+    ErrorDetail,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     InputAudioBufferTimeoutTriggered,
     Item,
 )
-from .agent import Grammar, Idle, TurnEnded
+from .agent import DICTATION, Grammar, Idle, TurnEnded
 from .buffer import InputBuffer
 from .checks import Refused
 from .conversation import CallerAudio, Conversation, Entry
@@ -28,6 +28,7 @@ from .idle import IdleTimer
 from .inbox import Inbox
 from .outbox import Hear, Outbox
 from .settings import Settings
+from .transcription import UNINTELLIGIBLE, failure, transcript
 from .vad import SpeechStart
 
 __all__ = ["Listener", "Signal"]
@@ -113,23 +114,40 @@ class Listener:
         self.buffer.clear()
 
     def heard(self, job: str, words: str) -> None:
-        """Take in what a turn was understood to say."""
+        """Take in what a turn was understood to say; nothing where it was not understood."""
         item_id, duration_ms = self._jobs.pop(job, ("", 0))
         if not item_id:
             return
         self.last_words = words
         self._inbox.resolve(job, TurnEnded(words))
+        entry = self._conversation.get(item_id)
+        if entry is not None:
+            entry.words = words
         if not self._settings.transcribes:
             return
-        if entry := self._conversation.get(item_id):
-            content: list[ContentPart] = [CallerAudio(type="input_audio", transcript=words)]
+        if not words:
+            self._outbox.emit(failure(item_id, UNINTELLIGIBLE))
+            return
+        if entry is not None:
+            content = [ContentPart(type="input_audio", transcript=words)]
             entry.item = msgspec.structs.replace(entry.item, content=content)
-        usage: dict[str, Any] = {"type": "duration", "seconds": duration_ms / 1000}
-        self._outbox.emit(
-            ConversationItemInputAudioTranscriptionCompleted(
-                item_id=item_id, content_index=0, transcript=words, usage=usage
-            )
-        )
+        for event in transcript(
+            item_id,
+            words,
+            duration_ms=duration_ms,
+            model=self._settings.transcription_model,
+            segment_id=self._outbox.new_id("seg"),
+        ):
+            self._outbox.emit(event)
+
+    def unheard(self, job: str, problem: ErrorDetail) -> None:
+        """Take in why nobody listened to a turn; the answer goes on without its words."""
+        item_id, _ = self._jobs.pop(job, ("", 0))
+        if not item_id:
+            return
+        self._inbox.resolve(job, TurnEnded(""))
+        if self._settings.transcribes:
+            self._outbox.emit(failure(item_id, problem))
 
     def replay(self) -> Pcm:
         """Return the last turn: int16 at 24 kHz."""
@@ -168,7 +186,9 @@ class Listener:
         job = self._outbox.new_id("job")
         self._jobs[job] = (item_id, duration_ms)
         self._inbox.expect(job)
-        if grammar is None and not self._settings.transcribes:
+        if grammar is None and self._settings.transcribes:
+            grammar = DICTATION
+        if grammar is None:
             self.heard(job, "")
         else:
             self._outbox.request(Hear(job, pcm, self.buffer.rate, grammar))

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import Ids
+from ..realtime.dialect import Dialect, Generation, dialect_of
 from ..realtime.events import (
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferDtmfEventReceived,
     ServerEvent,
-    encode,
 )
 from .agent import Grammar
 from .checks import Refused
@@ -38,7 +38,7 @@ class Hear:
     job: str
     pcm: Pcm
     rate: int
-    grammar: Grammar | None
+    grammar: Grammar
 
 
 Job: TypeAlias = Speak | Hear
@@ -53,10 +53,17 @@ class Close:
 
 
 class Observer:
-    """One client's view of a session: what it has still to be sent."""
+    """One client's view of a session: what it has still to be sent, in its own words."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: Generation = "ga") -> None:
+        self.dialect: Generation = generation
+        self.wire: Dialect = dialect_of(generation)
         self._frames: list[bytes] = []
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it speaks the older generation."""
+        return self.dialect == "preview"
 
     def add(self, frame: bytes) -> None:
         """Queue a frame."""
@@ -97,9 +104,11 @@ class Outbox:
         """
         if not isinstance(event, InputAudioBufferDtmfEventReceived):
             event = msgspec.structs.replace(event, event_id=self.new_id("event"))
-        frame = encode(event)
-        for observer in self._observers if to is None else (to,):
-            observer.add(frame)
+        observers = self._observers if to is None else [to]
+        frames = {each.dialect: each.wire.encode_event(event) for each in observers}
+        for observer in observers:
+            if frame := frames[observer.dialect]:  # else its generation has no such event
+                observer.add(frame)
 
     def refuse(
         self, refused: Refused, event_id: str | None = None, to: Observer | None = None

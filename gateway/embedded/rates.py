@@ -1,4 +1,4 @@
-"""Rate limits as the service announces them: generous, and counted honestly."""
+"""Rate limits as the service announces them, counted honestly."""
 
 from ..realtime.events import RateLimit
 
@@ -14,6 +14,12 @@ class RateWindow:
         self._most = {"requests": requests, "tokens": tokens}
         self._used = {"requests": 0, "tokens": 0}
         self._began: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a response may be given; 0 where one may at once."""
+        if self._began is None or all(self._used[name] < most for name, most in self._most.items()):
+            return 0.0
+        return max(0.0, self._began + _WINDOW - now)
 
     def count(self, tokens: int, now: float) -> list[RateLimit]:
         """Count one response; return what is left."""

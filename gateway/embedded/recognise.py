@@ -1,13 +1,15 @@
-"""Recognition of what a caller may say in one state, by pocketsphinx.
+"""Recognition of what a caller says, by pocketsphinx.
 
-What it does: says which of a grammar's phrases a turn contains, or ``""``.
+What it does: says which of a grammar's phrases a turn contains, or ``""``; or,
+where anything may be said, writes the turn down.
 
 How: a small JSGF grammar: the phrases, with the words people put around them,
 beside a list of other things callers say, so that those are not forced into a
 phrase.  What is then still understood has to be explained almost as well by
 the phrase as by free strings of speech sounds, or it is taken for something
-else.  It costs less than a tenth of real time.  It is no dictation, and not
-meant for spoken digits: keys are.
+else.  It costs less than a tenth of real time, and is not meant for spoken
+digits: keys are.  Writing down takes more than half of real time and gets
+three words in four right at best: a service of its own does that better.
 """
 
 import functools
@@ -17,7 +19,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .agent import Grammar
+from .agent import DICTATION, Grammar
 
 try:
     import pocketsphinx
@@ -68,14 +70,18 @@ class Recogniser:
         self._decoder: Any = pocketsphinx.Decoder(lm=None, loglevel="FATAL")
         model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
         self._decoder.add_allphone_file("sounds", model)
-        self._grammar = Grammar(())
+        self._grammar = DICTATION
+        self._has_words = False
         self._heard: list[Pcm] = []
 
     def start(self, grammar: Grammar) -> None:
         """Begin a turn, in which one of the grammar's phrases is expected."""
-        if grammar != self._grammar:
+        if grammar == DICTATION and not self._has_words:
+            self._decoder.add_lm_file("words", pocketsphinx.get_model_path("en-us/en-us.lm.bin"))
+            self._has_words = True
+        if grammar not in (DICTATION, self._grammar):
             self._decoder.add_jsgf_string("phrases", _jsgf(grammar))
-            self._grammar = grammar
+        self._grammar = grammar
         self._heard = [_PAUSE]
 
     def feed(self, pcm: Pcm) -> None:
@@ -83,8 +89,11 @@ class Recogniser:
         self._heard.append(pcm)
 
     def finish(self) -> str:
-        """End the turn; return the phrase in it, or ``""``."""
+        """End the turn; return the phrase or the words in it, or ``""``."""
         turn = np.concatenate([*self._heard, _PAUSE]).tobytes()
+        if self._grammar == DICTATION:
+            written = self._decode("words", turn)
+            return "" if written is None else str(written.hypstr).strip()
         heard = self._decode("phrases", turn)
         if heard is None:
             return ""

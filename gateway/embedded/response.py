@@ -71,6 +71,7 @@ class Response:
         self.id = outbox.new_id("resp")
         self.options = options
         self.is_waiting = True
+        self.is_begun = False  # it was told its steps
         self.is_done = False
         self.is_complete = False  # every step was carried out
         self._outbox = outbox
@@ -99,6 +100,7 @@ class Response:
         self, steps: Sequence[AgentStep], now: float, turn: Pcm = _NOTHING, turn_text: str = ""
     ) -> None:
         """Carry out ``steps``; ``turn`` is the caller's last turn, int16 at 24 kHz."""
+        self.is_begun = True
         self.is_waiting = False
         self._steps.extend(steps)
         self._turn, self._turn_text = turn, turn_text
@@ -113,8 +115,12 @@ class Response:
     def unspoken(self, job: str, problem: ErrorDetail) -> None:
         """Give up for want of a sentence's speech, if it was asked for here."""
         if self._utterance is not None and self._utterance.job == job:
-            self._end_utterance("incomplete")
-            self._finish("failed", error=problem)
+            self.fail(problem)
+
+    def fail(self, problem: ErrorDetail) -> None:
+        """Give up."""
+        self._end_utterance("incomplete")
+        self._finish("failed", error=problem)
 
     def wake(self, now: float) -> None:
         """Send what is due, and go on to the next step."""

@@ -11,14 +11,16 @@ it hands in what it hears, and plays what :meth:`Session.sounds` gives it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import Ids
 from ..realtime import commands as c
+from ..realtime.dialect import Generation
 from ..realtime.events import (
+    ConversationCreated,
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferCleared,
@@ -27,7 +29,7 @@ from ..realtime.events import (
     SessionUpdated,
     Transport,
 )
-from .agent import Agent, SessionStarted
+from .agent import DICTATION, Agent, Grammar, SessionStarted
 from .checks import Refused
 from .conversation import Conversation
 from .inbox import Inbox
@@ -35,15 +37,15 @@ from .items import Items
 from .listener import Listener, Signal
 from .options import default_options, read_options
 from .outbox import Close, Job, Observer, Outbox
+from .rates import RateWindow
 from .settings import Settings
 from .sounds import OutputBuffer, Played, Sound
 from .speaker import Speaker
 from .utterance import Pace
 
-__all__ = ["APPEND_MOST_BYTES", "DialectName", "Limits", "Session"]
+__all__ = ["APPEND_MOST_BYTES", "Limits", "Session"]
 
 Pcm: TypeAlias = NDArray[np.int16]
-DialectName: TypeAlias = Literal["ga", "preview"]
 
 APPEND_MOST_BYTES: Final = 15 * 1024 * 1024
 _EVENT_ID_MOST: Final = 512
@@ -52,11 +54,22 @@ _EXPIRY: Final = "Your session hit the maximum duration of {minutes:g} minutes."
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a session may last, and how fast it speaks."""
+    """What a session may last, how fast it speaks, and how much.
+
+    Attributes:
+        longest: Seconds until it expires.
+        burst_ms: How much speech may be sent at once.
+        speed: How many times faster than real time the rest comes.
+        requests: Responses a minute; beyond them a response fails.
+        tokens: Tokens a minute, likewise.
+
+    """
 
     longest: float = 3600.0
     burst_ms: float = 2000.0
     speed: float = 4.0
+    requests: int = 1000
+    tokens: int = 1_000_000
 
 
 class Session:
@@ -74,6 +87,10 @@ class Session:
             On ``sip`` nobody looks on until :meth:`attach`; elsewhere the client that
             opened the session does, and is meant where no observer is named.
         dialect: The generation of the protocol that this client speaks.
+        preset: What the session begins with, as a ``session.update`` would say it.
+
+    Raises:
+        Refused: The preset cannot be.
 
     """
 
@@ -88,7 +105,8 @@ class Session:
         kind: str = "realtime",
         limits: Limits | None = None,
         transport: Transport = "websocket",
-        dialect: DialectName = "ga",
+        dialect: Generation = "ga",
+        preset: dict[str, object] | None = None,
     ) -> None:
         limits = limits or Limits()
         self.transport: Final = transport
@@ -105,6 +123,7 @@ class Session:
             kind=kind,
             idle_timeout_ms=agent.idle_timeout_ms,
             carries_sound=transport != "websocket",
+            is_preview=dialect == "preview",
         )
         self._items = Items(self._outbox, conversation, self.settings, inbox)
         self._output = None
@@ -119,9 +138,12 @@ class Session:
             inbox,
             make_agent,
             lambda: Pace(limits.burst_ms, limits.speed),
+            RateWindow(limits.requests, limits.tokens),
             self._output,
         )
         self._speaker.agent.handle(SessionStarted(()), now)
+        if preset is not None:
+            self._update(preset, now)
         self._opener = None if transport == "sip" else self.attach(dialect, is_greeted=True)
 
     @property
@@ -142,7 +164,7 @@ class Session:
         due = self._speaker.deadline
         return self._expires_at if due is None else min(due, self._expires_at)
 
-    def attach(self, dialect: DialectName = "ga", *, is_greeted: bool | None = None) -> Observer:
+    def attach(self, dialect: Generation = "ga", *, is_greeted: bool | None = None) -> Observer:
         """Let one more client see and command the session.
 
         Args:
@@ -151,11 +173,13 @@ class Session:
                 for a sideband of a WebRTC call is not.
 
         """
-        del dialect
-        observer = Observer()
+        observer = Observer(dialect)
         self._outbox.attach(observer)
         if is_greeted if is_greeted is not None else self.transport == "sip":
             self._outbox.emit(SessionCreated(session=self.settings.snapshot()), observer)
+            if dialect == "preview":
+                created = {"id": self._conversation.id, "object": "realtime.conversation"}
+                self._outbox.emit(ConversationCreated(conversation=created), observer)
         return observer
 
     def detach(self, observer: Observer) -> None:
@@ -167,7 +191,8 @@ class Session:
         if self.close:
             return
         sender = observer or self._opener
-        command = c.decode_command(data)
+        decode = sender.wire.decode_command if sender else c.decode_command
+        command = decode(data)
         if isinstance(command, c.BadCommand):
             refused = Refused(command.code, command.message, command.param)
             self._outbox.refuse(refused, command.event_id, sender)
@@ -224,6 +249,11 @@ class Session:
         self._listener.heard(job, words)
         self._speaker.advance(now)
 
+    def unheard(self, job: str, problem: ErrorDetail, now: float) -> None:
+        """Take in why nobody listened; the turn is answered all the same."""
+        self._listener.unheard(job, problem)
+        self._speaker.advance(now)
+
     def data_to_send(self, observer: Observer | None = None) -> list[bytes]:
         """Drain the frames waiting to go out to a client."""
         observer = observer or self._opener
@@ -243,8 +273,10 @@ class Session:
                 self._append(audio, now)
             case c.SessionUpdate(session=patch):
                 self._update(patch, now)
+            case c.TranscriptionSessionUpdate(session=patch) if sender and sender.is_preview:
+                self._update(patch, now)
             case c.InputAudioBufferCommit():
-                self._listener.commit(self._speaker.agent.grammar)
+                self._listener.commit(self._grammar)
                 self._speaker.advance(now)
             case c.InputAudioBufferClear():
                 self._listener.clear()
@@ -277,14 +309,19 @@ class Session:
         self._hear(audio, now)
 
     def _hear(self, audio: bytes, now: float) -> None:
-        agent, turns = self._speaker.agent, self.settings.turn_detection or {}
+        turns = self.settings.turn_detection or {}
         may_interrupt = self._speaker.may_be_interrupted(now)
-        for signal in self._listener.append(audio, now, agent.grammar, may_interrupt=may_interrupt):
+        for signal in self._listener.append(audio, now, self._grammar, may_interrupt=may_interrupt):
             if signal is Signal.TURN_BEGAN:
                 if turns.get("interrupt_response"):
                     self._speaker.interrupt(now)
             elif signal is Signal.IDLE or turns.get("create_response"):
                 self._respond(now)
+
+    @property
+    def _grammar(self) -> Grammar | None:
+        """What to listen for: what the agent expects, or anything where nobody will answer."""
+        return self._speaker.agent.grammar if self.settings.is_realtime else DICTATION
 
     def _respond(self, now: float) -> None:
         """Answer a turn unasked."""

@@ -96,25 +96,24 @@ _TRUNCATION: Final = either(
     ),
     choice("auto", "disabled"),
 )
-_REALTIME: Final = record(
-    {
-        "type": choice("realtime"),
-        "model": text,
-        "output_modalities": modalities,
-        "instructions": text,
-        "audio": record({"input": record(_INPUT), "output": record(_OUTPUT)}),
-        "tools": list_of(TOOL, most=128),
-        "tool_choice": TOOL_CHOICE,
-        "parallel_tool_calls": flag,
-        "reasoning": optional(record({"effort": optional(text)})),
-        "max_output_tokens": MAX_TOKENS,
-        "truncation": _TRUNCATION,
-        "include": optional(list_of(choice("item.input_audio_transcription.logprobs"))),
-        "tracing": optional(anything),
-        "prompt": optional(record({"id": text, "version": anything, "variables": anything})),
-    },
-    required=("type",),
-)
+_REALTIME_FIELDS: Final[dict[str, Check]] = {
+    "type": choice("realtime"),
+    "model": text,
+    "output_modalities": modalities,
+    "instructions": text,
+    "audio": record({"input": record(_INPUT), "output": record(_OUTPUT)}),
+    "tools": list_of(TOOL, most=128),
+    "tool_choice": TOOL_CHOICE,
+    "parallel_tool_calls": flag,
+    "reasoning": optional(record({"effort": optional(text)})),
+    "max_output_tokens": MAX_TOKENS,
+    "truncation": _TRUNCATION,
+    "include": optional(list_of(choice("item.input_audio_transcription.logprobs"))),
+    "tracing": optional(anything),
+    "prompt": optional(record({"id": text, "version": anything, "variables": anything})),
+}
+_REALTIME: Final = record(_REALTIME_FIELDS, required=("type",))
+_PREVIEW: Final = record({**_REALTIME_FIELDS, "temperature": number(0.6, 1.2)}, required=("type",))
 _TRANSCRIBING: Final = record(
     {
         "type": choice("transcription"),
@@ -159,6 +158,7 @@ class Settings:
         kind: str = "realtime",
         idle_timeout_ms: int | None = None,
         carries_sound: bool = False,
+        is_preview: bool = False,
     ) -> None:
         self._kind = kind
         self._carries_sound = carries_sound
@@ -183,6 +183,8 @@ class Settings:
             self.effective["object"] = "realtime.transcription_session"
         else:
             self.effective |= _realtime_defaults(model or "embedded")
+            if is_preview:
+                self.effective["temperature"] = 0.8
             self.effective["audio"]["output"] = {
                 "format": {"type": "audio/pcm", "rate": 24000},
                 "voice": "rms",
@@ -203,7 +205,10 @@ class Settings:
             Refused: A field is unknown, out of range or may not change any more.
 
         """
-        checked = (_TRANSCRIBING if self._kind == "transcription" else _REALTIME)(patch, "session")
+        check = _TRANSCRIBING if self._kind == "transcription" else _REALTIME
+        if "temperature" in self.effective:
+            check = _PREVIEW
+        checked = check(patch, "session")
         self._refuse_fixed(checked, has_spoken=has_spoken)
         audio = checked.pop("audio", {})
         self.effective |= checked
@@ -262,6 +267,12 @@ class Settings:
     def transcribes(self) -> bool:
         """Whether the client wants the caller's words."""
         return self.effective["audio"]["input"]["transcription"] is not None
+
+    @property
+    def transcription_model(self) -> str:
+        """The model the caller's words are asked of; empty where none was named."""
+        wanted = self.effective["audio"]["input"]["transcription"] or {}
+        return wanted.get("model") or ""
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:

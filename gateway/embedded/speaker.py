@@ -44,6 +44,7 @@ class Speaker:
         inbox: Inbox,
         make_agent: Callable[[], Agent],
         make_pace: Callable[[], Pace],
+        rates: RateWindow,
         output: OutputBuffer | None = None,
     ) -> None:
         self.agent = make_agent()
@@ -55,7 +56,7 @@ class Speaker:
         self._make_agent = make_agent
         self._make_pace = make_pace
         self._output = output  # where the service plays what it says
-        self._rates = RateWindow()
+        self._rates = rates
         self._main: Response | None = None
         self._beside: list[Response] = []
         self._counted_ms = 0  # of the main response's audio, in `_heard_until`
@@ -95,7 +96,8 @@ class Speaker:
                 f" {self._main.id}. Wait until the response is finished before creating a new one."
             )
             raise Refused("conversation_already_has_active_response", told)
-        self._begin(options)
+        self._begin(options, now)
+        self.settle(now)
         self.advance(now)
 
     def advance(self, now: float) -> None:
@@ -173,7 +175,7 @@ class Speaker:
         if self._main is None and due is not None and now >= due:
             steps = self.agent.wake(now)
             if steps:
-                self._begin(make_options()).play(steps, now)
+                self._begin(make_options(), now).play(steps, now)
                 self.settle(now)
 
     def settle(self, now: float) -> None:
@@ -189,22 +191,28 @@ class Speaker:
             self.has_spoken = True
         if main.is_done:
             self._main = None
-            if not main.is_complete:
+            if main.is_begun and not main.is_complete:
                 self.agent.handle(Interrupted(), now)
             limits = self._rates.count(main.usage["total_tokens"], now)
             self._outbox.emit(RateLimitsUpdated(rate_limits=limits))
             if not self._is_playing:
                 self._listener.idle.arm(max(now, self._heard_until))
 
-    def _begin(self, options: Options) -> Response:
+    def _begin(self, options: Options, now: float) -> Response:
         self._listener.idle.disarm()
         self._counted_ms = 0
-        self._main = self._make_response(options)
+        self._main = self._make_response(options, now)
         return self._main
 
-    def _make_response(self, options: Options) -> Response:
+    def _make_response(self, options: Options, now: float) -> Response:
+        """Begin a response; it has failed already where the quota is used up."""
         pace = self._make_pace()
-        return Response(self._outbox, self._conversation, options, pace, self._output)
+        response = Response(self._outbox, self._conversation, options, pace, self._output)
+        if wait := self._rates.wait(now):
+            told = f"Rate limit reached. Please try again in {wait:.3f}s."
+            code = "inference_rate_limit_exceeded"
+            response.fail(ErrorDetail(type="invalid_request_error", code=code, message=told))
+        return response
 
     @property
     def _is_playing(self) -> bool:
@@ -215,7 +223,7 @@ class Speaker:
         if len(self._beside) >= _MOST_OUT_OF_BAND:
             told = f"At most {_MOST_OUT_OF_BAND} out-of-band responses may run at a time."
             raise Refused("rate_limit_exceeded", told)
-        response = self._make_response(options)
+        response = self._make_response(options, now)
         self._beside.append(response)
         events: list[AgentEvent] = [read_user_text(text) for text in options.said or ()]
         response.play(self._ask(self._make_agent(), events, options.instructions, now), now)

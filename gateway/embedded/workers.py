@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.resample import StreamResampler
 
-from ..errors import CapacityError
+from ..errors import CapacityError, ConfigError
 from .agent import Grammar
 from .outbox import Hear, Speak
 from .recognise import RATE
@@ -84,12 +84,17 @@ class Workers:
             return await self._run(lambda: _join(list(self._voice.speak(job.text))))
 
     async def hear(self, job: Hear) -> str:
-        """Return the words of a turn; none where nothing was understood, or nobody can listen."""
-        if self._make_recogniser is None or job.grammar is None:
-            return ""
-        with contextlib.suppress(CapacityError), self._slot():
+        """Return the words of a turn; none where nothing was understood.
+
+        Raises:
+            CapacityError: Too much is waiting already.
+            ConfigError: Nothing here can listen.
+
+        """
+        if self._make_recogniser is None:
+            raise ConfigError("nothing here can listen; pip install 'voice-gateway[local]'")
+        with self._slot():
             return await self._run(lambda: self._recognise(job))
-        return ""
 
     def close(self) -> None:
         """Let the threads end, without waiting for what they do."""
@@ -114,7 +119,6 @@ class Workers:
         if recogniser is None:
             assert self._make_recogniser is not None
             recogniser = self._own.recogniser = self._make_recogniser()
-        assert job.grammar is not None
         recogniser.start(job.grammar)
         recogniser.feed(StreamResampler(job.rate, RATE).process(job.pcm))
         return recogniser.finish()

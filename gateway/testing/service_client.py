@@ -11,7 +11,8 @@ from ..embedded.agent import Agent
 from ..embedded.outbox import Hear, Job, Speak
 from ..embedded.session import Limits, Session
 from ..realtime import commands
-from ..realtime.events import Event, ServerEvent, Transport, Unknown, decode, wire_name
+from ..realtime.dialect import Generation, dialect_of
+from ..realtime.events import Event, ServerEvent, Transport, Unknown, wire_name
 from ..realtime.items import ErrorDetail
 
 __all__ = ["ServiceClient"]
@@ -31,6 +32,7 @@ class ServiceClient:
         kind: ``realtime`` or ``transcription``.
         limits: What the session may last, and how fast it speaks.
         transport: Who carries the sound.
+        dialect: The generation it speaks; ``raw`` holds the frames as they came.
 
     """
 
@@ -44,9 +46,11 @@ class ServiceClient:
         kind: str = "realtime",
         limits: Limits | None = None,
         transport: Transport = "websocket",
+        dialect: Generation = "ga",
     ) -> None:
         self.now = 0.0
         self.events: list[ServerEvent] = []
+        self.raw: list[bytes] = []
         self.said: list[str] = []
         self.work_waits = False
         self._words = words
@@ -61,7 +65,9 @@ class ServiceClient:
             kind=kind,
             limits=limits,
             transport=transport,
+            dialect=dialect,
         )
+        self._dialect = dialect_of(dialect)
         self.settle()
 
     @property
@@ -108,10 +114,14 @@ class ServiceClient:
             self.settle()
         self.now = end
 
+    def take_waiting(self) -> list[Job]:
+        """Take over the work that was left waiting."""
+        jobs, self._waiting = self._waiting, []
+        return jobs
+
     def work(self) -> None:
         """Do the work that was left waiting."""
-        jobs, self._waiting = self._waiting, []
-        for job in jobs:
+        for job in self.take_waiting():
             self._do(job)
         self.settle()
 
@@ -124,7 +134,8 @@ class ServiceClient:
                 for job in jobs:
                     self._do(job)
         for frame in self.session.data_to_send():
-            event = decode(frame)
+            self.raw.append(frame)
+            event = self._dialect.decode(frame)
             assert not isinstance(event, Unknown), event
             self.events.append(event)
 

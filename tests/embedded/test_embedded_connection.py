@@ -148,10 +148,10 @@ async def test_turns_are_understood_at_the_recognisers_rate() -> None:
     grammar = Grammar(("sales",))
     turn = np.zeros(8000, np.int16)
     assert await workers.hear(Hear("j", turn, 8000, grammar)) == "sales 16000"
-    assert await workers.hear(Hear("j", turn, 8000, None)) == ""
     workers.close()
     deaf = Workers(Mute(), None)
-    assert await deaf.hear(Hear("j", turn, 8000, grammar)) == ""
+    with pytest.raises(ConfigError, match="nothing here can listen"):
+        await deaf.hear(Hear("j", turn, 8000, grammar))
     deaf.close()
 
 

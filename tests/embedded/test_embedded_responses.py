@@ -3,7 +3,7 @@
 import pytest
 from rote_agent import RESPONSE, SECOND, Fake, once, turns, update
 
-from gateway.embedded.agent import CallTool, Interrupted, PlayTurn, Say, ToolReturned
+from gateway.embedded.agent import CallTool, Interrupted, PlayTurn, Say, ToolReturned, TurnEnded
 from gateway.embedded.session import Limits
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
@@ -139,3 +139,30 @@ def test_an_hour_is_the_end() -> None:
     client.take()
     client.send(c.ResponseCreate())
     assert client.take() == []
+
+
+def test_a_response_beyond_the_quota_fails_and_loses_nothing(agent: Fake) -> None:
+    client = ServiceClient(lambda: agent, speech_ms=200, limits=Limits(requests=1))
+    client.send(c.ResponseCreate())
+    assert client.last(e.RateLimitsUpdated).rate_limits[0].remaining == 0
+    client.send(c.user_text("hello"))
+    client.take()
+    client.send(c.ResponseCreate())
+    assert client.names == ["response.created", "response.done", "rate_limits.updated"]
+    response = client.last(e.ResponseDone).response
+    assert response.status == "failed"
+    assert isinstance(response.status_details, e.StatusDetails)
+    assert response.status_details.error
+    assert response.status_details.error.code == "inference_rate_limit_exceeded"
+    assert TurnEnded("hello") not in agent.told
+    client.sleep(60)
+    client.send(c.ResponseCreate())
+    assert client.last(e.ResponseDone).response.status == "completed"
+    assert agent.told[-1] == TurnEnded("hello")
+
+
+def test_tokens_are_rationed_too(agent: Fake) -> None:
+    client = ServiceClient(lambda: agent, speech_ms=2000, limits=Limits(tokens=20))
+    client.send(c.ResponseCreate())
+    client.send(c.ResponseCreate(response={"conversation": "none"}))
+    assert client.last(e.ResponseDone).response.status == "failed"
