@@ -192,7 +192,8 @@ class Call:
 
     def on_speech(self, sound: bytes) -> None:
         """Take the service's voice as it comes, where it is not for us to play."""
-        del sound
+        if self._lane is not None:
+            self._lane.stream(sound)
 
     # How it goes on
 

@@ -10,9 +10,10 @@ from ..config import Settings, load
 from ..control.settings import ControlSettings
 from ..errors import ConfigError
 from ..ops.logs import configure_logging
-from .neighbours import Finding, is_gateway_at, reach_service, reach_target, reach_trunk
+from .neighbours import Finding, is_gateway_at, reach_target, reach_trunk
 from .output import say, say_json
 from .serve import ConfigFile, run_loop
+from .service_check import reach_service
 
 __all__ = ["check"]
 
@@ -20,9 +21,9 @@ __all__ = ["check"]
 def check(*, config: ConfigFile = None, json: bool = False) -> int:
     """Validate the configuration, bind its ports, reach the service, trunks and transfer targets.
 
-    A session is opened and set up as for a call.  Trunks and targets with an address of their
-    own are sent OPTIONS; networks are not.  Exits with 0 when all is well, 1 when a neighbour
-    cannot be reached, 2 when the configuration is wrong.
+    A session is opened and set up as for a call, over the link that calls would use.  Trunks
+    and targets with an address of their own are sent OPTIONS; networks are not.  Exits with 0
+    when all is well, 1 when a neighbour cannot be reached, 2 when the configuration is wrong.
 
     Args:
         config: Configuration (TOML); without one, GATEWAY_CONFIG, then loopback defaults.
@@ -80,5 +81,7 @@ async def _ports(settings: Settings) -> Finding:
         where = ", ".join(settings.sip.bind)
         return Finding("ports", True, f"{where}: in use, by a gateway that already runs")
     where = ", ".join(gateway.sip_addresses)
+    hook = f"{gateway.page}webhooks/realtime"
     await gateway.close()
-    return Finding("ports", True, f"{where}, RTP {settings.media.ports}")
+    takes = f", webhooks at {hook}" if settings.realtime.link == "sideband" else ""
+    return Finding("ports", True, f"{where}, RTP {settings.media.ports}{takes}")

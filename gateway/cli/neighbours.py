@@ -1,4 +1,4 @@
-"""How `voice-gateway check` reaches a gateway's neighbours: the service, targets, trunks."""
+"""How `voice-gateway check` reaches a gateway's neighbours on SIP: targets and trunks."""
 
 import asyncio
 import ipaddress
@@ -8,24 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..clock import RandomIds
-from ..config import Settings, TrunkSettings, is_loopback
-from ..control.service import objection, session_for
-from ..control.settings import ControlSettings
-from ..errors import GatewayError, LinkError, SipError
-from ..realtime.commands import SessionUpdate
-from ..realtime.endpoint import Endpoint
-from ..realtime.events import ErrorDetail, ErrorEvent, ServerEvent, SessionUpdated, Unknown
-from ..realtime.faults import classify
-from ..realtime.websocket import WebSocketLink
+from ..config import TrunkSettings, is_loopback
+from ..errors import SipError
 from ..sip.transport.address import Bind, is_unspecified
 from ..sip.uri import Uri
 
-__all__ = ["Finding", "is_gateway_at", "reach_service", "reach_target", "reach_trunk"]
+__all__ = ["Finding", "is_gateway_at", "reach_target", "reach_trunk"]
 
 _PATIENCE: Final = 3.0  # seconds for a neighbour to answer
 _RETRIES: Final = (0.5, 1.0, 1.5)  # between copies of a request (RFC 3261 timer E)
 _PORT: Final = 5060
-_LAWS: Final = {"PCMU": "audio/pcmu", "PCMA": "audio/pcma"}
 
 
 @dataclass(slots=True)
@@ -39,80 +31,6 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON would hold it."""
         return {"what": self.what, "ok": self.is_good, "detail": self.detail}
-
-
-# The service
-
-
-async def reach_service(settings: Settings) -> Finding:
-    """Open a session, ask for what a call would ask for, and wait until it is confirmed."""
-    endpoint = Endpoint.of(settings.realtime)
-    attempt = _Attempt(settings)
-    link = WebSocketLink(endpoint, on_event=attempt.take, on_closed=attempt.end)
-    what = f"service {endpoint}"
-    waits_for = "no answer"
-    try:
-        async with asyncio.timeout(settings.realtime.connect_seconds):
-            await link.connect()
-            waits_for = "connected, but no session.updated"
-            link.send(attempt.update)
-            await attempt.outcome
-    except TimeoutError:
-        seconds = settings.realtime.connect_seconds
-        remedy = "check the address and the firewall, or raise realtime.connect_seconds"
-        return Finding(what, False, f"{waits_for} within {seconds:g} s; {remedy}")
-    except GatewayError as error:
-        return Finding(what, False, str(error))
-    finally:
-        attempt.outcome.cancel()
-        await link.close()
-    return Finding(what, True, "takes the session as configured")
-
-
-class _Attempt:
-    """One session being set up as a call does it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._settings = settings
-        is_passed = settings.media.pass_through
-        self._format = _LAWS.get(settings.media.codecs[0] if is_passed else "", "audio/pcm")
-        session = session_for(ControlSettings.of(settings), self._format)
-        self.update = SessionUpdate(session=session, event_id="check-1")
-
-    def take(self, event: ServerEvent | Unknown) -> None:
-        """Take an event of the service."""
-        match event:
-            case SessionUpdated():
-                self._settle(objection(event.session, self._format))
-            case ErrorEvent(error=error) if error.event_id == self.update.event_id:
-                self._settle(self._explain(error))
-            case ErrorEvent(error=error) if classify(error) == "terminal":
-                self._settle(error.message or error.code or "terminal error")
-            case _:
-                pass
-
-    def end(self, fault: LinkError | None) -> None:
-        """Take the end of the link."""
-        self._settle(str(fault or "the service closed the session"))
-
-    def _explain(self, error: ErrorDetail) -> str:
-        """Say where the configuration asks for what the service will not have."""
-        told = f"the service refuses it: {error.message or error.code or 'no reason given'}"
-        path = tuple((error.param or "").split("."))
-        is_ours = path[0] == "session" and len(path) > 1
-        return str(self._settings.problem(path if is_ours else ("session",), told))
-
-    def _settle(self, problem: str) -> None:
-        if self.outcome.done():
-            return
-        if problem:
-            self.outcome.set_exception(LinkError(problem))
-        else:
-            self.outcome.set_result(None)
-
-
-# SIP
 
 
 async def reach_target(name: str, address: str) -> Finding:
