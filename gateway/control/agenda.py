@@ -33,6 +33,8 @@ __all__ = ["Agenda"]
 
 _AFTER_SPEECH = (Play, SendDtmf, Transfer, HangUp)
 _SPOKEN = (Say, Respond)
+_FOR_SERVICE = (Say, Respond, SendText)
+_MOST_PLANNED = 256
 
 
 class Agenda:
@@ -53,6 +55,11 @@ class Agenda:
         """When the next thing is done whether or not speech was heard; ``None`` for never."""
         return self._waits_until
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is planned, being said or about to be."""
+        return not self._todo and self._turns.is_free and self._speech.is_quiet
+
     def replace(self, requests: Sequence[Request]) -> None:
         """Do these now: what is being said is cut for new speech, what was planned is off."""
         self._todo.clear()
@@ -65,16 +72,24 @@ class Agenda:
         self.add(requests)
 
     def do_now(self, requests: Sequence[Request]) -> None:
-        """Do these at once, whatever is planned: for requests that wait for nothing."""
+        """Do these at once, whatever is planned: for requests that wait for nothing else."""
         for request in requests:
-            self._carry_out(request)
+            if isinstance(request, SendText) and self._context.is_service_coming:
+                self.add((request,))
+            else:
+                self._carry_out(request)
 
     def add(self, requests: Sequence[Request]) -> None:
         """Do these after everything already planned."""
         for request in requests:
-            if request == Respond() and self._todo and self._todo[-1] == request:
+            is_answered = bool(self._todo) and self._todo[-1] == Respond()
+            if request == Respond() and is_answered:
                 continue  # one answer serves both
-            self._todo.append(request)
+            if len(self._todo) >= _MOST_PLANNED and not isinstance(request, HangUp):
+                self._context.log(f"too much is planned already: {request}")
+                continue
+            is_told_first = isinstance(request, SendText) and is_answered
+            self._todo.insert(len(self._todo) - is_told_first, request)
             if isinstance(request, HangUp):
                 self._context.move(CallState.LEAVING)
 
@@ -84,6 +99,9 @@ class Agenda:
         while self._todo:
             self._turns.is_reserved = True
             if self._must_wait(self._todo[0]):
+                if self._context.is_service_coming and isinstance(self._todo[0], _FOR_SERVICE):
+                    self._waits_until = None  # it comes or is given up, in a time of its own
+                    return
                 if self._waits_until is None:
                     self._waits_until = now + self._context.settings.call.goodbye_seconds
                 if now < self._waits_until:
@@ -98,8 +116,12 @@ class Agenda:
 
     def _must_wait(self, request: Request) -> bool:
         context = self._context
+        if isinstance(request, SendText):
+            return context.is_service_coming
         if isinstance(request, _SPOKEN):
             if context.service is Mode.LOST:
+                return False
+            if request == Respond() and self._turns.will_answer:
                 return False
             return not (context.is_service_ready and self._turns.is_free)
         if isinstance(request, _AFTER_SPEECH):
@@ -116,6 +138,8 @@ class Agenda:
     def _carry_out(self, request: Request) -> None:
         context = self._context
         match request:
+            case Respond() if request == Respond() and self._turns.will_answer:
+                pass  # one answer serves both
             case Say() | Respond():
                 if context.is_service_ready:
                     self._turns.ask(request)

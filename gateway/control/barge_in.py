@@ -17,7 +17,8 @@ from ..realtime.events import (
 )
 from .actions import Request
 from .context import Context
-from .events import Event, Heard, PlayoutFlushed
+from .events import Event, Heard, LinkReady, PlayoutFlushed
+from .speech import Speech
 from .states import CallState
 from .turns import Turns
 
@@ -29,9 +30,11 @@ _MOST_PARTS = 256
 class BargeIn:
     """Cuts playout for a caller who speaks, and corrects the conversation afterwards."""
 
-    def __init__(self, context: Context, turns: Turns) -> None:
+    def __init__(self, context: Context, turns: Turns, speech: Speech) -> None:
         self._context = context
         self._turns = turns
+        self._speech = speech
+        self._past: frozenset[str] = frozenset()  # still heard, of a session that is gone
         self._complete: dict[tuple[str, int], None] = {}  # parts whose audio is all here
 
     def handle(self, event: Event) -> Sequence[Request]:
@@ -45,6 +48,8 @@ class BargeIn:
                     del self._complete[next(iter(self._complete))]
             case PlayoutFlushed():
                 self._reconcile(event)
+            case LinkReady():
+                self._past = frozenset(self._speech.responses)
             case _:
                 pass
         return ()
@@ -61,8 +66,9 @@ class BargeIn:
         if flushed.response_id is not None:
             responses[flushed.response_id] = None
         for item_id, parts in groupby(flushed.items, key=attrgetter("item_id")):
-            if self._context.is_service_ready:
-                self._correct(item_id, list(parts))
+            known = [part for part in parts if part.response_id not in self._past]
+            if known and self._context.is_service_ready:
+                self._correct(item_id, known)
         for response_id in responses:
             cleared = OutputAudioBufferCleared(response_id=response_id, origin="gateway")
             self._context.derive(cleared)

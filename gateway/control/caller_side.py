@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from ..realtime.events import OutputAudioBufferStarted, OutputAudioBufferStopped
+from ..realtime.events import (
+    InputAudioBufferCommitted,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+)
 from .actions import Request
 from .context import Context
 from .events import Event, LegEnded, PlayoutStarted, PlayoutStopped, PromptStopped
@@ -24,6 +30,10 @@ class CallerSide:
         match event:
             case LegEnded():
                 self._context.move(CallState.ENDED)
+            case InputAudioBufferSpeechStarted():
+                self._context.is_caller_speaking = True
+            case InputAudioBufferSpeechStopped() | InputAudioBufferCommitted():
+                self._context.is_caller_speaking = False
             case PlayoutStarted():
                 self._context.derive(
                     OutputAudioBufferStarted(response_id=event.response_id, origin="gateway")

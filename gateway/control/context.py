@@ -9,9 +9,9 @@ import msgspec
 
 from ..realtime.commands import ClientEvent
 from ..realtime.events import ErrorDetail
-from .actions import Action, Answer, HangUp, Log, Play, Reject, Request, SendCommand
+from .actions import Action, Answer, HangUp, Log, Reject, SendCommand
 from .events import Event, Transport
-from .settings import APOLOGY, ControlSettings
+from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
 from .timeline import Timeline
 
@@ -27,10 +27,12 @@ class Mode(enum.Enum):
     CONNECTING = enum.auto()
     CONFIGURING = enum.auto()  # connected; the session.update is not yet confirmed
     READY = enum.auto()
-    LOST = enum.auto()
+    AWAY = enum.auto()  # lost for the time being; it is tried again
+    LOST = enum.auto()  # given up
 
 
 _LAST: Final = (HangUp, Reject)
+_OURS: Final = "gateway"  # how the identifiers of our commands begin
 
 
 class Context:
@@ -44,13 +46,17 @@ class Context:
         self.service = Mode.CONNECTING
         self.transport: Transport = "websocket"
         self.is_outbound = False
+        self.is_hosted = False  # the service itself holds the caller's side
         self.is_accepted = False  # we said yes; speech flows once ``is_answered``
         self.is_answered = False
         self.is_held = False
+        self.is_caller_speaking = False
+        self.is_awaiting_tools = False  # the greeting waits for them
         self.timeline = Timeline()
         self.derived: deque[Event] = deque()
         self._actions: list[Action] = []
         self._commands = 0
+        self._commands_before = 0  # the present link
 
     @property
     def owns_playout(self) -> bool:
@@ -61,6 +67,26 @@ class Context:
     def is_service_ready(self) -> bool:
         """Whether commands reach a session set up as configured."""
         return self.service is Mode.READY
+
+    @property
+    def is_service_coming(self) -> bool:
+        """Whether there is no session now, and there may be one soon."""
+        return self.service not in (Mode.READY, Mode.LOST)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether there is a link that the service can be heard over."""
+        return self.service in (Mode.CONFIGURING, Mode.READY)
+
+    def begin_link(self) -> None:
+        """What is sent from now on goes over another link."""
+        self._commands_before = self._commands
+
+    def is_of_old_link(self, event_id: str | None) -> bool:
+        """Tell whether a command of ours went over a link that is gone."""
+        prefix, _, number = (event_id or "").partition("-")
+        is_ours = prefix == _OURS and number.isdecimal()
+        return is_ours and int(number) <= self._commands_before
 
     def move(self, state: CallState) -> bool:
         """Go to ``state`` where the table allows it; tell whether the call is there."""
@@ -83,15 +109,10 @@ class Context:
             self.is_accepted = True
             self.act(Answer())
 
-    def apology(self) -> tuple[Request, ...]:
-        """Return what a caller who is here is told before a hang-up for want of the service."""
-        is_usual = self.settings.fallback.prompt is None
-        return (Play(APOLOGY),) if is_usual and self.is_accepted else ()
-
     def send(self, command: ClientEvent) -> str:
         """Send a command under an identifier of ours, and return that; an error will carry it."""
         self._commands += 1
-        event_id = f"gateway-{self._commands}"
+        event_id = f"{_OURS}-{self._commands}"
         self.act(SendCommand(msgspec.structs.replace(command, event_id=event_id)))
         return event_id
 

@@ -8,18 +8,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ..realtime.events import InputAudioBufferDtmfEventReceived
+from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
 from .actions import Action, HangUp, Request, Respond, Say, SendText
 from .agenda import Agenda
 from .barge_in import BargeIn
 from .caller_side import CallerSide
-from .context import Classify, Context
+from .comfort import Comfort
+from .context import Classify, Context, Mode
 from .digits import Digits
 from .event_table import EVENT_TABLE, OWN_TABLE, UNKNOWN, Part
 from .events import Event, MediaTimeout, name_of
+from .fallback import Fallback
 from .idle import Idle
 from .limits import Limits
 from .part import ControlPart, TimedPart
+from .resume import Resume
 from .rules import match_rule, takes_floor
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
@@ -31,6 +34,7 @@ from .transcript import Transcript
 from .transfer import TransferDesk
 from .turns import Turns
 from .usage import Usage
+from .watchdog import Watchdog
 
 __all__ = ["Controller"]
 
@@ -52,26 +56,38 @@ class Controller:
         self.usage = Usage(context)
         self._speech = Speech()
         self._transfer = TransferDesk(context)
-        self._service = Service(context, self._leave_service)
-        self._turns = Turns(context, self._speech, self._lose_service)
+        self._turns = Turns(context, self._speech, self._take_failure)
+        self._comfort = Comfort(context, self._speech)
+        self._fallback = Fallback(context, self._speech)
+        self._service = Service(
+            context,
+            self._turns,
+            self._speech,
+            Resume(context, self._turns, self.transcript),
+            self._comfort,
+            self._leave_service,
+        )
         self._agenda = Agenda(context, self._speech, self._turns, self._start_transfer)
         self._digits = Digits(context)
         self._idle = Idle(context)
         # Every part, by the name that the tables of events know it by.
         self._parts: Final[Mapping[Part, ControlPart]] = {
-            "limits": Limits(context, self._say_goodbye),
+            "limits": Limits(context, self.usage, self._service.renewal, self._say_goodbye),
             "turns": self._turns,
             "transfer": self._transfer,
             "service": self._service,
-            "barge_in": BargeIn(context, self._turns),
+            "barge_in": BargeIn(context, self._turns, self._speech),
             "digits": self._digits,
             "idle": self._idle,
             "tools": Tools(context, self._speech, self._transfer),
             "call": CallerSide(context, self._speech),
             "transcript": self.transcript,
             "usage": self.usage,
+            "comfort": self._comfort,
+            "watchdog": Watchdog(context, self._turns, self._take_silence),
         }
-        self._timed = [part for part in self._parts.values() if isinstance(part, TimedPart)]
+        waiting = [part for part in self._parts.values() if isinstance(part, TimedPart)]
+        self._timed: Final[Sequence[TimedPart]] = (*waiting, self._fallback)
 
     @property
     def state(self) -> CallState:
@@ -97,7 +113,7 @@ class Controller:
 
     def is_dropped(self, response_id: str) -> bool:
         """Tell whether audio of this response must no longer be played."""
-        return self._turns.is_dropped(response_id)
+        return not self._context.is_linked or self._turns.is_dropped(response_id)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
@@ -130,13 +146,18 @@ class Controller:
             self.timeline.add_event(context.now, event, "derived")
             self._take(event)
             self._agenda.run()
+        while self._agenda.is_idle and (requests := self._fallback.go_on()):
+            self._agenda.add(requests)
+            self._agenda.run()
+        self._service.settle(is_quiet=self._agenda.is_idle)
+        self._comfort.settle()
         actions = context.drain()
         self.transcript.note(actions)
         return actions
 
     def _take(self, event: Event) -> None:
         """Have the event's parts handle it, then a rule or the default."""
-        if self.state is CallState.ENDED:
+        if self.state is CallState.ENDED or self._is_stale(event):
             return
         if isinstance(event, InputAudioBufferDtmfEventReceived) and not self._digits.admits(event):
             return
@@ -147,6 +168,12 @@ class Controller:
                 self._agenda.add(part.handle(event))
         self._decide(name, event)
 
+    def _is_stale(self, event: Event) -> bool:
+        """Tell whether the service says this over a link that counts for nothing any more."""
+        if self._context.is_linked or isinstance(event, InputAudioBufferDtmfEventReceived):
+            return False
+        return getattr(event, "origin", "") == "service"
+
     def _decide(self, name: str, event: Event) -> None:
         """Do what the first fitting rule says, or what is usual."""
         self._counts[name] += 1
@@ -154,6 +181,9 @@ class Controller:
             return
         count = self._idle.count if name == TIMEOUT_EVENT else self._counts[name]
         digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
+        if digit and (way_out := self._fallback.take_key(digit)) is not None:
+            self._agenda.replace(way_out)
+            return
         rule = match_rule(self._settings.rules, name, digit, count, self.state)
         if rule is not None:
             self._obey(rule.requests)
@@ -172,15 +202,17 @@ class Controller:
             self._agenda.do_now(requests)
 
     def _tell_key(self, event: InputAudioBufferDtmfEventReceived) -> None:
-        """Tell the model a key that nobody else takes, where its service does not hear keys."""
-        if self.state is not CallState.TALKING:
-            self._context.log(f"key {event.event} ignored, the call is {self.state.value}")
-        elif event.origin == "gateway" and self._context.is_service_ready:
-            if self._settings.call.barge_in:
+        """Tell the model a key that nobody else takes; one that is away is told later."""
+        if self.state is not CallState.TALKING or self._context.service is Mode.LOST:
+            where = self.state.value if self.state is not CallState.TALKING else "without service"
+            self._context.log(f"key {event.event} ignored, the call is {where}")
+            return
+        if self._settings.call.barge_in:
+            if self._context.is_service_ready:
                 self._turns.withdraw()
-                self._turns.interrupt()
-            self._agenda.do_now((SendText(f"[DTMF {event.event}]"),))
-            self._agenda.add((Respond(),))
+            self._turns.interrupt()
+        self._agenda.do_now((SendText(f"[DTMF {event.event}]"),))
+        self._agenda.add((Respond(),))
 
     def _say_goodbye(self, cause: str) -> None:
         self._agenda.replace((Say(self._settings.call.goodbye), HangUp(cause)))
@@ -188,10 +220,13 @@ class Controller:
     def _start_transfer(self, name: str) -> None:
         self._agenda.add(self._transfer.start(name))
 
-    def _lose_service(self, reason: str) -> None:
-        self._service.lose(reason)
+    def _take_failure(self, error: ErrorDetail) -> None:
+        self._service.take_failure(error)
 
-    def _leave_service(self, requests: Sequence[Request]) -> None:
+    def _take_silence(self, reason: str) -> None:
+        self._service.break_off(reason, was_mute=True)
+
+    def _leave_service(self) -> None:
         """Go on without the service: let a whole goodbye be heard, cut anything else."""
         is_whole = self._turns.active is None
         self._turns.reset()
@@ -199,4 +234,4 @@ class Controller:
             return
         self._turns.interrupt()
         if self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
-            self._agenda.replace(requests)
+            self._agenda.replace(self._fallback.start())

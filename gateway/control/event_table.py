@@ -21,6 +21,8 @@ Part: TypeAlias = Literal[
     "transcript",
     "usage",
     "mcp",
+    "comfort",
+    "watchdog",
     "timeline",
 ]
 
@@ -80,24 +82,24 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("transcript",), "add to the caller's words, with speaker and times"
     ),
     "conversation.item.input_audio_transcription.completed": Handling(
-        ("transcript", "usage"), "the caller's words are final; count their transcription"
+        ("transcript", "usage", "limits"), "the caller's words are final; count their transcription"
     ),
     "conversation.item.input_audio_transcription.failed": Handling(
         ("transcript",), "mark the gap and log why; the model heard the sound all the same"
     ),
     "input_audio_buffer.committed": Handling(
-        ("transcript", "turns"),
+        ("call", "transcript", "turns"),
         "the caller's turn is owed an answer; our own requests wait for the service's",
     ),
     "input_audio_buffer.cleared": Handling(
         ("transcript", "usage"), "what the caller was saying is no turn, and no answer to it is due"
     ),
     "input_audio_buffer.speech_started": Handling(
-        ("transcript", "usage", "turns", "idle", "barge_in"),
+        ("call", "transcript", "usage", "turns", "idle", "barge_in"),
         "stop playout, truncate or delete what was not heard",
     ),
     "input_audio_buffer.speech_stopped": Handling(
-        ("transcript", "usage"), "count the caller's seconds; the wait for an answer begins"
+        ("call", "transcript", "usage"), "count the caller's seconds; the wait for an answer begins"
     ),
     "input_audio_buffer.timeout_triggered": Handling(
         ("transcript", "idle", "turns"), "count; at call.idle_limit say goodbye and hang up"
@@ -106,7 +108,7 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("digits", "idle"), "rules; else stop playout and tell the model the key"
     ),
     "output_audio_buffer.started": Handling(
-        ("turns", "transcript", "usage"), "the agent is heard: the caller's wait is over"
+        ("turns", "transcript", "usage", "comfort"), "the agent is heard: the caller's wait is over"
     ),
     "output_audio_buffer.stopped": Handling(
         ("turns", "transcript", "usage"),
@@ -117,58 +119,65 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         "drop what still comes of the response; note what of it was heard",
     ),
     "response.created": Handling(
-        ("usage", "mcp", "turns"), "the floor is taken; cancelled where something else comes next"
+        ("usage", "mcp", "turns", "watchdog"),
+        "the floor is taken; cancelled where something else comes next",
     ),
     "response.done": Handling(
-        ("transcript", "usage", "mcp", "tools", "turns"),
+        ("transcript", "usage", "mcp", "tools", "turns", "service", "limits", "watchdog"),
         "count tokens; run function calls; retry a failed response; the floor is free",
     ),
     "response.output_item.added": Handling(
-        ("transcript", "mcp"), "note whose response the item is of"
+        ("transcript", "mcp", "watchdog"), "note whose response the item is of"
     ),
     "response.output_item.done": Handling(
-        ("transcript", "mcp", "tools"), "the item is final; gather function calls"
+        ("transcript", "mcp", "tools", "watchdog"), "the item is final; gather function calls"
     ),
     "response.content_part.added": Handling(
-        ("transcript",), "note whether the caller will hear the part, or it is text alone"
+        ("transcript", "watchdog"),
+        "note whether the caller will hear the part, or it is text alone",
     ),
-    "response.content_part.done": Handling(("transcript",), "the part's words are final"),
-    "response.output_text.delta": Handling(("transcript",), "add to the agent's written words"),
+    "response.content_part.done": Handling(
+        ("transcript", "watchdog"), "the part's words are final"
+    ),
+    "response.output_text.delta": Handling(
+        ("transcript", "watchdog"), "add to the agent's written words"
+    ),
     "response.output_text.done": Handling(
-        ("transcript",), "the written words are final; log once that nobody hears them"
+        ("transcript", "watchdog"), "the written words are final; log once that nobody hears them"
     ),
     "response.output_audio.delta": Handling(
-        ("turns", "usage"), "play, unless the response was dropped"
+        ("turns", "usage", "watchdog"), "play, unless the response was dropped"
     ),
     "response.output_audio.done": Handling(
-        ("turns", "barge_in"), "once heard so far, the part needs no truncation"
+        ("turns", "barge_in", "watchdog"), "once heard so far, the part needs no truncation"
     ),
     "response.output_audio_transcript.delta": Handling(
-        ("transcript",), "add to the agent's spoken words"
+        ("transcript", "watchdog"), "add to the agent's spoken words"
     ),
     "response.output_audio_transcript.done": Handling(
-        ("transcript",), "the agent's spoken words are final"
+        ("transcript", "watchdog"), "the agent's spoken words are final"
     ),
     "response.function_call_arguments.delta": Handling(
-        ("transcript",), "add to what a function is being called with"
+        ("transcript", "watchdog"), "add to what a function is being called with"
     ),
     "response.function_call_arguments.done": Handling(
-        ("transcript", "tools"), "gather the call; it is run when its response is complete"
+        ("transcript", "tools", "watchdog"),
+        "gather the call; it is run when its response is complete",
     ),
     "response.mcp_call_arguments.delta": Handling(
-        ("transcript",), "add to what a tool is being called with"
+        ("transcript", "watchdog"), "add to what a tool is being called with"
     ),
     "response.mcp_call_arguments.done": Handling(
-        ("transcript", "mcp"), "log what the tool is called with"
+        ("transcript", "mcp", "watchdog"), "log what the tool is called with"
     ),
     "response.mcp_call.in_progress": Handling(
-        ("mcp",), "after call.comfort_after_ms of silence play the comfort prompt"
+        ("mcp", "watchdog"), "after call.comfort_after_ms of silence play the comfort prompt"
     ),
     "response.mcp_call.completed": Handling(
-        ("mcp",), "end the comfort prompt; have the model go on if it does not"
+        ("mcp", "watchdog"), "end the comfort prompt; have the model go on if it does not"
     ),
     "response.mcp_call.failed": Handling(
-        ("mcp",), "log; end the comfort prompt; have the model go on if it does not"
+        ("mcp", "watchdog"), "log; end the comfort prompt; have the model go on if it does not"
     ),
     "mcp_list_tools.in_progress": Handling(
         ("mcp",), "that server's tools are not there yet: the greeting waits, mcp.wait_seconds long"
@@ -187,7 +196,10 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
         ("transcript", "call"), "the call is over; what was still to be played was not heard"
     ),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
-    "link.ready": Handling(("transcript", "mcp", "service"), "set the session up, answer"),
+    "link.ready": Handling(
+        ("transcript", "mcp", "barge_in", "tools", "transfer", "service"),
+        "set the session up, answer",
+    ),
     "link.lost": Handling(
         ("transcript", "mcp", "service"), "try again; then the fallback, or 503 before the answer"
     ),
@@ -197,7 +209,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "playout.flushed": Handling(
         ("transcript", "barge_in"), "truncate or delete; becomes output_audio_buffer.cleared"
     ),
-    "prompt.stopped": Handling(("call",), "what waited for the prompt goes on"),
+    "prompt.stopped": Handling(("call", "comfort"), "what waited for the prompt goes on"),
     "transfer.progress": _noted("note the status"),
     "transfer.ended": Handling(("transfer",), "hang up, or take the caller back and explain"),
     "media.timeout": _noted("hang up, unless on hold"),

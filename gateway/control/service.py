@@ -1,24 +1,44 @@
-"""The service's side of a call: connecting, setting up the session, greeting, losing it.
+"""The service's side of a call: connecting, setting up the session, greeting, losing, returning.
 
 The caller hears ringing until the session is set up, so that nobody is answered into
 silence; if it cannot be reached or will not have the session, the call is refused with 503
-or they hear a prompt; if it is lost later, a prompt.
+or they hear a prompt.  If it is lost later it is tried again with growing pauses while the
+caller is kept, and goes on where it was; only then is the call led out without it.
 """
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..realtime.commands import SessionUpdate
-from ..realtime.events import ErrorDetail, ErrorEvent, SessionUpdated
-from .actions import Answer, Connect, HangUp, Listen, Play, Reject, Request, Respond, Ring, Transfer
+from ..realtime.events import (
+    ErrorDetail,
+    ErrorEvent,
+    ResponseDone,
+    SessionCreated,
+    SessionUpdated,
+    TranscriptionSessionUpdated,
+)
+from .actions import Answer, Connect, Listen, Request, Respond, Ring
+from .comfort import Comfort
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
+from .outage import Outage
+from .renewal import Renewal
+from .resume import Resume
 from .settings import ControlSettings
+from .speech import Speech
 from .states import CallState
 from .tools import tool_definitions
+from .turns import Turns
 
 __all__ = ["Service", "objection", "session_for"]
+
+_EXPIRED: Final = "session_expired"
+_GRACE: Final = 1.0  # s; the link itself gives up an attempt a little before we do
+_LEAVING_SECONDS: Final = 5.0  # a goodbye does not wait longer for a service that is away
+_SPOKEN_OVER: Final = "turn_detected"  # a response the caller cut was heard
+_WAITER: Final = "service"
 
 
 def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
@@ -50,16 +70,38 @@ def objection(session: dict[str, Any], audio_format: str) -> str:
 
 
 class Service:
-    """Brings the service and the caller together, and parts them when the service fails."""
+    """Brings the service and the caller together, and keeps them so while it can be done."""
 
-    def __init__(self, context: Context, on_lost: Callable[[Sequence[Request]], None]) -> None:
-        self.deadline: float | None = None
+    def __init__(
+        self,
+        context: Context,
+        turns: Turns,
+        speech: Speech,
+        resume: Resume,
+        comfort: Comfort,
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.renewal = Renewal(context.settings.realtime.renew_seconds)
         self._context = context
+        self._speech = speech
+        self._turns = turns
+        self._resume = resume
+        self._comfort = comfort
         self._on_lost = on_lost
+        self._outage = Outage()
         self._audio_format = ""
         self._update_id = ""  # of the session.update
         self._is_greeted = False
-        self._is_hosted = False
+        self._was_ready = False
+        self._retry_at: float | None = None
+        self._ready_by: float | None = None  # else this attempt has failed
+        self._give_up_at: float | None = None  # else the service is given up
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        times = (self._retry_at, self._ready_by, self._give_up_at, self._renew_at())
+        return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in what happens to the link, the session or the leg; returns what follows."""
@@ -68,20 +110,23 @@ class Service:
                 return self._start(event)
             case LinkReady():
                 self._configure(event)
+            case SessionCreated():
+                self.renewal.note(event.session)
             case SessionUpdated():
-                self._confirm(event)
-                return self._greet()
+                self._confirm(event.session)
+                return self.greet()
+            case TranscriptionSessionUpdated():
+                self._confirm({})
+            case ResponseDone():
+                if event.response.status == "completed" or event.response.reason == _SPOKEN_OVER:
+                    self._outage.end()
             case LegAnswered():
-                self._context.is_accepted = self._context.is_answered = True
-                if self._context.state is CallState.SETUP:
-                    self._context.move(CallState.TALKING)
-                    if self._is_hosted:
-                        self._context.act(Connect())
-                return self._greet()
+                self._take_answer()
+                return self.greet()
             case LegHeld():
                 self._context.is_held = event.is_held
             case LinkLost():
-                self.lose(event.reason)
+                self.break_off(event.reason, is_retryable=event.is_retryable)
             case ErrorEvent():
                 self._take_error(event.error)
             case _:
@@ -89,75 +134,206 @@ class Service:
         return ()
 
     def wake(self) -> Sequence[Request]:
-        """Give up a service that does not get ready in time."""
-        if self.deadline is not None and self._context.now >= self.deadline:
+        """Try again, give up, or renew, as is due."""
+        now = self._context.now
+        if self._give_up_at is not None and now >= self._give_up_at:
             self.lose("the service did not get ready in time")
+        elif self._retry_at is not None and now >= self._retry_at:
+            self._connect()
+        elif self._ready_by is not None and now >= self._ready_by:
+            self.break_off("the service did not get ready in time")
         return ()
 
+    def settle(self, *, is_quiet: bool) -> None:
+        """Replace a session that ends soon, in a quiet moment if there is one."""
+        now, renewal = self._context.now, self.renewal
+        if not self._context.is_service_ready:
+            return
+        if self._turns.is_free or not self._speech.is_quiet:
+            self._comfort.end(_WAITER)  # what it was for has come, or nothing is to come
+        if renewal.may_from is None:
+            return
+        is_late = renewal.must_at is not None and now >= renewal.must_at
+        if is_late or (is_quiet and now >= renewal.may_from):
+            self._context.log("the session ends soon: going on in another")
+            self.renew()
+
+    def renew(self) -> None:
+        """Go on in another session, without a break if all goes well."""
+        self._resume.lay_down()
+        self._connect()
+
+    def break_off(self, reason: str, *, is_retryable: bool = True, was_mute: bool = False) -> None:
+        """Take the present link as lost: try again while there is time, else do without.
+
+        Args:
+            reason: What is wrong with it, for the log.
+            is_retryable: Whether another try may help.
+            was_mute: Whether it is up, and of no use.
+
+        """
+        context = self._context
+        if context.service in (Mode.AWAY, Mode.LOST):
+            return
+        if not is_retryable:
+            self.lose(reason)
+            return
+        if context.is_service_ready:
+            self._resume.lay_down()
+        self._outage.begin(context.now, was_mute=was_mute)
+        self._set_end()
+        retry_at = self._outage.retry_at(context.now)
+        if self._give_up_at is not None and retry_at >= self._give_up_at:
+            self.lose(reason)
+            return
+        context.service = Mode.AWAY
+        self.renewal.stop()
+        self._ready_by, self._retry_at = None, retry_at
+        self._comfort.begin(_WAITER)
+        context.log(
+            f"the service is away, trying again in {retry_at - context.now:.2f} s: {reason}"
+        )
+
     def lose(self, reason: str) -> None:
-        """Go on without the service, and have the caller let go as configured."""
+        """Give the service up, and have the caller led out as configured."""
         if self._context.service is Mode.LOST:
             return
         self._context.service = Mode.LOST
-        self.deadline = None
+        self._retry_at = self._ready_by = self._give_up_at = None
+        self.renewal.stop()
+        self._comfort.end(_WAITER)
         self._context.log(f"the service is lost: {reason}")
-        self._on_lost(self._way_out())
+        self._on_lost()
+
+    def _set_end(self) -> None:
+        """Set by when the service must be back."""
+        context = self._context
+        if not self._was_ready:
+            return  # it was never there, and has its time to come since the call began
+        seconds = context.settings.realtime.reconnect_seconds
+        if context.state is CallState.LEAVING:
+            seconds = min(seconds, _LEAVING_SECONDS)
+        self._give_up_at = (self._outage.since or 0.0) + seconds
+
+    def _renew_at(self) -> float | None:
+        """When the session must be looked at next: as it may be replaced, or as it must."""
+        renewal = self.renewal
+        if not self._context.is_service_ready or renewal.may_from is None:
+            return None
+        return renewal.may_from if self._context.now < renewal.may_from else renewal.must_at
 
     def _take_error(self, error: ErrorDetail) -> None:
+        context = self._context
         told = error.message or error.code or "no reason given"
-        if self._context.service is Mode.CONFIGURING and error.event_id == self._update_id:
+        is_update = context.service is Mode.CONFIGURING and error.event_id == self._update_id
+        severity = context.classify(error)
+        if context.is_of_old_link(error.event_id):
+            context.log(f"an error of a session that is gone: {told}")
+        elif error.code == _EXPIRED:
+            self._outlive(told)
+        elif is_update and severity != "retry":
             self.lose(f"it refuses the session: {told}")
+        elif is_update:
+            self.break_off(told)
+        elif severity == "terminal":
+            self.lose(told)
+        else:
+            context.log(f"service error {error.code}: {error.message}")
+
+    def take_failure(self, error: ErrorDetail) -> None:
+        """Take in that the service failed to answer, and was asked often enough."""
+        told = error.message or error.code or "the response failed"
+        if error.code == _EXPIRED:
+            self._outlive(told)
         elif self._context.classify(error) == "terminal":
             self.lose(told)
         else:
-            self._context.log(f"service error {error.code}: {error.message}")
+            self.break_off(told, was_mute=True)
 
-    def _way_out(self) -> Sequence[Request]:
-        context, fallback = self._context, self._context.settings.fallback
-        last: tuple[Request, ...] = (HangUp("service lost"),)
-        if fallback.transfer:
-            last = (Transfer(fallback.transfer),)
-        if fallback.prompt:
-            return (Answer(), Play(fallback.prompt), *last)
-        if not context.is_accepted and not context.is_outbound:
-            return (Reject(503, "Service Unavailable"),)
-        return last if fallback.transfer else (*context.apology(), *last)
+    def _outlive(self, told: str) -> None:
+        """Go on in another session at once; one that is over as it begins counts as away."""
+        if self._context.is_service_ready and self._outage.since is None:
+            self._context.log(f"the session is over, going on in another: {told}")
+            self._outage.begin(self._context.now)
+            self.renew()
+        else:
+            self.break_off(told)
 
     def _start(self, event: CallStarted) -> Sequence[Request]:
         context = self._context
-        context.is_outbound = event.is_outbound
-        self._is_hosted = event.is_hosted
-        self.deadline = context.now + context.settings.realtime.connect_seconds
+        context.is_outbound, context.is_hosted = event.is_outbound, event.is_hosted
+        self._outage.name(event.call_id)
+        self._give_up_at = context.now + context.settings.realtime.connect_seconds
         if event.is_hosted:
             return (Answer(),)  # before that there is nothing to connect to
         if not event.is_outbound:
             context.act(Ring())
-        context.act(Connect())
+        self._connect()
         return ()
 
+    def _take_answer(self) -> None:
+        context = self._context
+        context.is_accepted = context.is_answered = True
+        if context.state is not CallState.SETUP:
+            return
+        context.move(CallState.TALKING)
+        if context.is_hosted and context.service is Mode.CONNECTING:
+            self._give_up_at = context.now + context.settings.realtime.connect_seconds
+            self._connect()
+
+    def _connect(self) -> None:
+        context = self._context
+        context.service = Mode.CONNECTING
+        self._retry_at = None
+        self._ready_by = context.now + context.settings.realtime.connect_seconds + _GRACE
+        self.renewal.stop()
+        context.act(Connect())
+
     def _configure(self, event: LinkReady) -> None:
-        if self._context.service is Mode.LOST:
+        context = self._context
+        if context.service is Mode.LOST:
             return
-        self._context.service = Mode.CONFIGURING
-        self._context.transport = event.transport
+        if context.is_service_ready:  # another link took this one's place unasked
+            self._resume.lay_down()
+        context.service = Mode.CONFIGURING
+        context.transport = event.transport
+        context.begin_link()
+        self._retry_at = None
+        self._ready_by = context.now + context.settings.realtime.connect_seconds
+        is_renewable = event.transport != "sip"  # there the session is the call
+        self.renewal.open(context.now, event.unix_time, is_possible=is_renewable)
         self._audio_format = event.audio_format
-        session = session_for(self._context.settings, event.audio_format)
-        self._update_id = self._context.send(SessionUpdate(session=session))
+        session = session_for(context.settings, event.audio_format)
+        self._update_id = context.send(SessionUpdate(session=session))
 
-    def _confirm(self, event: SessionUpdated) -> None:
-        if self._context.service is Mode.LOST:
+    def _confirm(self, session: dict[str, Any]) -> None:
+        context = self._context
+        if not context.is_linked:
             return
-        if reason := objection(event.session, self._audio_format):
+        self.renewal.note(session)
+        if reason := objection(session, self._audio_format):
             self.lose(reason)
-            return
-        self.deadline = None
-        self._context.service = Mode.READY
-        self._context.act(Listen())
-        self._context.answer()
+        elif context.service is Mode.CONFIGURING:
+            self._take_up()
 
-    def _greet(self) -> Sequence[Request]:
+    def _take_up(self) -> None:
+        """Begin, or go on, with a session set up as asked for."""
+        context = self._context
+        self._ready_by = self._give_up_at = None
+        context.service = Mode.READY
+        self._outage.come_up(context.now)
+        if self._was_ready:
+            self._resume.tell()
+        context.act(Listen())
+        context.answer()
+        self._resume.go_on()
+        self._was_ready = True
+
+    def greet(self) -> Sequence[Request]:
+        """Return the greeting once caller and service are there, and tools waited for; once."""
         context, call = self._context, self._context.settings.call
-        if self._is_greeted or not context.is_answered or not context.is_service_ready:
+        is_early = not context.is_answered or not context.is_service_ready
+        if self._is_greeted or is_early or context.is_awaiting_tools:
             return ()
         self._is_greeted = True
         return (Respond(call.greeting or None),) if call.greet else ()

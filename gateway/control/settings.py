@@ -4,8 +4,8 @@ Made once per process; a controller costs nothing to set up from it.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 from ..config import (
@@ -58,6 +58,7 @@ SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
 _LAST: Final = ("hangup", "reject")
+_SERVED: Final = ("say", "respond", "send_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class ControlSettings:
     fallback: FallbackSettings
     mcp: McpSettings
     prices: PriceSettings
+    fallback_keys: Mapping[str, tuple[Request, ...]] = field(default_factory=dict)
 
     @property
     def turn_detection(self) -> Mapping[str, Any]:
@@ -108,6 +110,17 @@ class ControlSettings:
             path = ("fallback", "transfer")
             _must_exist(settings, path, settings.fallback.transfer, settings.targets, "target")
         rules = tuple(_checked(settings, index, rule) for index, rule in enumerate(settings.rules))
+        keys = {
+            key: _checked_steps(settings, ("fallback", "keys", key), steps)
+            for key, steps in settings.fallback.keys.items()
+        }
+        for key, steps in settings.fallback.keys.items():
+            for number, step in enumerate(steps):
+                if step.kind in _SERVED:
+                    raise settings.problem(
+                        ("fallback", "keys", key, number),
+                        f"{step.kind} needs the service, which is away then; use play",
+                    )
         return cls(
             call,
             settings.session,
@@ -117,6 +130,7 @@ class ControlSettings:
             settings.fallback,
             settings.mcp,
             settings.prices,
+            keys,
         )
 
 
@@ -128,20 +142,28 @@ def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
     states = [state.value for state in CallState if state is not CallState.ENDED]
     if rule.state is not None:
         _must_exist(settings, (*path, "state"), rule.state, states, "state")
+    requests = _checked_steps(settings, (*path, "do"), rule.do)
+    state = None if rule.state is None else CallState(rule.state)
+    return CheckedRule(rule.on, requests, rule.digit, rule.count, state)
+
+
+def _checked_steps(
+    settings: Settings, path: tuple[str | int, ...], steps: Sequence[Step]
+) -> tuple[Request, ...]:
+    """Return what steps ask for, once everything they name is known to exist."""
     requests = []
-    for number, step in enumerate(rule.do):
-        where = (*path, "do", number)
-        if step.kind in _LAST and number < len(rule.do) - 1:
+    for number, step in enumerate(steps):
+        where = (*path, number)
+        if step.kind in _LAST and number < len(steps) - 1:
             raise settings.problem(
-                (*path, "do", number + 1), f"nothing is done after {step.kind}; remove it"
+                (*path, number + 1), f"nothing is done after {step.kind}; remove it"
             )
         if step.kind == "transfer":
             _must_exist(settings, where, step.text, settings.targets, "target")
         if step.kind == "play":
             _must_exist(settings, where, step.text, _prompts(settings), "prompt")
         requests.append(_request(step))
-    state = None if rule.state is None else CallState(rule.state)
-    return CheckedRule(rule.on, tuple(requests), rule.digit, rule.count, state)
+    return tuple(requests)
 
 
 def _prompts(settings: Settings) -> set[str]:

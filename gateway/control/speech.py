@@ -21,6 +21,7 @@ class Speech:
 
     def __init__(self) -> None:
         self.prompt: str | None = None
+        self.is_comforted = False  # by a sound that gives way to everything else
         self._responses: dict[str, _Progress] = {}
 
     @property
@@ -31,7 +32,7 @@ class Speech:
     @property
     def is_audible(self) -> bool:
         """Whether there may be something in the playout to cut."""
-        if self.prompt is not None:
+        if self.prompt is not None or self.is_comforted:
             return True
         return any(progress.has_audio for progress in self._responses.values())
 
@@ -71,7 +72,13 @@ class Speech:
         """It will not be heard any further."""
         self._responses.pop(response_id, None)
 
+    def seal(self) -> None:
+        """No more comes of any response: what is here is all there will be."""
+        for response_id in self.responses:
+            self.finish(response_id)
+
     def clear(self) -> None:
         """Nothing will be heard any further."""
         self._responses.clear()
         self.prompt = None
+        self.is_comforted = False

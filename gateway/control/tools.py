@@ -19,7 +19,7 @@ from ..realtime.events import (
 )
 from .actions import HangUp, Request, Respond, Say, Transfer
 from .context import Context
-from .events import Event
+from .events import Event, LinkReady
 from .settings import ControlSettings
 from .speech import Speech
 from .states import CallState
@@ -93,6 +93,8 @@ class Tools:
                 self._note_item(event.item)
             case ResponseDone():
                 return self._finish(event.response)
+            case LinkReady():
+                self._calls.clear()  # of a response nobody will finish
             case _:
                 pass
         return ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..realtime.commands import function_output
 from .actions import HangUp, Request, Respond, SendText, Transfer
 from .context import Context, Mode
-from .events import Event, TransferEnded
+from .events import Event, LinkReady, TransferEnded
 from .states import CallState
 
 __all__ = ["TransferDesk"]
@@ -38,6 +38,8 @@ class TransferDesk:
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in the outcome; returns what is to be done about it."""
+        if isinstance(event, LinkReady) and event.transport != "sip":
+            self.call_id = None  # of a conversation that is gone
         if not isinstance(event, TransferEnded):
             return ()
         if event.is_accepted:  # late or not, the caller is in other hands
@@ -65,10 +67,8 @@ class TransferDesk:
         text = f"The transfer to {self._name} {outcome}."
         context.log(text)
         if context.service is Mode.LOST:
-            return (*context.apology(), HangUp("transfer failed"))
-        if not context.is_service_ready:
-            return ()
-        if call_id is None:
+            return ()  # the way out without a service goes on from here
+        if call_id is None or context.is_service_coming:
             return (SendText(f"[{text}]"), Respond())
         context.send(function_output(call_id, json.dumps({"error": text})))
         return (Respond(),)

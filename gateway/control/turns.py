@@ -7,14 +7,14 @@ so that the answer to ours is told from one the service began.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from ..realtime.commands import OutputAudioBufferClear, ResponseCancel, ResponseCreate
+from ..realtime.commands import OutputAudioBufferClear, ResponseCancel
 from ..realtime.events import (
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferCommitted,
+    InputAudioBufferSpeechStarted,
     InputAudioBufferTimeoutTriggered,
     OutputAudioBufferCleared,
     OutputAudioBufferStarted,
@@ -27,15 +27,15 @@ from ..realtime.events import (
     StatusDetails,
 )
 from .actions import Request, Respond, Say, Stop
+from .asks import SAY_EXACTLY, TOKEN, Ask, spoken
 from .context import Context
 from .events import Event
 from .speech import Speech
+from .states import CallState
+from .unfinished import incomplete_remark, unfinished
 
 __all__ = ["SAY_EXACTLY", "Turns"]
 
-# The form in which a service is asked to speak given words.
-SAY_EXACTLY: Final = 'Say exactly the following words and nothing else: "{}"'
-_TOKEN: Final = "gateway"
 _EXPECT_SECONDS: Final = 1.0  # how soon the service begins a response it owes
 _CANCEL_SECONDS: Final = 2.0  # how soon a cancelled response is done
 _MOST_FAILURES: Final = 3
@@ -43,32 +43,26 @@ _MOST_DROPPED: Final = 64
 _IS_ACTIVE: Final = "conversation_already_has_active_response"
 
 
-@dataclass(slots=True)
-class _Ask:
-    """Speech the call wants; ``event_id`` is empty until it is sent."""
-
-    request: Say | Respond
-    token: str
-    event_id: str = ""
-    not_before: float = 0.0
-
-
 class Turns:
     """The responses of one call: the active one, the one asked for, the ones dropped."""
 
-    def __init__(self, context: Context, speech: Speech, on_failure: Callable[[str], None]) -> None:
+    def __init__(
+        self, context: Context, speech: Speech, on_failure: Callable[[ErrorDetail], None]
+    ) -> None:
         self.active: str | None = None
         self.is_reserved = False  # somebody has the next word: what the service begins is cancelled
+        self.waits_since: float | None = None  # for the service to begin or to go on
         self._context = context
         self._speech = speech
         self._on_failure = on_failure
-        self._ask: _Ask | None = None
-        self._begun: _Ask | None = None  # what the active response answers
+        self._ask: Ask | None = None
+        self._begun: Ask | None = None  # what the active response answers
         self._dropped: dict[str, None] = {}
         self._expected_until: float | None = None
         self._cancelled_until: float | None = None
         self._is_echoed = False  # this service returns our metadata
         self._failures = 0
+        self._is_finishing = False  # an answer left incomplete is being rounded off
         self._tokens = 0
 
     @property
@@ -88,10 +82,21 @@ class Turns:
         """Tell whether what still comes of a response is to be thrown away."""
         return response_id in self._dropped
 
+    @property
+    def will_answer(self) -> bool:
+        """Whether an answer is about to be asked for anyway."""
+        ask = self._ask
+        return ask is not None and not ask.event_id and ask.request == Respond()
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is under way between the call and the service."""
+        return self.is_free and self.waits_since is None
+
     def ask(self, request: Say | Respond) -> None:
         """Have the service speak, as soon as the floor is free."""
-        self._tokens += 1
-        self._ask = _Ask(request, str(self._tokens))
+        self._ask = self._new(request)
+        self._ask.is_owed = False
         self.pump()
 
     def interrupt(self, *, is_cancelled_by_service: bool = False) -> None:
@@ -111,15 +116,57 @@ class Turns:
         """Give up an ask the service has not yet begun to answer."""
         if self._ask is not None and self._ask.event_id:
             self._expected_until = self._context.now + _EXPECT_SECONDS  # it will begin all the same
+            self.waits_since = None
         self._ask = None
 
     def reset(self) -> None:
         """Forget a service that is gone, or that stopped answering."""
-        self.active = self._ask = self._begun = None
+        self.active = self._ask = self._begun = self.waits_since = None
         self._expected_until = self._cancelled_until = None
 
+    def suspend(self) -> bool:
+        """Keep what the caller is owed for the next link; tells whether an answer was cut."""
+        is_cut_short = self.active is None or self.is_dropped(self.active)
+        active = None if is_cut_short else self.active
+        was_awaited = self.active is None and self._ask is None and self.waits_since is not None
+        rest = unfinished(
+            self._context,
+            self._speech,
+            ask=self._ask,
+            begun=None if is_cut_short else self._begun,
+            active=active,
+            was_awaited=was_awaited,
+        )
+        self.reset()
+        self._dropped.clear()
+        if rest.request is not None:
+            self._ask = self._new(rest.request)
+        return rest.was_cut
+
+    def resume(self, *, pause: float, is_answer_wanted: bool) -> None:
+        """Ask the service that is back for what is owed, after ``pause`` where it is an answer."""
+        if self._ask is None and is_answer_wanted:
+            self._ask = self._new(Respond())
+        if self._ask is not None and self._ask.is_owed:
+            self._ask.not_before = self._context.now + pause
+        self.pump()
+
+    def retry(self, reason: str) -> None:
+        """Have what the service stays silent on asked for once more."""
+        ask = self._ask or self._begun
+        self._context.log(f"asking again: {reason}")
+        if self.active is not None:
+            self._cancel(self.active)
+            self._drop(self.active)
+        self.waits_since = None
+        is_talk = self._context.state is CallState.TALKING and not self.is_reserved
+        if ask is not None:
+            self.ask(ask.request)
+        elif is_talk:
+            self.ask(Respond())
+
     def handle(self, event: Event) -> Sequence[Request]:
-        """Take in a service event."""
+        """Take in a service event; returns what is to be said because of it."""
         match event:
             case ResponseOutputAudioDelta() | ResponseOutputAudioDone():
                 self._hear_of(event.response_id)
@@ -132,9 +179,11 @@ class Turns:
             case ResponseCreated():
                 self._take_created(event.response)
             case ResponseDone():
-                self._take_done(event.response)
+                return self._take_done(event.response)
             case ErrorEvent():
                 self._take_error(event.error)
+            case InputAudioBufferSpeechStarted():
+                self._forgive()
             case InputAudioBufferCommitted() | InputAudioBufferTimeoutTriggered():
                 self._expect()
             case _:
@@ -156,10 +205,15 @@ class Turns:
         ask = self._ask
         if ask is None or not self._may_send(ask) or self._context.now < ask.not_before:
             return
-        response = {"metadata": {_TOKEN: ask.token}} | _instructions(ask.request)
-        ask.event_id = self._context.send(ResponseCreate(response=response))
+        self.waits_since = self._context.now
+        ask.event_id = self._context.send(spoken(ask))
 
-    def _may_send(self, ask: _Ask) -> bool:
+    def _new(self, request: Say | Respond) -> Ask:
+        """Return an ask that gives way to whatever else answers, if it is for a mere answer."""
+        self._tokens += 1
+        return Ask(request, str(self._tokens), is_owed=request == Respond())
+
+    def _may_send(self, ask: Ask) -> bool:
         """Tell whether only time stands between an ask and the service."""
         is_open = self.active is None and self._expected_until is None
         return is_open and not ask.event_id and self._context.is_service_ready
@@ -171,14 +225,24 @@ class Turns:
     def _expect(self) -> None:
         """The service owes a response, unless it was told not to begin any."""
         turns = self._context.settings.turn_detection
-        if self.active is None and turns.get("create_response", True):
-            self._expected_until = self._context.now + _EXPECT_SECONDS
+        if turns.get("create_response", True):
+            self._forgive()
+            if self.active is None:
+                self._expected_until = self._context.now + _EXPECT_SECONDS
+                self.waits_since = None if self.is_reserved else self._context.now
+
+    def _forgive(self) -> None:
+        """Drop what the caller was owed: they have gone on, and will be answered anew."""
+        if self._ask is not None and self._ask.is_owed and not self._ask.event_id:
+            self._ask = None
 
     def _take_created(self, response: ResponseInfo) -> None:
         response_id = response.id or ""
-        token = (response.metadata or {}).get(_TOKEN)
+        token = (response.metadata or {}).get(TOKEN)
         self._expected_until = None
+        self._forgive()
         self.active, self._begun = response_id, None
+        self.waits_since = self._context.now
         ask = self._ask
         if ask is not None and ask.event_id and token in self._tokens_of(ask):
             self._is_echoed = self._is_echoed or token is not None
@@ -190,25 +254,44 @@ class Turns:
         else:
             self._speech.begin(response_id)
 
-    def _tokens_of(self, ask: _Ask) -> tuple[str | None, ...]:
+    def _tokens_of(self, ask: Ask) -> tuple[str | None, ...]:
         """Return the tokens by which the answer to ``ask`` may be known."""
         return (ask.token,) if self._is_echoed else (ask.token, None)
 
-    def _take_done(self, response: ResponseInfo) -> None:
+    def _take_done(self, response: ResponseInfo) -> Sequence[Request]:
+        """Free the floor, and go on by the response's status."""
         response_id = response.id or self.active or ""
         begun = self._begun
         if response_id == self.active:
-            self.active = self._begun = self._cancelled_until = None
+            self.active = self._begun = self._cancelled_until = self.waits_since = None
         self._speech.finish(response_id)
-        if response.status == "completed":
-            self._failures = 0
-        elif response.status == "failed" and not self.is_dropped(response_id):
-            details = response.status_details
-            error = details.error if isinstance(details, StatusDetails) else None
-            self._fail(begun.request if begun else Respond(), error or ErrorDetail())
-        elif response.status == "incomplete":
-            self._context.log(f"response {response_id} is incomplete: {response.reason}")
+        follow_up: Sequence[Request] = ()
+        is_dropped = self.is_dropped(response_id)
+        match response.status:
+            case "completed":
+                self._failures = 0
+                self._is_finishing = False
+            case "failed" if not is_dropped:
+                details = response.status_details
+                error = details.error if isinstance(details, StatusDetails) else None
+                self._fail(begun.request if begun else Respond(), error or ErrorDetail())
+            case "incomplete" if not is_dropped:
+                follow_up = self._round_off(response, begun)
+            case "cancelled":
+                self._refuse_late(response_id)
+            case _:
+                pass
         self.pump()
+        return follow_up
+
+    def _round_off(self, response: ResponseInfo, begun: Ask | None) -> Sequence[Request]:
+        """Have an answer that was left incomplete brought to an end, once."""
+        self._context.log(f"response {response.id} is incomplete: {response.reason}")
+        is_talk = self._context.state is CallState.TALKING and not self.is_reserved
+        if self._is_finishing or not is_talk or (begun and isinstance(begun.request, Say)):
+            return ()
+        self._is_finishing = True
+        return incomplete_remark(response.reason or "")
 
     def _take_error(self, error: ErrorDetail) -> None:
         for ask in (self._ask, self._begun):
@@ -220,13 +303,13 @@ class Turns:
                 self._ask = None
                 self._fail(ask.request, error)
             elif ask is self._ask:
-                self._ask = None
+                self._ask = self.waits_since = None
                 self._context.log(f"the service will not speak: {error.message}")
             return
 
-    def _refuse(self, ask: _Ask) -> None:
+    def _refuse(self, ask: Ask) -> None:
         """Another response was there first: ours waits until that one is gone."""
-        self._ask = _Ask(ask.request, ask.token)
+        self._ask = Ask(ask.request, ask.token)
         if self.active is None:
             self._expected_until = self._context.now + _EXPECT_SECONDS
         elif self._begun is ask:  # it was taken for the answer to ours
@@ -236,14 +319,16 @@ class Turns:
 
     def _fail(self, request: Say | Respond, error: ErrorDetail) -> None:
         reason = error.message or error.code or "the response failed"
+        self.waits_since = None
         self._failures += 1
         if self._failures > _MOST_FAILURES or self._context.classify(error) == "terminal":
-            self._on_failure(reason)
+            self._ask = self._new(request)  # for the next session, if there is one
+            self._on_failure(error)
             return
         delay = 0.5 * 2**self._failures
         self._context.log(f"trying again in {delay:g} s: {reason}")
-        self._tokens += 1
-        self._ask = _Ask(request, str(self._tokens), not_before=self._context.now + delay)
+        self._ask = self._new(request)
+        self._ask.not_before = self._context.now + delay
 
     def _cancel(self, response_id: str) -> None:
         self._context.send(ResponseCancel(response_id=response_id or None))
@@ -253,12 +338,10 @@ class Turns:
 
     def _drop(self, response_id: str) -> None:
         self._speech.forget(response_id)
+        self._refuse_late(response_id)
+
+    def _refuse_late(self, response_id: str) -> None:
+        """Have nothing more of a response played."""
         self._dropped[response_id] = None
         if len(self._dropped) > _MOST_DROPPED:
             del self._dropped[next(iter(self._dropped))]
-
-
-def _instructions(request: Say | Respond) -> dict[str, object]:
-    if isinstance(request, Say):
-        return {"instructions": SAY_EXACTLY.format(request.text), "tool_choice": "none"}
-    return {} if request.instructions is None else {"instructions": request.instructions}

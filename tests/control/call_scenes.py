@@ -9,6 +9,7 @@ from gateway.testing.scripted_service import FunctionCall, Reply
 
 TARGETS = {"operator": "sip:operator@pbx.example"}
 DTMF = "input_audio_buffer.dtmf_event_received"
+NO_RETURN = {"reconnect_seconds": 0}  # a service that is lost is not tried again
 TIMEOUT = "input_audio_buffer.timeout_triggered"
 
 

@@ -20,7 +20,14 @@ from gateway.control import (
     first_difference,
     replay,
 )
-from gateway.control.events import CallStarted, LegAnswered, LegEnded, LinkReady, TransferEnded
+from gateway.control.events import (
+    CallStarted,
+    LegAnswered,
+    LegEnded,
+    LinkLost,
+    LinkReady,
+    TransferEnded,
+)
 from gateway.control.timeline import TimelineEntry
 from gateway.realtime.commands import (
     ConversationItemDelete,
@@ -89,10 +96,11 @@ def test_an_unreachable_service_is_explained_by_a_prompt_where_there_is_one() ->
     flow = Flow(settings(prompts={"sorry": "sorry.wav"}, fallback={"prompt": "sorry"}))
     flow.start(links_after=99)
     flow.run(1)
-    flow.lose_service("refused")
+    flow.post(LinkLost("refused", is_retryable=False))
     flow.run(5)
     assert [type(a) for _, a in flow.actions if not isinstance(a, Log)] == [
         Ring,
+        Connect,
         Answer,
         Play,
         HangUp,
