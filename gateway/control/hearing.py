@@ -98,13 +98,10 @@ class Hearing:
             self._ms += (self._context.now - started) * 1000
 
     def _cut_by_ledger(self, heard: Heard) -> None:
-        item = self._items.find(heard.item_id)
-        if item is None:
-            return
+        item = self._items.obtain(heard.item_id, self._context.now, "assistant", heard.response_id)
         self._by_ledger[heard.response_id] = None
         if len(self._by_ledger) > _MOST_RESPONSES:
             del self._by_ledger[next(iter(self._by_ledger))]
-        item.response_id = item.response_id or heard.response_id
         item.is_heard = True
         part = item.passage(heard.content_index)
         part.is_spoken = True

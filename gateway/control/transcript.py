@@ -166,14 +166,10 @@ class Transcript:
         is_done: bool = False,
     ) -> None:
         """Take in what the service says an item is."""
-        if not told.id:
+        if not told.id or self._items.is_echo(told):
             return
-        item = self._items.find(told.id) or self._items.recognise(told)
-        if item is None:
-            item = self._items.obtain(told.id, self._context.now, told.role or "", response_id)
+        item = self._items.obtain(told.id, self._context.now, told.role or "", response_id)
         item.type = told.type or item.type
-        item.role = item.role or told.role or ""
-        item.response_id = item.response_id or response_id
         item.name = told.name or item.name
         item.call_id = told.call_id or item.call_id
         if told.arguments:
@@ -206,8 +202,7 @@ class Transcript:
     def _note_item(self, told: dict[str, Any]) -> None:
         for item, seed in self._seeded:
             if seed is told:
-                if item is not None:
-                    self._items.await_echo(signature(told), item)
+                self._items.await_echo(signature(told), item)
                 return
         if told.get("type") not in ("message", "function_call_output"):
             return

@@ -104,6 +104,7 @@ class TranscriptItem:
         at: When it was first heard of.
         status: ``in_progress``, ``completed`` or ``incomplete``.
         response_id: The response it is part of; empty for what the caller's side brought.
+        previous_id: The item it is known to follow.
         output: The result of a call, as the model is told it.
         is_final: The arguments are complete.
         is_open: The caller is speaking, or spoke, and the turn is not committed yet.
@@ -119,6 +120,7 @@ class TranscriptItem:
     role: str = ""
     status: str = "in_progress"
     response_id: str = ""
+    previous_id: str = ""
     name: str = ""
     arguments: str = ""
     output: str = ""

@@ -83,28 +83,36 @@ class ItemOrder:
                 self._followers.clear()
             self._followers[previous_item_id] = item.item_id
             return
-        at = self._order.index(item.item_id)
-        if at > 0 and self._order[at - 1] == previous.item_id:
+        item.previous_id = previous.item_id
+        start, end = self._run_of(item)
+        if start > 0 and self._order[start - 1] == previous.item_id:
             return
-        del self._order[at]
-        self._order.insert(self._order.index(previous.item_id) + 1, item.item_id)
+        run = self._order[start:end]
+        if previous.item_id not in run:
+            del self._order[start:end]
+            behind = self._order.index(previous.item_id) + 1
+            self._order[behind:behind] = run
 
-    def await_echo(self, of: Signature, item: TranscriptItem) -> None:
-        """The next item of the service with this content is one we know already."""
-        self._awaited.append((of, item.item_id))
+    def await_echo(self, of: Signature, item: TranscriptItem | None) -> None:
+        """The next item of the service with this content is known already, or is to be ignored."""
+        self._awaited.append((of, item.item_id if item is not None else ""))
 
-    def recognise(self, echo: Item) -> TranscriptItem | None:
-        """Return the item that the service's is the echo of, and know it by both names."""
-        said = signature(echo)
+    def is_echo(self, told: Item) -> bool:
+        """Tell whether this is what we put in ourselves; from then on it has the service's name."""
+        item_id = told.id or ""
+        if item_id in self._names:
+            return True
+        if item_id in self._items or told.status == "in_progress":
+            return False
+        said = signature(told)
         for one in self._awaited:
-            is_same = one[0] == said or (not said[3] and one[0][:3] == said[:3])
-            if is_same and one[1] in self._items:
+            if one[0] == said or (not told.content and one[0][:3] == said[:3]):
                 self._awaited.remove(one)
                 if len(self._names) >= _MOST_NAMES:
                     self._names.clear()
-                self._names[echo.id or ""] = one[1]
-                return self._items[one[1]]
-        return None
+                self._names[item_id] = one[1]
+                return True
+        return False
 
     def forget_echoes(self) -> None:
         """No echo will come any more: the connection they were sent over is gone."""
@@ -118,8 +126,19 @@ class ItemOrder:
         item.weight = size
         self._trim()
 
+    def _run_of(self, item: TranscriptItem) -> tuple[int, int]:
+        """Return where an item stands, and where those that follow it one by one end."""
+        start = self._order.index(item.item_id)
+        end = start + 1
+        while end < len(self._order):
+            if self._items[self._order[end]].previous_id != self._order[end - 1]:
+                break
+            end += 1
+        return start, end
+
     def _move_before(self, item: TranscriptItem, follower: str) -> None:
         if follower in self._items:
+            self._items[follower].previous_id = item.item_id
             self._order.remove(item.item_id)
             self._order.insert(self._order.index(follower), item.item_id)
 
