@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+TAPPED = Path(__file__).with_name("tapped.py")
 
 
 @dataclass
@@ -94,7 +95,7 @@ def running(
     """Run a voice-gateway command until the block ends; it says JSON when it is ready."""
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
+            [sys.executable, str(TAPPED), *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
