@@ -30,6 +30,7 @@ __all__ = ["Tokens", "Usage"]
 
 _MOST_SEEN: Final = 512  # responses and items told before
 _MOST_STATUSES: Final = 16
+_MOST_LIMITS: Final = 16
 _MOST_SECONDS: Final = 86_400  # of one item
 _SECONDS_PER_TOKEN: Final = 0.1  # of the caller's sound
 
@@ -162,7 +163,9 @@ class Usage:
             case ConversationItemInputAudioTranscriptionCompleted():
                 self._count_transcription(event)
             case RateLimitsUpdated():
-                self.rate_limits |= {one.name: one for one in event.rate_limits[:16] if one.name}
+                for limit in event.rate_limits:
+                    _keep(self.rate_limits, limit.name or "", limit, most=_MOST_LIMITS)
+                self.rate_limits.pop("", None)
             case _:
                 pass
         return ()
@@ -212,8 +215,8 @@ def _count(table: object, name: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _keep(table: dict[str, V], name: str, value: V) -> None:
+def _keep(table: dict[str, V], name: str, value: V, *, most: int = _MOST_SEEN) -> None:
     """Note something, and forget the oldest where there are many."""
     table[name] = value
-    if len(table) > _MOST_SEEN:
+    if len(table) > most:
         del table[next(iter(table))]
