@@ -1,133 +1,131 @@
-"""One client's connection: a socket, a session and the work it waits for, joined."""
+"""One client's connection: a socket joined to a live session."""
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from websockets.exceptions import ConnectionClosed
-
-from ..clock import Clock
-from ..errors import CapacityError, GatewayError
-from ..realtime.items import ErrorDetail
-from .outbox import Hear, Job, Speak
-from .session import Session
-from .workers import Workers
+from .live import LiveSession
+from .outbox import Close, Observer
 
 __all__ = ["Connection", "Socket"]
 
 _MOST_UNSENT: Final = 16_000_000  # bytes a client may leave unread
+_CLOGGED: Final = Close(1008, "the client does not read")
+_VANISH: Final = 1006
 
 
 class Socket(Protocol):
-    """What a connection needs of a WebSocket."""
+    """What a connection needs of a WebSocket, or of whatever stands in for one."""
 
-    async def recv(self, decode: bool | None = None) -> bytes | str:
-        """Return the next message; ``decode=False`` for the bytes of it."""
+    async def receive(self) -> bytes | str | None:
+        """Return the next message; ``None`` once the client has gone."""
         ...
 
-    async def send(self, message: bytes, *, text: bool | None = None) -> None:
-        """Send one message; ``text`` makes bytes a text frame."""
+    async def send(self, frame: bytes) -> None:
+        """Send one text message.
+
+        Raises:
+            ConnectionError: The client has gone.
+
+        """
         ...
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye and wait for the other side's."""
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye and wait a little for the other side's."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
         ...
 
 
 class Connection:
-    """Runs one session over one socket until either ends."""
+    """Lets one client see and command a session until either ends.
 
-    def __init__(self, socket: Socket, session: Session, workers: Workers, clock: Clock) -> None:
+    Args:
+        socket: The client.
+        live: The session.
+        observer: The client's view of it; the one who opened the session needs none.
+
+    """
+
+    def __init__(self, socket: Socket, live: LiveSession, observer: Observer | None = None) -> None:
         self._socket = socket
-        self._session = session
-        self._workers = workers
-        self._clock = clock
-        self._unsent: deque[bytes] = deque()
+        self._live = live
+        self._observer = observer
+        self._unsent: deque[tuple[bytes, int]] = deque()  # each with what it counts for
         self._unsent_bytes = 0
         self._has_news = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self._group = asyncio.TaskGroup()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
+        self._dropped: Close | None = None
 
     async def run(self) -> None:
         """Serve the client; returns when the session is over or the client has gone."""
-        async with self._group:
-            ends = [self._start(self._read()), self._start(self._write())]
-            self._pump()
-            try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in self._tasks:
-                    task.cancel()
-                if self._timer is not None:
-                    self._timer.cancel()
+        self._live.join(self)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._writing = group.create_task(self._write())
+                ends = {self._writing, group.create_task(self._read())}
+                try:
+                    if self._dropped is None:
+                        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in ends:
+                        task.cancel()
+            await self._say_goodbye()
+        finally:
+            self._live.leave(self)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._group.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def news(self) -> None:
+        """Queue what the session has for this client."""
+        frames = self._live.session.data_to_send(self._observer)
+        for frame in frames:
+            for _ in range(self._live.faults.copies()):
+                self._unsent.append((frame, len(frame)))
+                self._unsent_bytes += len(frame)
+        if self._unsent_bytes > _MOST_UNSENT:
+            self._drop(_CLOGGED)
+        self._has_news.set()
+
+    def inject(self, frame: bytes) -> None:
+        """Queue something the session never said."""
+        self._unsent.append((frame, 0))
+        self._has_news.set()
+
+    def drop(self, code: int, reason: str) -> None:
+        """Close the connection; the session goes on for who else looks at it."""
+        self._drop(Close(code, reason))
+
+    def _drop(self, goodbye: Close) -> None:
+        self._dropped = self._dropped or goodbye
+        if self._writing is not None:
+            self._writing.cancel()
 
     async def _read(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                data = await self._socket.recv(decode=False)
-                self._session.receive(data, self._clock())
-                self._pump()
+        while (data := await self._socket.receive()) is not None:
+            self._live.receive(data, self._observer)
 
     async def _write(self) -> None:
-        """Send until the session says that it is over."""
-        with contextlib.suppress(ConnectionClosed):
-            while self._session.close is None or self._unsent:
-                while self._unsent:
-                    if self._unsent_bytes > _MOST_UNSENT:
-                        await self._socket.close(1008, "the client does not read")
-                        return
-                    frame = self._unsent.popleft()
-                    self._unsent_bytes -= len(frame)
-                    await self._socket.send(frame, text=True)
-                self._has_news.clear()
-                if self._session.close is None:
+        """Send until the session is over and all of it is told."""
+        live, unsent = self._live, self._unsent
+        with contextlib.suppress(ConnectionError):
+            while live.goodbye is None or unsent:
+                while unsent and (live.goodbye is not None or not live.is_stalled):
+                    frame, size = unsent.popleft()
+                    if wait := live.faults.wait_before(frame, live.clock()):
+                        await asyncio.sleep(wait)
+                    self._unsent_bytes -= size
+                    await self._socket.send(frame)
+                if live.goodbye is None:
+                    self._has_news.clear()
                     await self._has_news.wait()
-            await self._socket.close(self._session.close.code, self._session.close.reason)
 
-    def _pump(self) -> None:
-        """Collect what the session wants done; sleep until its deadline."""
-        for frame in self._session.data_to_send():
-            self._unsent.append(frame)
-            self._unsent_bytes += len(frame)
-        for job in self._session.jobs():
-            self._start(self._do(job))
-        self._has_news.set()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._session.deadline
-        if deadline is not None:
-            delay = max(0.0, deadline - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
-
-    def _wake(self) -> None:
-        self._session.wake(self._clock())
-        self._pump()
-
-    async def _do(self, job: Job) -> None:
-        if isinstance(job, Hear):
-            words = await self._workers.hear(job)
-            self._session.heard(job.job, words, self._clock())
+    async def _say_goodbye(self) -> None:
+        goodbye = self._dropped or self._live.goodbye
+        if goodbye is None:
+            return  # the client has gone
+        if goodbye.code == _VANISH:
+            self._socket.abort()
         else:
-            await self._speak(job)
-        self._pump()
-
-    async def _speak(self, job: Speak) -> None:
-        try:
-            speech = await self._workers.speak(job)
-        except GatewayError as error:
-            is_full = isinstance(error, CapacityError)
-            code = "inference_rate_limit_exceeded" if is_full else "speech_failed"
-            problem = ErrorDetail(type="server_error", code=code, message=str(error))
-            self._session.unspoken(job.job, problem, self._clock())
-        else:
-            self._session.spoken(job.job, speech, self._clock())
+            await self._socket.close(goodbye.code, goodbye.reason)

@@ -1,44 +1,46 @@
 """The embedded realtime service: the protocol of the real one, on this machine.
 
-A WebSocket server at ``/v1/realtime`` (and at Azure's path); every connection
-is a session that the agent script speaks for.  What only a model could obey is
-accepted and shown, and changes nothing: instructions (but for text quoted in
-them), voice, speed, reasoning, truncation, tracing, noise reduction.
+Sessions over WebSocket at ``/v1/realtime`` (and at Azure's paths), calls by
+WebRTC and by SIP.  What only a model could obey is accepted and shown, and
+changes nothing: instructions (but for text quoted in them), voice, speed,
+reasoning, truncation, tracing, noise reduction.
 """
 
-import hmac
-import http
-import json
+import ipaddress
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
+from aiohttp import web
 
 from ..clock import Ids, RandomIds, monotonic
 from ..errors import ConfigError
 from .agent import Agent
-from .connection import Connection
+from .calls import Calls
+from .client_secrets import ClientSecrets
 from .echo import EchoAgent
 from .engine import ScriptAgent
+from .faults import Faults
+from .hosted_line import RING_SECONDS, HostedLine
+from .http_admin import AdminRoutes
+from .http_calls import CallRoutes
+from .http_errors import refusals
+from .http_keys import Keys
+from .http_sessions import PATHS, SessionRoutes
 from .recognise import knows_word, load_recogniser
 from .script import load_script
-from .session import Limits, Session
+from .session import Limits
+from .sessions import Sessions
 from .voice import load_voice
+from .webhooks import Webhooks
 from .workers import Workers
 
 __all__ = ["ECHO", "PATHS", "EmbeddedService"]
 
 ECHO: Final = "echo"
-PATHS: Final = ("/v1/realtime", "/openai/v1/realtime")
-_MAX_MESSAGE: Final = 24 * 1024 * 1024  # 15 MiB of audio in base64, and then some
-_KEY_PROTOCOL: Final = "openai-insecure-api-key."
-_PROTOCOL: Final = Subprotocol("realtime")
+_MOST_BODY: Final = 1 << 20
+_CLOSE_SECONDS: Final = 3.0
 
 
 class EmbeddedService:
@@ -49,11 +51,16 @@ class EmbeddedService:
         port: 0 picks a free one; see :attr:`port`.
         script: An agent script's path, the name of a shipped one, or ``"echo"``.
         key: The key clients must show; without one any is accepted, or none.
-        limits: How long a session may last, and how fast it speaks.
-        max_sessions: More are refused with 429.
+        limits: How long a session may last, how fast it speaks, and how much.
+        max_sessions: More are refused with 429; more calls with 503.
+        sip: Where to take SIP calls, e.g. ``udp:127.0.0.1:0``; nowhere if not given.
+        webhook_url: Where SIP calls are announced.
+        webhook_secret: What these webhooks are signed with.
+        ring_seconds: A SIP call that nobody accepts by then is refused.
+        admin: Serve ``/admin``, by which faults are ordered, to this machine.
 
     Raises:
-        ConfigError: The script or its voice cannot be used.
+        ConfigError: The script or its voice cannot be used, or SIP has no webhook secret.
 
     """
 
@@ -67,24 +74,59 @@ class EmbeddedService:
         limits: Limits | None = None,
         max_sessions: int = 1000,
         ids: Ids | None = None,
+        sip: str = "",
+        webhook_url: str = "",
+        webhook_secret: str = "",
+        ring_seconds: float = RING_SECONDS,
+        admin: bool = False,
     ) -> None:
         self.host = host
         self._asked_port = port
-        self._key = key
-        self._limits = limits or Limits()
-        self._max_sessions = max_sessions
-        self._ids = ids or RandomIds()
-        self._make_agent, voice = _load(script)
+        ids = ids or RandomIds()
+        make_agent, voice = _load(script)
         self._workers = Workers(load_voice(voice), load_recogniser())
-        self._server: Server | None = None
-        self.sessions = 0
+        self._faults = Faults()
+        self._calls = Calls()
+        self._sessions = Sessions(
+            make_agent,
+            self._workers,
+            limits or Limits(),
+            most=max_sessions,
+            ids=ids,
+            faults=self._faults,
+            clock=monotonic,
+            calendar=time.time,
+        )
+        secrets = ClientSecrets(ids)
+        keys = Keys(key, secrets)
+        self._call_routes = CallRoutes(
+            self._sessions, self._calls, secrets, keys, self._faults, ids, is_local=_is_local(host)
+        )
+        self._webhooks: Webhooks | None = None
+        self._line: HostedLine | None = None
+        if sip:
+            self._open_line(sip, webhook_url, webhook_secret, ids, max_sessions, ring_seconds)
+        app = web.Application(middlewares=[refusals], client_max_size=_MOST_BODY)
+        app.router.add_get("/healthz", self._healthz)
+        app.add_routes(SessionRoutes(self._sessions, self._calls, keys, self._faults).routes())
+        app.add_routes(self._call_routes.routes())
+        if admin:
+            orders = AdminRoutes(self._sessions, self._calls, keys, self._faults, ids)
+            app.add_routes(orders.routes())
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_SECONDS
+        )
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are under way."""
+        return len(self._sessions)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        if self._server is None:
-            return self._asked_port
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        addresses = self._runner.addresses
+        return int(addresses[0][1]) if addresses else self._asked_port
 
     @property
     def url(self) -> str:
@@ -92,25 +134,35 @@ class EmbeddedService:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"ws://{host}:{self.port}{PATHS[0]}"
 
+    @property
+    def sip_uri(self) -> str:
+        """Where to call by SIP; empty where no calls are taken."""
+        return self._line.uri if self._line is not None else ""
+
+    def announce_to(self, url: str) -> None:
+        """Send the webhooks of SIP calls there from here on."""
+        if self._webhooks is not None:
+            self._webhooks.url = url
+
     async def start(self) -> None:
         """Begin to listen.
 
         Raises:
-            ConfigError: The address is taken or not ours.
+            ConfigError: An address is taken or not ours.
 
         """
         try:
-            self._server = await serve(
-                self._serve,
-                self.host,
-                self._asked_port,
-                process_request=self._admit,
-                select_subprotocol=_select_subprotocol,
-                compression=None,
-                max_size=_MAX_MESSAGE,
-                close_timeout=2,
-                server_header="voice-gateway",
-            )
+            await self._listen()
+            if self._line is not None:
+                await self._line.start()
+        except ConfigError:
+            await self.close()
+            raise
+
+    async def _listen(self) -> None:
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self._asked_port).start()
         except OSError as error:
             where = f"{self.host}:{self._asked_port}"
             reason = error.strerror or str(error)
@@ -119,58 +171,36 @@ class EmbeddedService:
             ) from error
 
     async def close(self) -> None:
-        """End every session and stop listening."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """End every session and call and stop listening."""
+        if self._line is not None:
+            await self._line.close()
+        await self._call_routes.close()
+        await self._sessions.close(_CLOSE_SECONDS)
+        await self._runner.cleanup()
+        if self._webhooks is not None:
+            await self._webhooks.close()
         self._workers.close()
 
-    async def _serve(self, socket: ServerConnection) -> None:
-        assert socket.request is not None
-        query = parse_qs(urlsplit(socket.request.path).query)
-        session = Session(
-            self._make_agent,
-            self._ids,
-            now=monotonic(),
-            unix_now=int(time.time()),
-            model=query.get("model", [""])[0],
-            kind="transcription" if query.get("intent") == ["transcription"] else "realtime",
-            limits=self._limits,
+    def _open_line(
+        self, bind: str, url: str, secret: str, ids: Ids, most: int, ring_seconds: float
+    ) -> None:
+        if not secret:
+            raise ConfigError("embedded service: SIP calls need a webhook secret to sign with")
+        self._webhooks = Webhooks(url, secret, calendar=time.time, ids=ids)
+        self._line = HostedLine(
+            bind,
+            self._webhooks,
+            self._calls,
+            self._sessions,
+            faults=self._faults,
+            ids=ids,
+            calendar=time.time,
+            most=most,
+            ring_seconds=ring_seconds,
         )
-        self.sessions += 1
-        try:
-            await Connection(socket, session, self._workers, monotonic).run()
-        finally:
-            self.sessions -= 1
 
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
-        """Answer what is not a session for us; ``None`` lets the handshake go on."""
-        parts = urlsplit(request.path)
-        query = parse_qs(parts.query)
-        if parts.path == "/healthz":
-            return _answer(http.HTTPStatus.OK, {"status": "ok", "sessions": self.sessions})
-        if parts.path not in PATHS:
-            return _refusal(http.HTTPStatus.NOT_FOUND, "not_found", f"no such path: {parts.path}")
-        if not self._is_known(request.headers, query):
-            return _refusal(
-                http.HTTPStatus.UNAUTHORIZED, "invalid_api_key", "Incorrect API key provided."
-            )
-        if "call_id" in query:
-            return _refusal(http.HTTPStatus.NOT_FOUND, "call_id_not_found", "No such call.")
-        if self.sessions >= self._max_sessions:
-            return _refusal(
-                http.HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many sessions."
-            )
-        return None
-
-    def _is_known(self, headers: Headers, query: dict[str, list[str]]) -> bool:
-        if self._key is None:
-            return True
-        offered = [headers.get("api-key", ""), *query.get("api-key", [])]
-        offered.append(headers.get("Authorization", "").removeprefix("Bearer "))
-        protocols = headers.get("Sec-WebSocket-Protocol", "").split(",")
-        offered += [each.strip().removeprefix(_KEY_PROTOCOL) for each in protocols]
-        return any(hmac.compare_digest(each.encode(), self._key.encode()) for each in offered)
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "sessions": self.sessions})
 
 
 def _load(name: Path | str | None) -> tuple[Callable[[], Agent], str]:
@@ -181,23 +211,8 @@ def _load(name: Path | str | None) -> tuple[Callable[[], Agent], str]:
     return lambda: ScriptAgent(script), script.voice
 
 
-def _select_subprotocol(
-    socket: ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    """Take ``realtime`` alone: a browser puts its key beside it, which is not to be echoed."""
-    del socket
-    return _PROTOCOL if _PROTOCOL in offered else None
-
-
-def _answer(status: http.HTTPStatus, body: object) -> Response:
-    data = json.dumps(body).encode()
-    headers = Headers()
-    headers["Content-Type"] = "application/json"
-    headers["Content-Length"] = str(len(data))
-    headers["Connection"] = "close"
-    return Response(status, status.phrase, headers, data)
-
-
-def _refusal(status: http.HTTPStatus, code: str, message: str) -> Response:
-    error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
-    return _answer(status, {"error": error})
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from websockets.exceptions import ConnectionClosedOK
 
 from gateway.clock import CountedIds
 from gateway.embedded.agent import Grammar
 from gateway.embedded.connection import Connection
 from gateway.embedded.echo import EchoAgent
 from gateway.embedded.engine import ScriptAgent
+from gateway.embedded.faults import Faults
 from gateway.embedded.outbox import Hear, Speak
 from gateway.embedded.script import load_script
 from gateway.embedded.session import Limits, Session
+from gateway.embedded.sessions import Opening, Sessions
 from gateway.embedded.workers import Workers
 from gateway.errors import CapacityError, ConfigError
 
@@ -57,28 +58,42 @@ class FakeSocket:
         self.can_send = asyncio.Event()
         self.can_send.set()
 
-    async def recv(self, decode: bool | None = None) -> bytes:
-        data = await self.incoming.get()
-        if data is None:
-            raise ConnectionClosedOK(None, None)
-        return data
+    async def receive(self) -> bytes | None:
+        return await self.incoming.get()
 
-    async def send(self, message: bytes, *, text: bool | None = None) -> None:
+    async def send(self, frame: bytes) -> None:
         await self.can_send.wait()
-        self.sent.append(json.loads(message)["type"])
+        self.sent.append(json.loads(frame)["type"])
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+    def abort(self) -> None:
+        self.closed = (1006, "")
 
 
 def connect(
-    workers: Workers, limits: Limits | None = None
+    workers: Workers, limits: Limits | None = None, faults: Faults | None = None
 ) -> tuple[FakeSocket, asyncio.Task[None]]:
     script = load_script("demo")
-    session = Session(lambda: ScriptAgent(script), CountedIds(), now=0.0, unix_now=0, limits=limits)
+    sessions = Sessions(
+        lambda: ScriptAgent(script),
+        workers,
+        limits or Limits(),
+        most=1,
+        ids=CountedIds(),
+        faults=faults or Faults(),
+        clock=asyncio.get_running_loop().time,
+        calendar=lambda: 0.0,
+    )
     socket = FakeSocket()
-    connection = Connection(socket, session, workers, asyncio.get_running_loop().time)
-    return socket, asyncio.create_task(connection.run())
+    return socket, asyncio.create_task(serve(sessions, socket))
+
+
+async def serve(sessions: Sessions, socket: FakeSocket) -> None:
+    live = sessions.open(Opening())
+    async with sessions.running(live):
+        await Connection(socket, live).run()
 
 
 async def until(socket: FakeSocket, name: str) -> None:

@@ -1,0 +1,225 @@
+"""Calls over HTTP: client secrets, offers, and what becomes of calls that the service holds."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from ..clock import Ids
+from ..errors import CapacityError
+from .calls import Call, Calls
+from .checks import Refused
+from .client_secrets import ClientSecrets, Preset
+from .faults import Faults
+from .http_errors import HttpRefusal
+from .http_keys import Keys
+from .rtc_call import RtcCall
+from .rtc_player import Beat
+from .sessions import Opening, Sessions
+
+__all__ = ["CallRoutes"]
+
+_STEMS: Final = ("/v1", "/openai/v1")
+_DECLINE: Final = 603
+_MOST_SDP: Final = 64 * 1024
+_CLOSE_SECONDS: Final = 3.0
+
+
+class CallRoutes:
+    """Answers requests about calls; runs those that came by WebRTC.
+
+    Args:
+        sessions: Makes the sessions of calls.
+        calls: The calls there are.
+        secrets: The client secrets given out.
+        keys: Checks who asks.
+        faults: What is to go wrong on purpose.
+        ids: Names calls.
+        is_local: Use loopback alone for WebRTC.
+
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        calls: Calls,
+        secrets: ClientSecrets,
+        keys: Keys,
+        faults: Faults,
+        ids: Ids,
+        *,
+        is_local: bool,
+    ) -> None:
+        self._sessions = sessions
+        self._calls = calls
+        self._secrets = secrets
+        self._keys = keys
+        self._faults = faults
+        self._ids = ids
+        self._is_local = is_local
+        self._beat = Beat(sessions.clock)
+        self._running: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served where."""
+        found = []
+        for stem in _STEMS:
+            found += [
+                web.post(f"{stem}/realtime/client_secrets", self._make_secret),
+                web.post(f"{stem}/realtime/calls", self._answer),
+            ]
+            for place in (f"{stem}/realtime/calls", f"{stem}/live/sessions"):
+                found += [
+                    web.post(f"{place}/{{id}}/accept", self._accept),
+                    web.post(f"{place}/{{id}}/reject", self._reject),
+                    web.post(f"{place}/{{id}}/refer", self._refer),
+                    web.post(f"{place}/{{id}}/hangup", self._hang_up),
+                ]
+        return found
+
+    async def close(self) -> None:
+        """End the calls that came by WebRTC."""
+        for call in self._calls.all:
+            if isinstance(call, RtcCall):
+                call.hang_up()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CLOSE_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _make_secret(self, request: web.Request) -> web.Response:
+        self._keys.check_key(request.headers, request.query)
+        self._refuse_if_told()
+        body = await _json(request)
+        secret = self._secrets.create(body or {}, self._sessions.calendar())
+        session_id = f"sess_{self._ids.token(96)}"
+        shown = secret.preset.effective(session_id, secret.expires_at)
+        return web.json_response(
+            {"value": secret.value, "expires_at": secret.expires_at, "session": shown}
+        )
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        """Take a WebRTC offer."""
+        secret = self._keys.check(request.headers, request.query, self._sessions.calendar())
+        self._refuse_if_told()
+        if self._sessions.is_full:
+            raise CapacityError("Too many sessions.")
+        offer, described = await _read_offer(request)
+        preset = secret.preset if secret is not None else None
+        if described is not None:
+            preset = Preset.read(described)
+        call_id = f"rtc_{self._ids.token(128)}"
+        call = RtcCall(call_id, self._sessions.clock, self._beat, is_local=self._is_local)
+        try:
+            answer = await call.answer(offer)
+            model = request.query.get("model", "")
+            asked = Opening(model=model, transport="webrtc", preset=preset)
+            live = self._sessions.open(asked, call.play)
+        except BaseException:
+            await call.drop()
+            raise
+        self._calls.add(call)
+        task = asyncio.create_task(self._run(call, call.run(live, self._sessions)), name=call_id)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return web.Response(
+            status=201,
+            body=answer.encode(),
+            content_type="application/sdp",
+            headers={"Location": f"/v1/realtime/calls/{call_id}"},
+        )
+
+    async def _run(self, call: RtcCall, running: Any) -> None:
+        try:
+            await running
+        except Exception:
+            structlog.get_logger().exception("fault inside a WebRTC call", call=call.id)
+        finally:
+            self._calls.remove(call)
+
+    async def _accept(self, request: web.Request) -> web.Response:
+        return await self._control(request, lambda call, body: call.accept(Preset.read(body)))
+
+    async def _reject(self, request: web.Request) -> web.Response:
+        return await self._control(request, lambda call, body: call.reject(_status(body)))
+
+    async def _refer(self, request: web.Request) -> web.Response:
+        return await self._control(request, lambda call, body: call.refer(_target(body)))
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        return await self._control(request, lambda call, body: call.hang_up())
+
+    async def _control(
+        self, request: web.Request, act: Callable[[Call, dict[str, Any]], None]
+    ) -> web.Response:
+        """Do something with a call; the call is looked for before the body is judged."""
+        self._keys.check_key(request.headers, request.query)
+        self._refuse_if_told()
+        call = self._calls.find(request.match_info["id"])
+        act(call, await _json(request) or {})
+        return web.Response()
+
+    def _refuse_if_told(self) -> None:
+        if refusal := self._faults.refusal(self._sessions.clock()):
+            raise HttpRefusal(refusal.status, refusal.code, "The service is told to refuse.")
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    """Return the body's object; nothing for no body."""
+    body = await request.read()
+    if not body:
+        return {}
+    try:
+        found = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        raise Refused("invalid_json", "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise Refused("invalid_type", "The body is not a JSON object.")
+    return found
+
+
+async def _read_offer(request: web.Request) -> tuple[str, Any]:
+    """Return the offer, and the session described beside it if there is one."""
+    if request.content_type == "application/sdp":
+        sdp = await request.read()
+        described = None
+    elif request.content_type == "multipart/form-data":
+        form = await request.post()
+        sdp, described = _part(form.get("sdp")), _part(form.get("session"))
+    else:
+        told = "Send the offer as application/sdp, or with its session as multipart/form-data."
+        raise HttpRefusal(415, "unsupported_content_type", told)
+    if not sdp or len(sdp) > _MOST_SDP:
+        raise Refused("invalid_offer", "The offer is missing or too long.", "sdp")
+    if not described:
+        return sdp.decode(errors="replace"), None
+    try:
+        return sdp.decode(errors="replace"), msgspec.json.decode(described)
+    except (ValueError, RecursionError):
+        raise Refused("invalid_json", "The session is not JSON.", "session") from None
+
+
+def _part(value: Any) -> bytes:
+    """Return one part of a form, however its sender labelled it."""
+    if isinstance(value, web.FileField):
+        return value.file.read(_MOST_SDP + 1)
+    return value.encode() if isinstance(value, str) else bytes(value or b"")
+
+
+def _status(body: dict[str, Any]) -> int:
+    status = body.get("status_code", _DECLINE)
+    if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 699:
+        told = "Invalid 'status_code': expected a SIP status from 300 to 699."
+        raise Refused("invalid_value", told, "status_code")
+    return status
+
+
+def _target(body: dict[str, Any]) -> str:
+    target = body.get("target_uri")
+    if not isinstance(target, str) or not target:
+        raise Refused("missing_required_parameter", "Name a 'target_uri'.", "target_uri")
+    return target
