@@ -21,6 +21,7 @@ from .events import Event, MediaTimeout, name_of
 from .fallback import Fallback
 from .idle import Idle
 from .limits import Limits
+from .mcp import Mcp
 from .part import ControlPart, TimedPart
 from .resume import Resume
 from .rules import match_rule, takes_floor
@@ -83,6 +84,7 @@ class Controller:
             "call": CallerSide(context, self._speech),
             "transcript": self.transcript,
             "usage": self.usage,
+            "mcp": Mcp(context, self._turns, self._comfort, self._service.greet),
             "comfort": self._comfort,
             "watchdog": Watchdog(context, self._turns, self._take_silence),
         }

@@ -119,10 +119,9 @@ class Tools:
             return ()
         new = {call_id: call for call_id, call in calls.items() if call_id not in self._answered}
         self._remember(new)
-        if new:
-            return self._run(new, is_spoken=self._speech.has_audio(response.id or ""))
-        output = response.output or [Item()]
-        return (Respond(),) if output[-1].type == "mcp_call" else ()
+        if not new:
+            return ()
+        return self._run(new, is_spoken=self._speech.has_audio(response.id or ""))
 
     def _remember(self, calls: Mapping[str, _Call]) -> None:
         self._answered |= dict.fromkeys(calls)
