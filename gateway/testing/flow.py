@@ -22,6 +22,7 @@ from ..config import Settings
 from ..control.actions import Action, Answer, Connect, HangUp, Play, Reject, SendCommand, Stop
 from ..control.controller import Controller
 from ..control.events import (
+    AudioFormat,
     CallStarted,
     Event,
     Heard,
@@ -35,12 +36,13 @@ from ..control.events import (
     PlayoutStarted,
     PlayoutStopped,
     PromptStopped,
+    Transport,
 )
 from ..control.settings import ControlSettings
 from ..realtime.commands import ClientEvent
 from ..realtime.events import ResponseDone, ResponseOutputAudioDelta, ServerEvent
 from ..realtime.faults import classify
-from .scripted_service import BYTES_PER_MS, ScriptedService
+from .scripted_service import BYTES_PER_MS, EPOCH, ScriptedService
 
 __all__ = ["Flow"]
 
@@ -73,19 +75,27 @@ class Flow:
         service: The scripted service; fill ``service.replies`` to choose what it says.
         prompt_seconds: How long a prompt from a file lasts.
         links_after: How long the service takes to be reached.
+        away_until: Until then the service cannot be reached.
+        transport: How the call is attached to the service; ``sip`` is a hosted call.
 
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, transport: Transport = "websocket"
+    ) -> None:
+        self.transport = transport
         self.settings = ControlSettings.of(settings or Settings())
         self.controller = Controller(self.settings, classify)
-        self.service = ScriptedService(self.later, self.emit)
+        self.service = ScriptedService(self.later, self.emit, lambda: self.now, transport)
         self.now = 0.0
         self.actions: list[tuple[float, Action]] = []
         self.prompt_seconds = 2.0
         self.links_after = 0.05
+        self.away_until = 0.0
         self.ended: LegEnded | None = None
         self._is_linked = False
+        self._attempts = 0
+        self._comfort = ""  # the prompt that repeats
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._parts: list[_Playing] = []
@@ -95,7 +105,8 @@ class Flow:
     def start(self, *, links_after: float = 0.05) -> None:
         """Have the call come in, and the service connect a moment later."""
         self.links_after = links_after
-        self.post(CallStarted("call", "sip:caller@test", "sip:agent@test"))
+        is_hosted = self.transport == "sip"
+        self.post(CallStarted("call", "sip:caller@test", "sip:agent@test", is_hosted=is_hosted))
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -119,10 +130,13 @@ class Flow:
         for key in keys:
             self.post(KeyPressed(key, source))
 
-    def lose_service(self, reason: str = "closed") -> None:
-        """Cut the connection to the service."""
-        self._is_linked = False
-        self.post(LinkLost(reason))
+    def lose_service(
+        self, reason: str = "closed", *, seconds: float = 0.0, is_retryable: bool = True
+    ) -> None:
+        """Cut the connection to the service, which cannot be reached again for so long."""
+        self.away_until = self.now + seconds
+        self._part()
+        self.post(LinkLost(reason, is_retryable))
 
     def did(self, kind: type[A]) -> list[A]:
         """Return the actions of one kind, in order."""
@@ -157,9 +171,24 @@ class Flow:
         elif isinstance(event, ResponseDone):
             self._finish(event.response.id or "")
 
-    def _link(self) -> None:
+    def _link(self, attempt: int) -> None:
+        if attempt != self._attempts or self.ended is not None:
+            return
+        if self.now < self.away_until:
+            self.post(LinkLost("refused"))
+            return
         self._is_linked = True
-        self.post(LinkReady())
+        audio_format: AudioFormat = "audio/pcm" if self.transport == "websocket" else ""
+        self.service.attach()
+        self.post(LinkReady(audio_format, self.transport, EPOCH + self.now))
+
+    def _part(self) -> None:
+        """The link is gone: what came over it plays on, and no more comes."""
+        if self._is_linked:
+            self._is_linked = False
+            self.service.detach()
+        if self._parts:
+            self._finish(self._parts[-1].response_id)
 
     def _next_due(self) -> float | None:
         times = [self._queue[0][0]] if self._queue else []
@@ -175,12 +204,17 @@ class Flow:
                     if self._is_linked:
                         self.service.receive(action.command)
                 case Connect():
-                    self.later(self.links_after, self._link)
+                    self._part()
+                    self._attempts += 1
+                    self.later(self.links_after, lambda n=self._attempts: self._link(n))  # type: ignore[misc]
                 case Answer():
                     self.later(_TICK, lambda: self.post(LegAnswered()))
                 case Stop():
                     self.later(_TICK, self._flush)
+                case Play(prompt, is_repeated=True):
+                    self._comfort = prompt
                 case Play():
+                    self._end_comfort()
                     stopped = PromptStopped(action.prompt)
                     self.later(self.prompt_seconds, lambda event=stopped: self.post(event))  # type: ignore[misc]
                 case HangUp() | Reject():
@@ -188,7 +222,14 @@ class Flow:
                 case _:
                     pass
 
+    def _end_comfort(self) -> None:
+        """A sound that repeats gives way to whatever is queued behind it."""
+        if self._comfort:
+            stopped, self._comfort = PromptStopped(self._comfort, is_complete=False), ""
+            self.later(_TICK, lambda: self.post(stopped))
+
     def _play(self, delta: ResponseOutputAudioDelta) -> None:
+        self._end_comfort()
         place = (delta.response_id, delta.item_id, delta.content_index)
         part = self._parts[-1] if self._parts else None
         if part is None or (part.response_id, part.item_id, part.content_index) != place:
@@ -212,6 +253,7 @@ class Flow:
             self.post(event)
 
     def _flush(self) -> None:
+        self._end_comfort()
         left = [part for part in self._parts if part.ends > self.now]
         self._parts = [part for part in self._parts if part not in left]
         heard = tuple(

@@ -10,14 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
+from ..control.events import Transport
 from ..realtime.commands import (
     ClientEvent,
     ConversationItemCreate,
+    OutputAudioBufferClear,
     ResponseCancel,
     ResponseCreate,
     SessionUpdate,
 )
 from ..realtime.events import (
+    ContentPart,
+    ConversationItemAdded,
+    ConversationItemDone,
+    ConversationItemInputAudioTranscriptionCompleted,
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferCommitted,
@@ -31,14 +39,20 @@ from ..realtime.events import (
     ResponseInfo,
     ResponseOutputAudioDelta,
     ResponseOutputAudioDone,
+    ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded,
     ServerEvent,
+    SessionCreated,
     SessionUpdated,
     StatusDetails,
 )
+from .service_playout import ServicePlayout
 
-__all__ = ["BYTES_PER_MS", "FunctionCall", "Reply", "ScriptedService"]
+__all__ = ["BYTES_PER_MS", "EPOCH", "FunctionCall", "Reply", "ScriptedService"]
 
 BYTES_PER_MS: Final = 48  # 24 kHz PCM
+EPOCH: Final = 1_800_000_000  # unix seconds when a test call begins
 _THINKING: Final = 0.05  # seconds from a request to response.created
 _SPEED: Final = 5  # audio comes this much faster than it is heard
 
@@ -54,12 +68,14 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one response brings; ``speech_ms`` 0 for none."""
+    """What one response brings; ``speech_ms`` 0 for none, ``text`` the words of it."""
 
     speech_ms: int = 1000
     calls: tuple[FunctionCall, ...] = ()
     status: str = "completed"
     error: ErrorDetail | None = None
+    text: str = ""
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -76,52 +92,111 @@ class ScriptedService:
     Attributes:
         replies: What the coming responses bring, in order; then one second of speech each.
         received: Every command, in order.
+        sessions: The commands of each session; a hosted call has but one.
+        transport: How clients attach; but on a WebSocket the service plays its speech itself.
+        session_seconds: How long a session lasts, as ``session.created`` tells it.
         is_echoing: Whether metadata come back, as they should.
+        is_confirming: Whether a ``session.update`` is answered.
+        is_mute: Whether responses are asked for in vain.
 
     """
 
     later: Callable[[float, Callable[[], None]], None]
     emit: Callable[[ServerEvent], None]
+    clock: Callable[[], float]
+    transport: Transport = "websocket"
     replies: deque[Reply] = field(default_factory=deque)
     received: list[ClientEvent] = field(default_factory=list)
+    sessions: list[list[ClientEvent]] = field(default_factory=list)
+    session_seconds: float | None = None
     is_echoing: bool = True
+    is_confirming: bool = True
+    is_mute: bool = False
     _active: _Running | None = None
     _count: int = 0
+    _items: int = 0
+
+    def __post_init__(self) -> None:
+        self._playout = ServicePlayout(self._soon, self.emit, self.clock)
+
+    def attach(self) -> None:
+        """A client attaches: to a session of its own, or to the hosted call there is."""
+        if self.transport == "sip" and self.sessions:
+            return
+        self.sessions.append([])
+        if self.transport != "sip":
+            created = SessionCreated(session=self._session())
+            self._soon(0, lambda: self.emit(created))
+
+    def detach(self) -> None:
+        """The client is gone, and its session with it; a hosted call goes on."""
+        if self.transport != "sip":
+            self._active = None
+            self._playout.forget()
 
     def receive(self, command: ClientEvent) -> None:
         """Take a command as a service would."""
         self.received.append(command)
+        if self.sessions:
+            self.sessions[-1].append(command)
         match command:
             case SessionUpdate():
-                self.later(0.01, lambda: self.emit(SessionUpdated(session=command.session)))
+                if self.is_confirming:
+                    confirmed = SessionUpdated(session=command.session | self._session())
+                    self._soon(0.01, lambda: self.emit(confirmed))
             case ResponseCreate():
                 self._create(command)
             case ResponseCancel():
                 self._cancel(command)
+            case OutputAudioBufferClear():
+                self._soon(0.01, self._playout.clear)
+            case ConversationItemCreate():
+                self._soon(0.01, lambda: self._add(Item(**_item_of(command.item))))
             case _:
                 pass
 
-    def texts(self) -> list[str]:
-        """Return what was put into the conversation as text: keys, remarks, results."""
+    def texts(self, session: int | None = None) -> list[str]:
+        """Return what was put into the conversation as text, of all sessions or of one."""
         texts = []
-        for command in self.received:
+        for command in self.received if session is None else self.sessions[session]:
             if isinstance(command, ConversationItemCreate):
                 item = command.item
                 texts += [part["text"] for part in item.get("content", [])]
                 texts += [item["output"]] if "output" in item else []
         return texts
 
-    def hear_caller(self, seconds: float) -> None:
+    def hear_caller(self, seconds: float, text: str = "") -> None:
         """The caller speaks for so long: the active response is cut, then answered anew."""
-        self.emit(InputAudioBufferSpeechStarted(item_id="heard", audio_start_ms=0))
+        self._items += 1
+        item_id = f"heard-{self._items}"
+        self.emit(InputAudioBufferSpeechStarted(item_id=item_id, audio_start_ms=0))
         self.stop("turn_detected")
+        self._playout.clear()
 
         def answer() -> None:
-            self.emit(InputAudioBufferSpeechStopped(item_id="heard", audio_end_ms=0))
-            self.emit(InputAudioBufferCommitted(item_id="heard"))
+            self.emit(InputAudioBufferSpeechStopped(item_id=item_id, audio_end_ms=0))
+            self.emit(InputAudioBufferCommitted(item_id=item_id))
+            if text:
+                self._tell_words(item_id, text)
             self.begin(None)
 
-        self.later(seconds, answer)
+        self._soon(seconds, answer)
+
+    def _tell_words(self, item_id: str, text: str) -> None:
+        spoken = [ContentPart(type="input_audio")]
+        self._add(Item(id=item_id, type="message", role="user", content=spoken))
+        told = ConversationItemInputAudioTranscriptionCompleted(
+            item_id=item_id, content_index=0, transcript=text
+        )
+        self._soon(0.02, lambda: self.emit(told))
+
+    def _add(self, item: Item) -> None:
+        """An item enters the conversation."""
+        if item.id is None:
+            self._items += 1
+            item = msgspec.structs.replace(item, id=f"item-{self._items}", status="completed")
+        self.emit(ConversationItemAdded(item=item))
+        self.emit(ConversationItemDone(item=item))
 
     def time_out(self) -> None:
         """The caller said nothing for too long: tell, and ask again by itself."""
@@ -135,9 +210,11 @@ class ScriptedService:
         if self._active is not None:
             return
         self._count += 1
+        if self.is_mute:
+            return
         running = self._active = _Running(f"response-{self._count}", metadata)
         reply = self.replies.popleft() if self.replies else Reply()
-        self.later(_THINKING, lambda: self._speak(running, reply))
+        self._soon(_THINKING, lambda: self._speak(running, reply))
 
     def stop(self, reason: str) -> None:
         """End the active response, if there is one, as cancelled."""
@@ -161,33 +238,48 @@ class ScriptedService:
         if self._active is None or command.response_id not in (None, self._active.response_id):
             self._refuse("response_cancel_not_active", command.event_id)
         else:
-            self.later(0.01, lambda: self.stop("client_cancelled"))
+            self._soon(0.01, lambda: self.stop("client_cancelled"))
 
     def _refuse(self, code: str, event_id: str | None) -> None:
         error = ErrorDetail(
             type="invalid_request_error", code=code, message=code, event_id=event_id
         )
-        self.later(0.01, lambda: self.emit(ErrorEvent(error=error)))
+        self._soon(0.01, lambda: self.emit(ErrorEvent(error=error)))
 
     def _speak(self, running: _Running, reply: Reply) -> None:
-        """Send a response, its audio in four pieces."""
+        """Send a response, its words and, on a WebSocket, its audio in four pieces."""
         if self._active is not running:
             return
         running.is_created = True
         self.emit(ResponseCreated(response=self._info(running, "in_progress")))
         where = _where(running)
-        pieces = 4 if reply.speech_ms else 0
-        for piece in range(pieces):
-            delta = bytes(reply.speech_ms // pieces * BYTES_PER_MS)
-            self._while_active(
-                running,
-                piece * reply.speech_ms / pieces / 1000 / _SPEED,
-                ResponseOutputAudioDelta(delta=delta, **where),
+        if reply.text:
+            item = Item(id=where["item_id"], type="message", role="assistant")
+            self.emit(
+                ResponseOutputItemAdded(response_id=running.response_id, output_index=0, item=item)
             )
+            self.emit(ConversationItemAdded(item=item))
+        words = reply.text.split(" ") if reply.text else []
+        pieces = 4 if reply.speech_ms else 0
+        if pieces and self.transport != "websocket":
+            self._playout.play(running.response_id, where["item_id"], reply.speech_ms / 1000)
+        for piece in range(pieces):
+            delay = piece * reply.speech_ms / pieces / 1000 / _SPEED
+            first, last = (len(words) * (piece + n) // pieces for n in (0, 1))
+            if text := "".join(f"{word} " for word in words[first:last]):
+                self._while_active(
+                    running, delay, ResponseOutputAudioTranscriptDelta(delta=text, **where)
+                )
+            if self.transport == "websocket":
+                delta = bytes(reply.speech_ms // pieces * BYTES_PER_MS)
+                self._while_active(running, delay, ResponseOutputAudioDelta(delta=delta, **where))
         seconds = reply.speech_ms / 1000 / _SPEED
         if pieces:
             self._while_active(running, seconds, ResponseOutputAudioDone(**where))
-        self.later(seconds, lambda: self._finish(running, reply))
+        if reply.text:
+            whole = ResponseOutputAudioTranscriptDone(transcript=reply.text, **where)
+            self._while_active(running, seconds, whole)
+        self._soon(seconds, lambda: self._finish(running, reply))
 
     def _finish(self, running: _Running, reply: Reply) -> None:
         if self._active is not running:
@@ -212,16 +304,31 @@ class ScriptedService:
                 )
             )
         self._active = None
-        details = StatusDetails(type=reply.status, error=reply.error) if reply.error else None
+        details = None
+        if reply.error or reply.reason:
+            details = StatusDetails(type=reply.status, error=reply.error, reason=reply.reason)
         info = self._info(running, reply.status, details=details, output=output)
         self.emit(ResponseDone(response=info))
+        self._playout.finish(running.response_id)
+
+    def _soon(self, delay: float, do: Callable[[], None]) -> None:
+        """Do something later, unless the session is over by then."""
+        session = len(self.sessions)
+        self.later(delay, lambda: do() if len(self.sessions) == session else None)
+
+    def _session(self) -> dict[str, Any]:
+        """Return what a session says of itself."""
+        session: dict[str, Any] = {"id": f"session-{len(self.sessions)}"}
+        if self.session_seconds is not None:
+            session["expires_at"] = round(EPOCH + self.clock() + self.session_seconds)
+        return session
 
     def _while_active(self, running: _Running, delay: float, event: ServerEvent) -> None:
         def tell() -> None:
             if self._active is running:
                 self.emit(event)
 
-        self.later(delay, tell)
+        self._soon(delay, tell)
 
     def _info(
         self,
@@ -237,6 +344,12 @@ class ScriptedService:
             output=output,
             metadata=running.metadata,
         )
+
+
+def _item_of(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a created item as the service keeps it."""
+    parts = [ContentPart(**part) for part in told.get("content", ())]
+    return {"status": "completed"} | told | ({"content": parts} if parts else {})
 
 
 def _where(running: _Running) -> dict[str, Any]:
