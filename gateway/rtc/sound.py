@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
+from voicecodecs.libopus import OpusDecoder, is_present
 from voicecodecs.plc import Concealer
 from voicecodecs.resample import StreamResampler
 from voicecodecs.wideband import Opus
@@ -102,7 +103,7 @@ class Decoder:
         self._codecs = codecs
         self._codec = ""
         self._wire_rate = 0
-        self._opus: Opus | None = None
+        self._opus: Opus | OpusDecoder | None = None
         self._resampler: StreamResampler | None = None
         self._recent: deque[Pcm] = deque(maxlen=_HISTORY)
         self._concealer: Concealer | None = None
@@ -125,10 +126,15 @@ class Decoder:
 
     def wake(self, now: float) -> bytes:
         """Give up gaps that stayed open too long; return the sound that goes on."""
-        return b"".join(
-            self._conceal(item.count) if isinstance(item, Lost) else self._play(item)
-            for item in self.order.pop(now)
-        )
+        items = self.order.pop(now)
+        pieces = []
+        for item, following in zip(items, [*items[1:], None], strict=False):
+            if isinstance(item, Lost):
+                after = following if isinstance(following, RtpPacket) else None
+                pieces.append(self._stand_in(item.count, after))
+            else:
+                pieces.append(self._play(item))
+        return b"".join(pieces)
 
     @staticmethod
     def _follows(packet: RtpPacket, last: RtpPacket) -> bool:
@@ -153,7 +159,9 @@ class Decoder:
 
     def _change(self, codec: str) -> None:
         self._codec = codec
-        self._opus = Opus() if codec == "opus" else None
+        self._opus = None
+        if codec == "opus":
+            self._opus = OpusDecoder() if is_present() else Opus()
         wire_rate = Opus.rate if self._opus else 8000
         if wire_rate != self._wire_rate:
             self._wire_rate = wire_rate
@@ -166,16 +174,26 @@ class Decoder:
         self._packet_samples = len(pcm) or self._packet_samples
         self._recent.append(pcm)
 
-    def _conceal(self, packets: int) -> bytes:
+    def _stand_in(self, packets: int, following: RtpPacket | None) -> bytes:
         """Return something in the place of packets that will not come."""
         if not self._recent or packets > _MOST_CONCEALED:
             return b""
+        self.concealed += packets
+        missing = packets * self._packet_samples
+        if isinstance(self._opus, OpusDecoder):
+            return self._pack(self._ask_opus(self._opus, missing, following))
         if self._concealer is None:
             self._concealer = Concealer(self._wire_rate)
             for pcm in self._recent:
                 self._concealer.good(pcm)
-        self.concealed += packets
-        return self._pack(self._concealer.lost(packets * self._packet_samples))
+        return self._pack(self._concealer.lost(missing))
+
+    def _ask_opus(self, opus: OpusDecoder, missing: int, following: RtpPacket | None) -> Pcm:
+        """Let the codec itself stand in: the packet after a loss may hold a copy of the last."""
+        if following is None or self._codecs.get(following.payload_type) != "opus":
+            return opus.lost(missing)
+        guessed = opus.lost(missing - self._packet_samples)
+        return np.concatenate([guessed, opus.recover(following.payload, self._packet_samples)])
 
     def _pack(self, pcm: Pcm) -> bytes:
         if self._resampler is not None:

@@ -1,6 +1,9 @@
 """What other implementations say of themselves, what we say, and what cannot be used."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from aioice import Candidate
 
 from gateway.errors import RtcError
@@ -46,6 +49,9 @@ ANSWER = "\r\n".join(
         "",
     ]
 )
+
+
+RECORDED = Path(__file__).parents[3] / "shared" / "realtime" / "sessions" / "test_webrtc"
 
 
 @pytest.fixture
@@ -104,3 +110,21 @@ def test_an_answer_keeps_the_offers_sections_and_refuses_those_not_wanted(local:
 def test_what_cannot_be_used_is_said(what: str, instead: str, told: str) -> None:
     with pytest.raises(RtcError, match=told):
         Remote.parse(ANSWER.replace(what, instead))
+
+
+def test_the_recorded_answers_of_openai_and_azure_are_read() -> None:
+    if not RECORDED.is_dir():
+        pytest.skip("the recorded sessions are not here")
+    answers = []
+    for path in sorted(RECORDED.glob("*answer*.yaml")):
+        for exchange in yaml.safe_load(path.read_text())["interactions"]:
+            text = exchange["response"].get("body", {}).get("string", "")
+            if text.startswith("v=0"):
+                answers.append(Remote.parse(text))
+    assert len(answers) >= 3
+    for remote in answers:
+        assert list(remote.codecs.items()) == [(96, "opus"), (0, "PCMU"), (8, "PCMA")]
+        assert remote.setup == "active"
+        assert {candidate.port for candidate in remote.candidates} == {3478}
+        assert {candidate.transport for candidate in remote.candidates} == {"udp"}
+    assert {remote.is_lite for remote in answers} == {True, False}
