@@ -76,6 +76,7 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at: float | None = None  # what the timer is set to
         self._over = asyncio.Event()
+        self._speaking = ""  # the response whose sound is still coming
         self._started_at = time.time()
         self._ended_after: float | None = None
         self._ended: control.LegEnded | None = None
@@ -171,8 +172,11 @@ class Call:
             if not self.controller.is_dropped(event.response_id):
                 mark = Mark(event.response_id, event.item_id, event.content_index)
                 lane.play(event.delta, mark)
+                self._speaking = event.response_id
         elif isinstance(event, ResponseDone) and event.response.id:
             lane.finish(event.response.id)
+            if event.response.id == self._speaking:
+                self._speaking = ""
 
     def on_link_ready(self) -> None:
         """Take the news that a link is up."""
@@ -186,6 +190,7 @@ class Call:
         if self._ended is not None:
             return
         self._log.warning("link lost", reason=str(fault))
+        self._finish_speech()
         if isinstance(self._leg, HostedLeg) and self._leg.ends_with(fault):
             return
         self.post(control.LinkLost(str(fault), fault.retryable))
@@ -248,6 +253,7 @@ class Call:
             case act.SendCommand(command):
                 self._attachment.send(command)
             case act.Connect():
+                self._finish_speech()
                 self._attachment.connect()
             case act.Listen():
                 self._attachment.listen()
@@ -278,6 +284,12 @@ class Call:
                 self._log.info(text)
             case _:
                 assert_never(action)
+
+    def _finish_speech(self) -> None:
+        """The link that brought a response is gone: what came of it is all there will be."""
+        if self._lane is not None and self._speaking:
+            self._lane.finish(self._speaking)
+        self._speaking = ""
 
     def _play(self, name: str, is_repeated: bool) -> None:
         prompt, lane = self._parts.prompts.get(name), self._lane
