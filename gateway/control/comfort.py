@@ -43,7 +43,7 @@ class Comfort:
         context = self._context
         is_here = context.is_answered and context.state is CallState.TALKING
         can_play = context.transport != "sip" and not context.is_hosted
-        return bool(self.name) and is_here and can_play and self._speech.is_quiet
+        return bool(self.name) and is_here and can_play and not self._speech.is_voiced
 
     def begin(self, waiter: str) -> None:
         """Somebody keeps the caller waiting from now on."""
@@ -75,7 +75,7 @@ class Comfort:
         if due is not None and self._context.now >= due:
             self._speech.is_comforted = True
             self._context.act(Play(self.name, is_repeated=True))
-        elif self._speech.is_comforted and not self._waits and self._speech.is_quiet:
+        elif self._speech.is_comforted and not self._waits and not self._speech.is_voiced:
             self._stop()
 
     def _stop(self) -> None:

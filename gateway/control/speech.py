@@ -32,7 +32,12 @@ class Speech:
     @property
     def is_audible(self) -> bool:
         """Whether there may be something in the playout to cut."""
-        if self.prompt is not None or self.is_comforted:
+        return self.is_comforted or self.is_voiced
+
+    @property
+    def is_voiced(self) -> bool:
+        """Whether the caller may be hearing words: a prompt, or an answer that brought sound."""
+        if self.prompt is not None:
             return True
         return any(progress.has_audio for progress in self._responses.values())
 
