@@ -116,6 +116,7 @@ class Links:
                 on_closed=on_closed,
                 on_audio=on_audio,
                 audio_format=_FORMATS[audio],
+                with_secret=self._settings.realtime.provider == "azure",
             )
 
         return LinkPlan(make, "webrtc", "", audio)
