@@ -200,7 +200,7 @@ def _cause(error: OSError) -> OSError:
 
 
 def _prompts(settings: Settings) -> dict[str, Prompt]:
-    """Read the configured sounds, and the one that is there without.
+    """Read the configured sounds, and those that are there without.
 
     Raises:
         ConfigError: A file is missing, or no sound; says which, and where it was named.

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ..ops.logs import configure_logging
-from .line import open_line
+from .line import LinkKind, open_line
 from .output import progress, say, say_json
 from .selftest import run_self_test
 from .serve import LogLevel, Port, run_loop, stop_requested
@@ -14,6 +14,7 @@ __all__ = ["demo"]
 
 def demo(
     *,
+    link: LinkKind = "websocket",
     self_test: bool = False,
     json: bool = False,
     port: Port | None = None,
@@ -23,33 +24,36 @@ def demo(
     """Take calls on this machine with the embedded realtime service: no account, no network.
 
     Args:
+        link: How the gateway attaches to the service: websocket, webrtc, or sideband, where the
+            service itself answers the call and the gateway only steers it.
         self_test: Place a real call over UDP to the gateway, judge all that was heard and
             done, and exit with 0 only if everything happened.
         json: Print JSON instead of text.
-        port: SIP port (UDP and TCP); 0 picks a free one. Default 5060, else a free one.
+        port: SIP port to dial; 0 picks a free one. Default 5060, else a free one.
         http_port: Port of the page; 0 picks a free one. Default 8080, else a free one.
         log_level: debug, info, warning or error.
 
     """
     configure_logging(log_level)
     if self_test:
-        return run_loop(lambda: run_self_test(port or 0, http_port or 0, as_json=json))
-    return run_loop(lambda: _serve(port, http_port, json))
+        return run_loop(lambda: run_self_test(port or 0, http_port or 0, link, as_json=json))
+    return run_loop(lambda: _serve(port, http_port, link, json))
 
 
-async def _serve(port: int | None, http_port: int | None, as_json: bool) -> int:
-    gateway, service = await open_line(port, http_port)
-    uri = gateway.sip_uri("demo")
+async def _serve(port: int | None, http_port: int | None, link: LinkKind, as_json: bool) -> int:
+    line = await open_line(port, http_port, link)
+    uri, page = line.uri, line.gateway.page
     if as_json:
-        say_json({"event": "ready", "sip": uri, "page": gateway.page, "service": service.url})
+        ready = {"event": "ready", "sip": uri, "page": page, "service": line.service.url}
+        say_json({**ready, "link": link})
     else:
         say("voice-gateway demo: the line is open.")
-        say(f"  call   {uri}   (any softphone on this machine, UDP or TCP)", "bold")
-        say(f"  watch  {gateway.page}")
+        ways = "UDP" if link == "sideband" else "UDP or TCP"
+        say(f"  call   {uri}   (any softphone on this machine, {ways})", "bold")
+        say(f"  watch  {page}")
         folder = Path(tempfile.gettempdir())
         say(f'  or     voice-gateway call {uri} --digits "3@3.0" --record {folder / "call.wav"}')
         progress("Ctrl-C stops it.")
     await stop_requested().get()
-    await gateway.close()
-    await service.close()
+    await line.close()
     return 0

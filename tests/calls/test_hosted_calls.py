@@ -20,6 +20,7 @@ from gateway.realtime.commands import ClientEvent, ResponseCreate, SessionUpdate
 from gateway.realtime.events import (
     ConversationItemAdded,
     ConversationItemInputAudioTranscriptionCompleted,
+    InputAudioBufferDtmfEventReceived,
     RateLimitsUpdated,
     ResponseDone,
     SessionUpdated,
@@ -159,6 +160,14 @@ async def test_the_caller_is_greeted_over_the_socket(scene: Scene) -> None:
     record = call.record()
     assert (record.state, record.transport) == ("talking", "sip")
     assert record.media == {}
+
+
+async def test_a_key_that_the_service_heard_is_told_to_the_model(scene: Scene) -> None:
+    await scene.take()
+    key = InputAudioBufferDtmfEventReceived(event="5", received_at=1_700_000_000)
+    scene.socket.on_event(key)
+    await settle()
+    assert "[DTMF 5]" in str(scene.socket.sent)
 
 
 async def test_a_call_told_again_is_taken_once(scene: Scene) -> None:
