@@ -22,6 +22,7 @@ __all__ = ["Answer", "ServiceClient"]
 
 _TIMEOUT: Final = 10.0
 _MOST_BYTES: Final = 1 << 20
+_NO_FORMS: Final = 415  # from a service that takes an offer alone
 
 
 class _Content(NamedTuple):
@@ -74,13 +75,18 @@ class ServiceClient:
         """Offer a WebRTC call with our key, or, where the service takes none, with a secret."""
         if not self.endpoint.takes_forms:
             return await self.call_with_secret(sdp, await self.client_secret(session))
-        form = _form(sdp, _json(self._whole(session)))
-        return _answer(await self._post(self.endpoint.rest("calls"), form))
+        url, form = self.endpoint.rest("calls"), _form(sdp, _json(self._whole(session)))
+        try:
+            return _answer(await self._post(url, form))
+        except LinkError as error:
+            if error.status != _NO_FORMS:
+                raise
+        return _answer(await self._post(url, _offer(sdp)))  # the session follows as a command
 
     async def call_with_secret(self, sdp: str, secret: str) -> Answer:
         """Offer a WebRTC call with a client secret: the only way Azure has."""
-        url, offer = self.endpoint.rest("calls"), _Content("application/sdp", sdp.encode())
-        return _answer(await self._post_once(url, offer, {"Authorization": f"Bearer {secret}"}))
+        url, headers = self.endpoint.rest("calls"), {"Authorization": f"Bearer {secret}"}
+        return _answer(await self._post_once(url, _offer(sdp), headers))
 
     async def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
         """Take a call that rings at the service; it may still fail without a word."""
@@ -172,11 +178,15 @@ def _json(message: Mapping[str, Any]) -> _Content:
     return _Content("application/json", msgspec.json.encode(message))
 
 
+def _offer(sdp: str) -> _Content:
+    return _Content("application/sdp", sdp.encode())
+
+
 def _form(sdp: str, session: _Content) -> _Content:
     """Return an offer and its session as ``multipart/form-data`` (RFC 7578)."""
     boundary = secrets.token_hex(16)
     lines = []
-    for name, part in (("sdp", _Content("application/sdp", sdp.encode())), ("session", session)):
+    for name, part in (("sdp", _offer(sdp)), ("session", session)):
         lines += [
             f"--{boundary}".encode(),
             f'Content-Disposition: form-data; name="{name}"'.encode(),

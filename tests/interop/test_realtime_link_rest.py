@@ -105,6 +105,21 @@ async def test_an_offer_goes_with_the_key_as_a_form(
     assert (session_type, json.loads(session)) == ("application/json", WHOLE)
 
 
+async def test_where_no_form_is_taken_an_offer_goes_alone(
+    service: Service, client: ServiceClient
+) -> None:
+    async def refuse_forms(request: web.Request) -> web.StreamResponse:
+        is_form = request.content_type != "application/sdp"
+        return web.Response(status=415) if is_form else await service.accept(request)
+
+    service.answer = refuse_forms
+    assert await client.call(OFFER, SESSION) == Answer(ANSWER, "rtc_1")
+    path, headers, body = service.asked[-1]
+    assert (path, body) == ("/v1/realtime/calls", OFFER.encode())
+    assert headers["Authorization"] == "Bearer sk-1"
+    assert len(service.asked) == 2
+
+
 async def test_where_no_key_is_taken_an_offer_goes_with_a_secret(service: Service) -> None:
     client = service.client(credentials=Key("az-1", "api-key"), takes_forms=False)
     assert await client.call(OFFER, SESSION) == Answer(ANSWER, "rtc_1")
