@@ -22,7 +22,7 @@ def tap() -> None:
         return
     from gateway.embedded.outbox import Observer
 
-    kept = (Path(folder) / str(os.getpid())).open("ab", buffering=0)
+    kept = os.open(Path(folder) / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     take = Observer.data_to_send
 
     @functools.wraps(take)
@@ -30,7 +30,7 @@ def tap() -> None:
         sent = take(self)
         if sent:
             dialect = getattr(self, "dialect", "ga").encode()
-            kept.write(b"".join(b"%s %s\n" % (dialect, frame) for frame in sent))
+            os.write(kept, b"".join(b"%s %s\n" % (dialect, frame) for frame in sent))
         return sent
 
     Observer.data_to_send = data_to_send  # type: ignore[method-assign]
