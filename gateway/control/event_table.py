@@ -1,4 +1,4 @@
-"""Which part of a controller takes each event, and what is done about it by default.
+"""Which parts of a controller take each event, in which order, and what is done by default.
 
 The controller dispatches by this table, and ``voice-gateway events`` prints it.
 """
@@ -6,7 +6,9 @@ The controller dispatches by this table, and ``voice-gateway events`` prints it.
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-__all__ = ["EVENT_TABLE", "OWN_TABLE", "UNKNOWN", "Handling", "Part"]
+from .events import Transport
+
+__all__ = ["EVENT_TABLE", "MADE_HERE", "OWN_TABLE", "PARTS", "UNKNOWN", "Handling", "Part"]
 
 Part: TypeAlias = Literal[
     "service",
@@ -25,6 +27,25 @@ Part: TypeAlias = Literal[
     "watchdog",
     "timeline",
 ]
+
+
+PARTS: Final[Mapping[Part, str]] = {
+    "service": "sets the session up, greets, tries again, renews, gives up",
+    "turns": "keeps to one active response; holds our requests until the floor is free",
+    "barge_in": "stops for a caller who speaks, and tells the model what was heard",
+    "digits": "makes one stream of the keys that several detectors see",
+    "idle": "counts the prompts that a silent caller leaves unanswered",
+    "tools": "runs the model's function calls, where they are allowed",
+    "transfer": "sends the caller elsewhere, and takes them back",
+    "limits": "ends a call that reached its time, tokens or cost",
+    "call": "knows the caller's side: its end, its playout, who is speaking",
+    "transcript": "keeps what was said, and what of it was heard",
+    "usage": "counts tokens, seconds, cost and the caller's waiting",
+    "mcp": "allows or refuses the service's own tools, and waits for them",
+    "comfort": "plays a soft sound while the caller waits for something slow",
+    "watchdog": "asks again where the service stays silent, then gives the link up",
+    "timeline": "keeps every event and action of the call, in order",
+}
 
 
 class Handling(NamedTuple):
@@ -102,7 +123,8 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("call", "transcript", "usage"), "count the caller's seconds; the wait for an answer begins"
     ),
     "input_audio_buffer.timeout_triggered": Handling(
-        ("transcript", "idle", "turns"), "count; at call.idle_limit say goodbye and hang up"
+        ("transcript", "idle", "turns"),
+        "rules; else count, and at call.idle_limit say goodbye and hang up",
     ),
     "input_audio_buffer.dtmf_event_received": Handling(
         ("digits", "idle"), "rules; else stop playout and tell the model the key"
@@ -198,7 +220,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
     "link.ready": Handling(
         ("transcript", "mcp", "barge_in", "tools", "transfer", "service"),
-        "set the session up, answer",
+        "set the session up: what belonged to the link before is over",
     ),
     "link.lost": Handling(
         ("transcript", "mcp", "service"), "try again; then the fallback, or 503 before the answer"
@@ -212,7 +234,15 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "prompt.stopped": Handling(("call", "comfort"), "what waited for the prompt goes on"),
     "transfer.progress": _noted("note the status"),
     "transfer.ended": Handling(("transfer",), "hang up, or take the caller back and explain"),
-    "media.timeout": _noted("hang up, unless on hold"),
+    "media.timeout": _noted("rules; else hang up, unless on hold"),
+}
+
+# Where the gateway makes an event that the service does not send there.
+MADE_HERE: Final[Mapping[str, frozenset[Transport]]] = {
+    "input_audio_buffer.dtmf_event_received": frozenset({"websocket", "webrtc"}),
+    "output_audio_buffer.started": frozenset({"websocket"}),
+    "output_audio_buffer.stopped": frozenset({"websocket"}),
+    "output_audio_buffer.cleared": frozenset({"websocket"}),
 }
 
 # What an event gets that nobody here knows: it is never fatal.
