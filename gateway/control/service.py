@@ -149,7 +149,7 @@ class Service:
         now, renewal = self._context.now, self.renewal
         if not self._context.is_service_ready:
             return
-        if self._turns.is_free or not self._speech.is_quiet:
+        if self._turns.is_free or self._speech.is_voiced:
             self._comfort.end(_WAITER)  # what it was for has come, or nothing is to come
         if renewal.may_from is None:
             return

@@ -95,6 +95,7 @@ class Flow:
         self.ended: LegEnded | None = None
         self._is_linked = False
         self._attempts = 0
+        self._coming = ""  # the response whose audio is not all here
         self._comfort = ""  # the prompt that repeats
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -187,8 +188,7 @@ class Flow:
         if self._is_linked:
             self._is_linked = False
             self.service.detach()
-        if self._parts:
-            self._finish(self._parts[-1].response_id)
+        self._finish(self._coming)
 
     def _next_due(self) -> float | None:
         times = [self._queue[0][0]] if self._queue else []
@@ -230,6 +230,7 @@ class Flow:
 
     def _play(self, delta: ResponseOutputAudioDelta) -> None:
         self._end_comfort()
+        self._coming = delta.response_id
         place = (delta.response_id, delta.item_id, delta.content_index)
         part = self._parts[-1] if self._parts else None
         if part is None or (part.response_id, part.item_id, part.content_index) != place:
@@ -241,6 +242,8 @@ class Flow:
         part.received_ms += len(delta.delta) // BYTES_PER_MS
 
     def _finish(self, response_id: str) -> None:
+        if response_id == self._coming:
+            self._coming = ""
         parts = [part for part in self._parts if part.response_id == response_id]
         if parts:
             stopped = PlayoutStopped(response_id)
