@@ -1,7 +1,7 @@
 """Calls over HTTP: client secrets, offers, and what becomes of calls that the service holds."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -188,7 +188,7 @@ async def _read_offer(request: web.Request) -> tuple[str, Any]:
         sdp = await request.read()
         described = None
     elif request.content_type == "multipart/form-data":
-        form = await request.post()
+        form = await _form(request)
         sdp, described = _part(form.get("sdp")), _part(form.get("session"))
     else:
         told = "Send the offer as application/sdp, or with its session as multipart/form-data."
@@ -201,6 +201,19 @@ async def _read_offer(request: web.Request) -> tuple[str, Any]:
         return sdp.decode(errors="replace"), msgspec.json.decode(described)
     except (ValueError, RecursionError):
         raise Refused("invalid_json", "The session is not JSON.", "session") from None
+
+
+async def _form(request: web.Request) -> Mapping[str, Any]:
+    """Return the parts of a form.
+
+    Raises:
+        Refused: It cannot be taken apart.
+
+    """
+    try:
+        return await request.post()
+    except (ValueError, LookupError, RuntimeError, AssertionError):
+        raise Refused("invalid_offer", "The form cannot be read.") from None
 
 
 def _part(value: Any) -> bytes:
