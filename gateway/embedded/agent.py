@@ -6,8 +6,11 @@ clock and no socket.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
 
 __all__ = [
     "DICTATION",
@@ -23,6 +26,7 @@ __all__ = [
     "ResponseRequested",
     "Say",
     "SessionStarted",
+    "Think",
     "ToolReturned",
     "TurnEnded",
     "read_user_text",
@@ -89,10 +93,25 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """Call one of the session's tools."""
+    """Call one of the session's tools.
+
+    Attributes:
+        name: The tool's name.
+        arguments: Its arguments, or the JSON text of them.
+        approval_id: The request by which the client agreed to the call, if it was asked.
+
+    """
 
     name: str
-    arguments: dict[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    approval_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The arguments as JSON."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        return msgspec.json.encode(self.arguments).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +119,14 @@ class PlayTurn:
     """Play the audio of the caller's last turn back."""
 
 
-AgentStep: TypeAlias = Say | CallTool | PlayTurn
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Ask a chat model what to say to the conversation; ``note`` is a word to it beforehand."""
+
+    note: str = ""
+
+
+AgentStep: TypeAlias = Say | CallTool | PlayTurn | Think
 
 
 @dataclass(frozen=True, slots=True)

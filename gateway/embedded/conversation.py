@@ -1,12 +1,13 @@
 """The conversation: an ordered list of items, and how much of each was heard."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from ..realtime.items import ContentPart, Item
-from .checks import Check, Refused, anything, choice, list_of, optional, record, text, variant
+from .checks import Check, Refused, anything, choice, flag, list_of, optional, record, text, variant
 
 __all__ = [
     "AUDIO_TOKEN_MS",
@@ -52,6 +53,10 @@ _KINDS: Final[dict[str, Check]] = {
     "function_call_output": record(
         {**_COMMON, "call_id": text, "output": text}, ("call_id", "output")
     ),
+    "mcp_approval_response": record(
+        {**_COMMON, "approval_request_id": text, "approve": flag, "reason": optional(text)},
+        ("approval_request_id", "approve"),
+    ),
 }
 
 
@@ -84,7 +89,8 @@ def read_item(value: dict[str, Any], path: str = "item") -> Item:
 
     """
     checked = _ITEM(value, path)
-    checked.setdefault("status", "completed")
+    if checked["type"] != "mcp_approval_response":
+        checked.setdefault("status", "completed")
     return msgspec.convert({**checked, "object": "realtime.item"}, Item)
 
 
@@ -134,6 +140,9 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entries[item_id] for item_id in self._order)
 
     def add(self, entry: Entry, after: str | None = None) -> str | None:
         """Put an item after another (``None``: at the end, ``root``: at the front).
@@ -211,6 +220,7 @@ class Conversation:
             raise Refused("item_truncate_invalid_audio_end_ms", told, "audio_end_ms")
         kept = len(entry.audio) * audio_end_ms // max(entry.audio_ms, 1) & ~1
         self._audio_bytes -= len(entry.audio) - kept
+        entry.words = _begin_of(entry.words, audio_end_ms / max(entry.audio_ms, 1))
         entry.audio, entry.audio_ms = entry.audio[:kept], audio_end_ms
         content = [ContentPart(type="output_audio")]
         entry.item = msgspec.structs.replace(entry.item, content=content)
@@ -244,3 +254,10 @@ class Conversation:
                 entry.audio = bytearray()
                 if self._audio_bytes <= _AUDIO_BYTES:
                     return
+
+
+def _begin_of(words: str, share: float) -> str:
+    """Return the words in the first part of a text, none of them cut."""
+    if share >= 1:
+        return words
+    return words[: int(len(words) * share)].rpartition(" ")[0]

@@ -1,6 +1,7 @@
 """What a client may do to the items of the conversation."""
 
 import base64
+import dataclasses
 from typing import cast
 
 import msgspec
@@ -18,9 +19,10 @@ from .agent import ToolReturned, TurnEnded, read_user_text
 from .checks import Refused
 from .conversation import CallerAudio, Conversation, Entry, read_item
 from .formats import BYTES_PER_MS
-from .inbox import Inbox
+from .inbox import Approved, Inbox, News
 from .outbox import Observer, Outbox
 from .settings import Settings
+from .toolbox import Toolbox
 
 __all__ = ["Items"]
 
@@ -32,9 +34,15 @@ class Items:
     """
 
     def __init__(
-        self, outbox: Outbox, conversation: Conversation, settings: Settings, inbox: Inbox
+        self,
+        outbox: Outbox,
+        conversation: Conversation,
+        settings: Settings,
+        inbox: Inbox,
+        toolbox: Toolbox,
     ) -> None:
         self._outbox = outbox
+        self._toolbox = toolbox
         self._conversation = conversation
         self._settings = settings
         self._inbox = inbox
@@ -43,21 +51,33 @@ class Items:
         """Put an item into the conversation."""
         item = read_item(command.item)
         item = msgspec.structs.replace(item, id=item.id or self._outbox.new_id("item"))
-        tool = None
-        if item.type == "function_call_output":
-            tool = self._conversation.call_name(item.call_id or "")
-            if tool is None:
-                told = f"Tool call ID '{item.call_id}' not found in conversation."
-                raise Refused("invalid_value", told, "item.call_id")
+        news = self._read_tool_news(item)
         entry = _entry(item, self._settings.input_format)
         item = entry.item
         before = self._conversation.add(entry, command.previous_item_id)
         self._outbox.emit(ConversationItemAdded(item=item, previous_item_id=before))
         self._outbox.emit(ConversationItemDone(item=item, previous_item_id=before))
-        if tool is not None:
-            self._inbox.add(ToolReturned(tool, cast("str", item.output)))
+        if news is not None:
+            self._inbox.add(news)
         elif item.role == "user":
             self._take_user_message(item)
+
+    def _read_tool_news(self, item: Item) -> News | None:
+        """Return what an item tells of a tool."""
+        if item.type == "function_call_output":
+            name = self._conversation.call_name(item.call_id or "")
+            if name is None:
+                told = f"Tool call ID '{item.call_id}' not found in conversation."
+                raise Refused("invalid_value", told, "item.call_id")
+            return ToolReturned(name, cast("str", item.output))
+        if item.type == "mcp_approval_response":
+            request_id = item.approval_request_id or ""
+            call = self._toolbox.answer(request_id)
+            if item.approve:
+                return Approved(dataclasses.replace(call, approval_id=request_id))
+            reason = item.reason or "The call was not approved."
+            return ToolReturned(call.name, msgspec.json.encode({"error": reason}).decode())
+        return None
 
     def retrieve(self, item_id: str, to: Observer | None) -> None:
         """Show an item with its audio to the client that asked."""

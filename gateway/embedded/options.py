@@ -15,7 +15,7 @@ from .checks import (
 )
 from .conversation import Conversation, read_item
 from .response import Options
-from .settings import AUDIO_FORMAT, MAX_TOKENS, TOOL, TOOL_CHOICE, Settings, modalities
+from .settings import AUDIO_FORMAT, MAX_TOKENS, TOOL_CHOICE, Settings, modalities, tools
 
 __all__ = ["default_options", "read_options"]
 
@@ -25,7 +25,7 @@ _PARAMS: Final = record(
         "output_modalities": modalities,
         "instructions": optional(text),
         "audio": record({"output": record({"format": AUDIO_FORMAT, "voice": anything})}),
-        "tools": list_of(TOOL, most=128),
+        "tools": tools,
         "tool_choice": TOOL_CHOICE,
         "parallel_tool_calls": flag,
         "reasoning": anything,
@@ -71,6 +71,8 @@ def read_options(
     options.instructions = checked.get("instructions")
     options.max_tokens = checked.get("max_output_tokens", options.max_tokens)
     options.metadata = _read_metadata(checked.get("metadata"))
+    options.tools = checked.get("tools")
+    options.tool_choice = checked.get("tool_choice")
     options.is_out_of_band = checked.get("conversation") == "none"
     if "input" in checked:
         options.said = [

@@ -16,9 +16,11 @@ from ..realtime.events import (
     ServerEvent,
 )
 from .agent import Grammar
+from .chat import ChatRequest
 from .checks import Refused
+from .mcp_server import McpServer
 
-__all__ = ["Close", "Hear", "Job", "Observer", "Outbox", "Speak"]
+__all__ = ["CallMcp", "Chat", "Close", "Hear", "Job", "ListTools", "Observer", "Outbox", "Speak"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
@@ -41,7 +43,33 @@ class Hear:
     grammar: Grammar
 
 
-Job: TypeAlias = Speak | Hear
+@dataclass(frozen=True, slots=True)
+class ListTools:
+    """Ask an MCP server for its tools; hand them back with ``listed``, else say ``unlisted``."""
+
+    job: str
+    server: McpServer
+
+
+@dataclass(frozen=True, slots=True)
+class CallMcp:
+    """Call a tool of an MCP server; ``arguments`` is JSON.  Answered with ``tool_returned``."""
+
+    job: str
+    server: McpServer
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Ask a chat model; hand each piece to ``thought``, and a failure to ``unthought``."""
+
+    job: str
+    request: ChatRequest
+
+
+Job: TypeAlias = Speak | Hear | ListTools | CallMcp | Chat
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ __all__ = ["PhraseBook", "read_wav", "shipped_phrases", "words_of"]
 Pcm: TypeAlias = NDArray[np.int16]
 Words: TypeAlias = tuple[str, ...]
 
-_WORD: Final = re.compile(r"[a-z0-9']+")
+_WORD: Final = re.compile(r"(?:[^\W_]|')+")
 
 
 def words_of(text: str) -> Words:

@@ -3,37 +3,31 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..realtime.events import (
-    ContentPart,
-    ConversationItemAdded,
-    ConversationItemDone,
     ErrorDetail,
-    Item,
-    ResponseContentPartAdded,
-    ResponseContentPartDone,
     ResponseCreated,
     ResponseDone,
-    ResponseFunctionCallArgumentsDelta,
-    ResponseFunctionCallArgumentsDone,
     ResponseInfo,
-    ResponseOutputItemAdded,
-    ResponseOutputItemDone,
-    ResponseOutputTextDelta,
-    ResponseOutputTextDone,
     StatusDetails,
 )
-from .agent import AgentStep, CallTool, PlayTurn, Say
-from .conversation import AUDIO_TOKEN_MS, Conversation, Entry, text_tokens
-from .outbox import Outbox
-from .sounds import OutputBuffer
-from .utterance import Pace, Place, Utterance
+from .accounting import usage
+from .agent import Agent, AgentStep, CallTool, PlayTurn, Say, Think, ToolReturned
+from .chat import Thought
+from .conversation import AUDIO_TOKEN_MS, Entry, text_tokens
+from .outbox import CallMcp
+from .output import OutputItems
+from .room import Room
+from .thinking import Thinking
+from .toolbox import Imported
+from .utterance import Pace, Utterance
 from .voice import sentences
+from .writing import Writing
 
 __all__ = ["Options", "Response"]
 
@@ -41,6 +35,7 @@ Pcm: TypeAlias = NDArray[np.int16]
 
 _JSON: Final = msgspec.json.Encoder()
 _NOTHING: Final = np.zeros(0, np.int16)
+_CUT_SHORT: Final = {"type": "tool_execution_error", "message": "The response was cut short."}
 
 
 @dataclass(slots=True)
@@ -55,36 +50,39 @@ class Options:
     max_tokens: int | str = "inf"
     is_out_of_band: bool = False
     said: list[str] | None = None  # the user texts of `input`, in place of the conversation
+    tools: list[dict[str, Any]] | None = None  # in place of the session's
+    tool_choice: Any = None
 
 
 class Response:
-    """A response under way; :attr:`is_waiting` until it is told its steps."""
+    """A response under way; :attr:`is_waiting` until it is told its steps.
+
+    It is slow at three places, and each time hands a job out: a sentence is to be
+    spoken, an MCP tool to be called, a chat model to be asked.
+    """
 
     def __init__(
-        self,
-        outbox: Outbox,
-        conversation: Conversation,
-        options: Options,
-        pace: Pace | None = None,
-        output: OutputBuffer | None = None,
+        self, room: Room, options: Options, agent: Agent, pace: Pace | None = None
     ) -> None:
-        self.id = outbox.new_id("resp")
+        self.id = room.outbox.new_id("resp")
         self.options = options
+        self.agent = agent
         self.is_waiting = True
         self.is_begun = False  # it was told its steps
         self.is_done = False
         self.is_complete = False  # every step was carried out
-        self._outbox = outbox
-        self._conversation = None if options.is_out_of_band else conversation
-        self._context = conversation.count_tokens()
+        self._room = room
+        self._conversation = None if options.is_out_of_band else room.conversation
+        self._context = room.conversation.count_tokens()
         self._pace = pace or Pace()
-        self._output = output
         self._steps: deque[AgentStep] = deque()
         self._turn = _NOTHING
         self._turn_text = ""
-        self._entries: list[Entry] = []
-        self._utterance: Utterance | None = None
-        outbox.emit(ResponseCreated(response=self._show("in_progress")))
+        self._items = OutputItems(room.outbox, self._conversation, self.id)
+        self._message: Utterance | Writing | None = None  # the one being spoken or written
+        self._call: tuple[str, CallTool, Entry] | None = None  # the MCP call under way, by its job
+        self._thinking = Thinking(room)
+        room.outbox.emit(ResponseCreated(response=self._show("in_progress")))
 
     @property
     def sent_ms(self) -> int:
@@ -94,7 +92,7 @@ class Response:
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` can next do something, or ``None`` until it is told more."""
-        return None if self._utterance is None else self._utterance.deadline
+        return None if self._message is None else self._message.deadline
 
     def play(
         self, steps: Sequence[AgentStep], now: float, turn: Pcm = _NOTHING, turn_text: str = ""
@@ -108,149 +106,146 @@ class Response:
 
     def spoken(self, job: str, pcm: Pcm, now: float) -> None:
         """Take in a sentence's speech (int16, 24 kHz), if it was asked for here."""
-        if self._utterance is not None and self._utterance.job == job:
-            self._utterance.spoken(pcm)
+        if isinstance(self._message, Utterance) and self._message.job == job:
+            self._message.spoken(pcm)
             self.wake(now)
 
     def unspoken(self, job: str, problem: ErrorDetail) -> None:
         """Give up for want of a sentence's speech, if it was asked for here."""
-        if self._utterance is not None and self._utterance.job == job:
+        if isinstance(self._message, Utterance) and self._message.job == job:
             self.fail(problem)
+
+    def thought(self, job: str, thought: Thought, now: float) -> bool:
+        """Take in what a chat model thinks; false where it was not asked here."""
+        if not self._thinking.knows(job):
+            return False
+        self._steps += self._thinking.take(thought)
+        self.wake(now)
+        return True
+
+    def unthought(self, job: str, problem: ErrorDetail) -> None:
+        """Give up for want of a chat model's answer, if it was asked here."""
+        if self._thinking.knows(job):
+            self.fail(problem)
+
+    def tool_returned(self, job: str, output: str | None, error: object, now: float) -> None:
+        """Take in what an MCP tool gave, or the error it met, if it was called here."""
+        if self._call is None or job != self._call[0]:
+            return
+        _, call, entry = self._call
+        self._call = None
+        self._items.end_mcp_call(entry, output, error)
+        told = output if error is None else _JSON.encode({"error": error}).decode()
+        self._steps += self.agent.handle(ToolReturned(call.name, told or ""), now)
+        self.wake(now)
 
     def fail(self, problem: ErrorDetail) -> None:
         """Give up."""
-        self._end_utterance("incomplete")
+        self._break_off()
         self._finish("failed", error=problem)
+
+    def cancel(self, reason: str) -> None:
+        """Stop: ``turn_detected`` or ``client_cancelled``."""
+        self._break_off()
+        self._finish("cancelled", reason=reason)
 
     def wake(self, now: float) -> None:
         """Send what is due, and go on to the next step."""
-        while not (self.is_done or self.is_waiting):
-            if self._utterance is not None:
-                self._utterance.send(now)
+        while not (self.is_done or self.is_waiting or self._call):
+            if self._message is not None:
+                self._add_to(self._message)
+                self._message.send(now)
                 if self._is_too_long():
-                    self._end_utterance("incomplete")
+                    self._break_off()
                     self._finish("incomplete", reason="max_output_tokens")
                     return
-                if not self._utterance.is_done:
+                if not self._message.is_done or (self._thinking.is_open and not self._steps):
                     return
-                self._end_utterance("completed")
+                self._end_message("completed")
             elif self._steps:
                 self._carry_out(self._steps.popleft())
+            elif self._thinking.is_open:
+                return
+            elif self._thinking.is_cut:
+                self._finish("incomplete", reason="max_output_tokens")
             else:
                 self.is_complete = True
                 self._finish("completed")
 
-    def cancel(self, reason: str) -> None:
-        """Stop: ``turn_detected`` or ``client_cancelled``."""
-        self._end_utterance("incomplete")
-        self._finish("cancelled", reason=reason)
-
     def _carry_out(self, step: AgentStep) -> None:
-        if isinstance(step, CallTool):
-            self._call(step)
-        elif isinstance(step, PlayTurn):
-            self._speak().play(self._turn, self._turn_text)
-        else:
-            said = [step.text]
-            while self._steps and isinstance(following := self._steps[0], Say):
-                said.append(following.text)
-                self._steps.popleft()
-            if self.options.modality == "text":
-                self._write(" ".join(said))
-            else:
-                self._speak().say([part for each in said for part in sentences(each)])
+        match step:
+            case Say():
+                self._steps.appendleft(step)
+                self._message = self._begin_message()
+            case CallTool():
+                self._call_tool(step)
+            case PlayTurn():
+                utterance = self._message = self._speak()
+                utterance.play(self._turn, self._turn_text)
+            case Think(note):
+                self._thinking.begin(self.options, note)
+            case _:
+                assert_never(step)
+
+    def _add_to(self, message: Utterance | Writing) -> None:
+        """Put what is to be said next into the message that is open."""
+        said = []
+        while self._steps and isinstance(step := self._steps[0], Say):
+            said.append(step.text)
+            self._steps.popleft()
+        if isinstance(message, Utterance):
+            said = [sentence for each in said for sentence in sentences(each)]
+        if said:
+            message.say(said)
+
+    def _begin_message(self) -> Utterance | Writing:
+        if self.options.modality != "text":
+            return self._speak()
+        entry = self._items.add_message()
+        return Writing(self._room.outbox, entry, self._items.place(entry))
 
     def _speak(self) -> Utterance:
-        entry = self._add(Item(type="message", role="assistant", content=[]))
-        self._utterance = Utterance(
-            self._outbox,
+        entry = self._items.add_message()
+        return Utterance(
+            self._room.outbox,
             self._conversation,
             entry,
-            place=self._place(entry),
+            place=self._items.place(entry),
             kind=str(self.options.audio_format.get("type", "audio/pcm")),
             pace=self._pace,
-            output=self._output,
-        )
-        return self._utterance
-
-    def _end_utterance(self, status: str) -> None:
-        utterance, self._utterance = self._utterance, None
-        if utterance is not None:
-            utterance.finish(status)
-            self._finish_item(utterance.entry)
-
-    def _write(self, said: str) -> None:
-        entry = self._add(Item(type="message", role="assistant", content=[]))
-        place, emit = self._place(entry), self._outbox.emit
-        emit(ResponseContentPartAdded(part=ContentPart(type="text", text=""), **place))
-        emit(ResponseOutputTextDelta(delta=said, **place))
-        emit(ResponseOutputTextDone(text=said, **place))
-        emit(ResponseContentPartDone(part=ContentPart(type="text", text=said), **place))
-        content = [ContentPart(type="output_text", text=said)]
-        entry.item = msgspec.structs.replace(entry.item, content=content, status="completed")
-        self._finish_item(entry)
-
-    def _call(self, step: CallTool) -> None:
-        call_id, arguments = self._outbox.new_id("call"), _JSON.encode(step.arguments).decode()
-        item = Item(type="function_call", name=step.name, call_id=call_id, arguments="")
-        entry = self._add(item)
-        place = self._place(entry)
-        self._outbox.emit(
-            ResponseFunctionCallArgumentsDelta(
-                response_id=place["response_id"],
-                item_id=place["item_id"],
-                output_index=place["output_index"],
-                call_id=call_id,
-                delta=arguments,
-            )
-        )
-        self._outbox.emit(
-            ResponseFunctionCallArgumentsDone(
-                response_id=place["response_id"],
-                item_id=place["item_id"],
-                output_index=place["output_index"],
-                call_id=call_id,
-                name=step.name,
-                arguments=arguments,
-            )
-        )
-        entry.item = msgspec.structs.replace(entry.item, arguments=arguments, status="completed")
-        self._finish_item(entry)
-
-    def _place(self, entry: Entry) -> Place:
-        return Place(
-            response_id=self.id,
-            item_id=entry.item.id or "",
-            output_index=self._entries.index(entry),
-            content_index=0,
+            output=self._room.output,
         )
 
-    def _add(self, item: Item) -> Entry:
-        """Begin an output item: empty, in progress."""
-        item = msgspec.structs.replace(
-            item,
-            id=self._outbox.new_id("item"),
-            object="realtime.item",
-            status="in_progress",
-        )
-        entry = Entry(item)
-        self._entries.append(entry)
-        index = len(self._entries) - 1
-        added = ResponseOutputItemAdded(response_id=self.id, output_index=index, item=item)
-        self._outbox.emit(added)
-        if self._conversation is not None:
-            before = self._conversation.add(entry)
-            self._outbox.emit(ConversationItemAdded(item=item, previous_item_id=before))
-        return entry
+    def _call_tool(self, call: CallTool) -> None:
+        """Call a tool: by the client, or here, once the client agrees where it must."""
+        tool = self._room.toolbox.find(call.name)
+        if tool is None:
+            self._items.call_function(call)
+        elif tool.needs_approval and not call.approval_id:
+            request_id = self._items.request_approval(call, tool.server.label)
+            self._room.toolbox.ask(request_id, call)
+        else:
+            self._call_mcp(call, tool)
 
-    def _finish_item(self, entry: Entry) -> None:
-        item = entry.item
-        if self._conversation is not None:
-            before = self._conversation.before(item.id or "")
-            self._outbox.emit(ConversationItemDone(item=item, previous_item_id=before))
-        index = self._entries.index(entry)
-        done = ResponseOutputItemDone(response_id=self.id, output_index=index, item=item)
-        self._outbox.emit(done)
+    def _call_mcp(self, call: CallTool, tool: Imported) -> None:
+        entry = self._items.begin_mcp_call(call, tool.server.label)
+        job = self._room.outbox.new_id("job")
+        self._call = (job, call, entry)
+        self._room.outbox.request(CallMcp(job, tool.server, call.name, call.text))
+
+    def _end_message(self, status: str) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            message.finish(status)
+            self._items.finish(message.entry)
+
+    def _break_off(self) -> None:
+        """End what is under way, unfinished."""
+        self._end_message("incomplete")
+        self._thinking.close()
+        if self._call is not None:
+            self._items.end_mcp_call(self._call[2], None, _CUT_SHORT)
+            self._call = None
 
     def _is_too_long(self) -> bool:
         most = self.options.max_tokens
@@ -267,9 +262,9 @@ class Response:
         details = None
         if status != "completed":
             details = StatusDetails(type=status, reason=reason, error=error)
-        self._outbox.emit(ResponseDone(response=self._show(status, details)))
-        if self._output is not None:
-            self._output.finish(self.id)
+        self._room.outbox.emit(ResponseDone(response=self._show(status, details)))
+        if self._room.output is not None:
+            self._room.output.finish(self.id)
 
     def _show(self, status: str, details: StatusDetails | None = None) -> ResponseInfo:
         options = self.options
@@ -279,7 +274,7 @@ class Response:
             id=self.id,
             status=status,
             status_details=details,
-            output=[entry.item for entry in self._entries],
+            output=[entry.item for entry in self._items.entries],
             conversation_id=self._conversation.id if self._conversation else None,
             output_modalities=[options.modality],
             max_output_tokens=options.max_tokens,
@@ -290,26 +285,7 @@ class Response:
 
     @property
     def usage(self) -> dict[str, Any]:
-        """What the response cost: audio by the clock, text by its length."""
+        """What the response cost."""
         in_text, in_audio = self._context
         in_text += text_tokens(self.options.instructions or "")
-        out_text = sum(_words_of(entry) for entry in self._entries)
-        out_audio = self._audio_tokens
-        total_in, total_out = in_text + in_audio, out_text + out_audio
-        return {
-            "total_tokens": total_in + total_out,
-            "input_tokens": total_in,
-            "output_tokens": total_out,
-            "input_token_details": {
-                "text_tokens": in_text,
-                "audio_tokens": in_audio,
-                "image_tokens": 0,
-                "cached_tokens": 0,
-                "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0},
-            },
-            "output_token_details": {"text_tokens": out_text, "audio_tokens": out_audio},
-        }
-
-
-def _words_of(entry: Entry) -> int:
-    return text_tokens(entry.item.transcript) + text_tokens(entry.item.arguments or "")
+        return usage((in_text, in_audio), self._items.entries, self._audio_tokens)

@@ -30,6 +30,7 @@ from ..realtime.events import (
     Transport,
 )
 from .agent import DICTATION, Agent, Grammar, SessionStarted
+from .chat import Thought
 from .checks import Refused
 from .conversation import Conversation
 from .inbox import Inbox
@@ -38,9 +39,11 @@ from .listener import Listener, Signal
 from .options import default_options, read_options
 from .outbox import Close, Job, Observer, Outbox
 from .rates import RateWindow
+from .room import Room
 from .settings import Settings
 from .sounds import OutputBuffer, Played, Sound
 from .speaker import Speaker
+from .toolbox import Toolbox
 from .utterance import Pace
 
 __all__ = ["APPEND_MOST_BYTES", "Limits", "Session"]
@@ -125,21 +128,20 @@ class Session:
             carries_sound=transport != "websocket",
             is_preview=dialect == "preview",
         )
-        self._items = Items(self._outbox, conversation, self.settings, inbox)
+        self._toolbox = Toolbox(self._outbox, conversation)
+        self._items = Items(self._outbox, conversation, self.settings, inbox, self._toolbox)
         self._output = None
         if transport != "websocket":
             self._output = OutputBuffer(self._outbox, conversation)
         self._conversation = conversation
         self._listener = Listener(self._outbox, conversation, self.settings, inbox)
         self._speaker = Speaker(
-            self._outbox,
-            conversation,
+            Room(self._outbox, conversation, self.settings, self._toolbox, self._output),
             self._listener,
             inbox,
             make_agent,
             lambda: Pace(limits.burst_ms, limits.speed),
             RateWindow(limits.requests, limits.tokens),
-            self._output,
         )
         self._speaker.agent.handle(SessionStarted(()), now)
         if preset is not None:
@@ -254,6 +256,27 @@ class Session:
         self._listener.unheard(job, problem)
         self._speaker.advance(now)
 
+    def listed(self, job: str, tools: list[dict[str, object]], now: float) -> None:
+        """Take in the tools of a :class:`~.outbox.ListTools`."""
+        if self._toolbox.listed(job, tools):
+            self._tell_tools(now)
+
+    def unlisted(self, job: str) -> None:
+        """Take in that an MCP server cannot be had; the session goes on without it."""
+        self._toolbox.unlisted(job)
+
+    def tool_returned(self, job: str, output: str | None, now: float, error: object = None) -> None:
+        """Take in what a :class:`~.outbox.CallMcp` gave, or the error it met."""
+        self._speaker.tool_returned(job, output, error, now)
+
+    def thought(self, job: str, thought: Thought, now: float) -> bool:
+        """Take in a piece of the answer to a :class:`~.outbox.Chat`; false: no more is wanted."""
+        return self._speaker.thought(job, thought, now)
+
+    def unthought(self, job: str, problem: ErrorDetail, now: float) -> None:
+        """Take in why a chat model does not answer; the response fails for it."""
+        self._speaker.unthought(job, problem, now)
+
     def data_to_send(self, observer: Observer | None = None) -> list[bytes]:
         """Drain the frames waiting to go out to a client."""
         observer = observer or self._opener
@@ -329,9 +352,21 @@ class Session:
             self._speaker.respond(default_options(self.settings), now)
 
     def _update(self, patch: dict[str, object], now: float) -> None:
-        tools = self.settings.tools
+        tools = self._tools
         self.settings.update(patch, has_spoken=self._speaker.has_spoken)
         self._listener.configure()
-        if self.settings.tools != tools:
-            self._speaker.agent.handle(SessionStarted(self.settings.tools), now)
         self._outbox.emit(SessionUpdated(session=self.settings.snapshot()))
+        self._toolbox.configure(self.settings.effective.get("tools", []))
+        if self._tools != tools:
+            self._tell_tools(now)
+
+    @property
+    def _tools(self) -> tuple[str, ...]:
+        """The names of all tools that the agent may call."""
+        if self.settings.effective.get("tool_choice") == "none":
+            return ()
+        imported = tuple(each.tool["name"] for each in self._toolbox.imported)
+        return self.settings.tools + imported
+
+    def _tell_tools(self, now: float) -> None:
+        self._speaker.agent.handle(SessionStarted(self._tools), now)

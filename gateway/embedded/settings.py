@@ -18,9 +18,12 @@ from .checks import (
     text,
     variant,
 )
+from .mcp_server import MCP_TOOL
 from .vad import VadSettings
 
-__all__ = ["AUDIO_FORMAT", "MAX_TOKENS", "TOOL", "TOOL_CHOICE", "Settings", "modalities"]
+__all__ = ["AUDIO_FORMAT", "MAX_TOKENS", "TOOL_CHOICE", "Settings", "modalities", "tools"]
+
+_MOST_SERVERS: Final = 16
 
 AUDIO_FORMAT: Final = variant(
     {
@@ -35,13 +38,31 @@ TOOL: Final = variant(
         "function": record(
             {"type": text, "name": text, "description": optional(text), "parameters": anything},
             required=("name",),
-        )
+        ),
+        "mcp": MCP_TOOL,
     }
 )
 TOOL_CHOICE: Final = either(
-    variant({"function": record({"type": text, "name": text}, required=("name",))}),
+    variant(
+        {
+            "function": record({"type": text, "name": text}, required=("name",)),
+            "mcp": record(
+                {"type": text, "server_label": text, "name": optional(text)}, ("server_label",)
+            ),
+        }
+    ),
     choice("auto", "none", "required"),
 )
+
+
+def tools(value: Any, path: str) -> list[dict[str, Any]]:
+    """Accept tools; MCP servers among them each go by a label of their own."""
+    checked: list[dict[str, Any]] = list_of(TOOL, most=128)(value, path)
+    labels = [tool["server_label"] for tool in checked if tool["type"] == "mcp"]
+    if len(labels) > _MOST_SERVERS or len(set(labels)) < len(labels):
+        told = f"Invalid '{path}': at most {_MOST_SERVERS} MCP servers, each of its own label."
+        raise Refused("invalid_value", told, path)
+    return checked
 
 
 def modalities(value: Any, path: str) -> list[str]:
@@ -102,7 +123,7 @@ _REALTIME_FIELDS: Final[dict[str, Check]] = {
     "output_modalities": modalities,
     "instructions": text,
     "audio": record({"input": record(_INPUT), "output": record(_OUTPUT)}),
-    "tools": list_of(TOOL, most=128),
+    "tools": tools,
     "tool_choice": TOOL_CHOICE,
     "parallel_tool_calls": flag,
     "reasoning": optional(record({"effort": optional(text)})),
@@ -192,8 +213,15 @@ class Settings:
             }
 
     def snapshot(self) -> dict[str, Any]:
-        """Return a copy of the effective session that later changes leave alone."""
-        return copy.deepcopy(self.effective)
+        """Return a copy of the effective session that later changes leave alone.
+
+        What opens an MCP server to us is not shown to whoever looks on.
+        """
+        shown = copy.deepcopy(self.effective)
+        for tool in shown.get("tools", ()):
+            for secret in ("authorization", "headers"):
+                tool.pop(secret, None)
+        return shown
 
     def update(self, patch: dict[str, Any], *, has_spoken: bool) -> None:
         """Merge a ``session.update``; all of it or, when refused, nothing.
@@ -302,10 +330,11 @@ class Settings:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The names of the functions that may be called."""
+        """The names of the client's functions that may be called."""
         if self.effective.get("tool_choice") == "none":
             return ()
-        return tuple(tool["name"] for tool in self.effective.get("tools", ()))
+        offered = self.effective.get("tools", ())
+        return tuple(tool["name"] for tool in offered if tool["type"] == "function")
 
 
 def _realtime_defaults(model: str) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from .agent import (
     ResponseRequested,
     read_user_text,
 )
+from .chat import Thought
 from .checks import Refused
-from .conversation import Conversation
-from .inbox import Inbox
+from .inbox import Approved, Inbox, News
 from .listener import Listener
-from .outbox import Outbox
 from .rates import RateWindow
 from .response import Options, Response
-from .sounds import OutputBuffer, Played
+from .room import Room
+from .sounds import Played
 from .utterance import Pace
 
 __all__ = ["Speaker"]
@@ -38,24 +38,21 @@ class Speaker:
 
     def __init__(
         self,
-        outbox: Outbox,
-        conversation: Conversation,
+        room: Room,
         listener: Listener,
         inbox: Inbox,
         make_agent: Callable[[], Agent],
         make_pace: Callable[[], Pace],
         rates: RateWindow,
-        output: OutputBuffer | None = None,
     ) -> None:
         self.agent = make_agent()
         self.has_spoken = False
-        self._outbox = outbox
-        self._conversation = conversation
+        self._room = room
         self._listener = listener
         self._inbox = inbox
         self._make_agent = make_agent
         self._make_pace = make_pace
-        self._output = output  # where the service plays what it says
+        self._output = room.output
         self._rates = rates
         self._main: Response | None = None
         self._beside: list[Response] = []
@@ -105,10 +102,13 @@ class Speaker:
         main = self._main
         if main is None or not main.is_waiting or not self._inbox.is_ready:
             return
-        events = self._inbox.drain()
+        news: list[News] = self._inbox.drain()
         if main.options.said is not None:
-            events = [read_user_text(text) for text in main.options.said]
-        steps = self._ask(self.agent, events, main.options.instructions, now)
+            news = [read_user_text(text) for text in main.options.said]
+        steps: list[AgentStep] = [each.call for each in news if isinstance(each, Approved)]
+        events = [each for each in news if not isinstance(each, Approved)]
+        if events or not steps:
+            steps += self._ask(self.agent, events, main.options.instructions, now)
         if any(isinstance(step, PlayTurn) for step in steps):
             main.play(steps, now, self._listener.replay(), self._listener.last_words)
         else:
@@ -125,6 +125,24 @@ class Speaker:
         """Take in why a sentence has no speech."""
         for each in self._responses():
             each.unspoken(job, problem)
+        self.settle(now)
+
+    def thought(self, job: str, thought: Thought, now: float) -> bool:
+        """Take in a piece of a chat model's answer; false where nobody waits for it any more."""
+        is_wanted = any(each.thought(job, thought, now) for each in self._responses())
+        self.settle(now)
+        return is_wanted
+
+    def unthought(self, job: str, problem: ErrorDetail, now: float) -> None:
+        """Take in why a chat model does not answer."""
+        for each in self._responses():
+            each.unthought(job, problem)
+        self.settle(now)
+
+    def tool_returned(self, job: str, output: str | None, error: object, now: float) -> None:
+        """Take in what an MCP tool gave, or the error it met."""
+        for each in self._responses():
+            each.tool_returned(job, output, error, now)
         self.settle(now)
 
     def cancel(self, response_id: str | None, now: float) -> None:
@@ -194,20 +212,19 @@ class Speaker:
             if main.is_begun and not main.is_complete:
                 self.agent.handle(Interrupted(), now)
             limits = self._rates.count(main.usage["total_tokens"], now)
-            self._outbox.emit(RateLimitsUpdated(rate_limits=limits))
+            self._room.outbox.emit(RateLimitsUpdated(rate_limits=limits))
             if not self._is_playing:
                 self._listener.idle.arm(max(now, self._heard_until))
 
     def _begin(self, options: Options, now: float) -> Response:
         self._listener.idle.disarm()
         self._counted_ms = 0
-        self._main = self._make_response(options, now)
+        self._main = self._make_response(options, self.agent, now)
         return self._main
 
-    def _make_response(self, options: Options, now: float) -> Response:
+    def _make_response(self, options: Options, agent: Agent, now: float) -> Response:
         """Begin a response; it has failed already where the quota is used up."""
-        pace = self._make_pace()
-        response = Response(self._outbox, self._conversation, options, pace, self._output)
+        response = Response(self._room, options, agent, self._make_pace())
         if wait := self._rates.wait(now):
             told = f"Rate limit reached. Please try again in {wait:.3f}s."
             code = "inference_rate_limit_exceeded"
@@ -223,10 +240,10 @@ class Speaker:
         if len(self._beside) >= _MOST_OUT_OF_BAND:
             told = f"At most {_MOST_OUT_OF_BAND} out-of-band responses may run at a time."
             raise Refused("rate_limit_exceeded", told)
-        response = self._make_response(options, now)
+        response = self._make_response(options, self._make_agent(), now)
         self._beside.append(response)
         events: list[AgentEvent] = [read_user_text(text) for text in options.said or ()]
-        response.play(self._ask(self._make_agent(), events, options.instructions, now), now)
+        response.play(self._ask(response.agent, events, options.instructions, now), now)
         self.settle(now)
 
     @staticmethod

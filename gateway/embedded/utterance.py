@@ -1,7 +1,7 @@
 """One spoken message of a response: sentences in, audio deltas out, at a bounded pace."""
 
 from collections import deque
-from typing import Final, TypeAlias, TypedDict
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,23 +20,15 @@ from ..realtime.events import (
 from .conversation import Conversation, Entry
 from .formats import Encoder
 from .outbox import Outbox, Speak
+from .output import Place
 from .sounds import OutputBuffer
 
-__all__ = ["Pace", "Place", "Utterance"]
+__all__ = ["Pace", "Utterance"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
 _DELTA_MS: Final = 200
 _AHEAD_MS: Final = 2000  # with less than this left to send, the next sentence is asked for
-
-
-class Place(TypedDict):
-    """Where in a response a piece of content belongs."""
-
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
 
 
 class Pace:
@@ -142,6 +134,7 @@ class Utterance:
         said = self.transcript
         item = self.entry.item
         if item.content != [ContentPart(type="output_audio")]:  # cut meanwhile: the words are gone
+            self.entry.words = said
             content = [ContentPart(type="output_audio", transcript=said)]
             item = msgspec.structs.replace(item, content=content)
         self.entry.item = msgspec.structs.replace(item, status=status)

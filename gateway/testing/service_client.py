@@ -140,12 +140,16 @@ class ServiceClient:
             self.events.append(event)
 
     def _do(self, job: Job) -> None:
-        if isinstance(job, Hear):
-            self.session.heard(job.job, next(self._words, "") if self._words else "", self.now)
-        elif self._unable is not None:
-            self.session.unspoken(job.job, self._unable, self.now)
-        else:
-            self._speak(job)
+        match job:
+            case Hear():
+                words = next(self._words, "") if self._words else ""
+                self.session.heard(job.job, words, self.now)
+            case Speak() if self._unable is not None:
+                self.session.unspoken(job.job, self._unable, self.now)
+            case Speak():
+                self._speak(job)
+            case _:
+                self._waiting.append(job)  # nobody but the test knows what comes of it
 
     def _speak(self, job: Speak) -> None:
         self.said.append(job.text)

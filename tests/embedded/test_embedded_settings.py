@@ -89,7 +89,7 @@ VAD = "audio.input.turn_detection"
         ("audio.input.gain", 1, "unknown_parameter", "session.audio.input.gain"),
         ("instructions", 5, "invalid_type", "session.instructions"),
         ("tools", {}, "invalid_type", "session.tools"),
-        ("tools", [{"type": "mcp"}], "invalid_value", "session.tools[0].type"),
+        ("tools", [{"type": "web_search"}], "invalid_value", "session.tools[0].type"),
         (
             "tools",
             [{"type": "function"}],
