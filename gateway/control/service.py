@@ -145,7 +145,12 @@ class Service:
         return ()
 
     def settle(self, *, is_quiet: bool) -> None:
-        """Replace a session that ends soon, in a quiet moment if there is one."""
+        """Replace a session that ends soon, in a quiet moment if there is one.
+
+        Args:
+            is_quiet: Whether nothing is planned, being said or about to be.
+
+        """
         now, renewal = self._context.now, self.renewal
         if not self._context.is_service_ready:
             return
@@ -154,6 +159,7 @@ class Service:
         if renewal.may_from is None:
             return
         is_late = renewal.must_at is not None and now >= renewal.must_at
+        is_quiet = is_quiet and self._turns.is_resting and not self._context.is_caller_speaking
         if is_late or (is_quiet and now >= renewal.may_from):
             self._context.log("the session ends soon: going on in another")
             self.renew()
