@@ -17,6 +17,8 @@ from gateway.embedded.phrases import read_wav
 from gateway.embedded.recognise import load_recogniser
 from gateway.embedded.server import EmbeddedService
 
+openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
+
 pytestmark = pytest.mark.interop
 
 LIMIT = 60.0
@@ -88,6 +90,29 @@ async def test_an_agent_over_a_websocket_greets_is_interrupted_and_hangs_up(
     assert heard[0] == ("sales" if load_recogniser() else "")
     assert any("reached sales" in words for words in said) == bool(heard[0])
     assert report["usage"]["outputTokens"] > 0
+
+
+async def test_an_agent_over_webrtc_greets_is_interrupted_and_hangs_up(
+    service: EmbeddedService, caller: Path
+) -> None:
+    base = service.url.replace("ws:", "http:")
+    async with openai.AsyncOpenAI(
+        api_key="sk-test", base_url=base.removesuffix("/realtime"), max_retries=0
+    ) as client:
+        secret = await client.realtime.client_secrets.create(session={"type": "realtime"})
+    report = await judged("webrtc.mjs", f"{base}/calls", secret.value, str(caller))
+    assert report["errors"] == []
+    assert set(report["unread"]) <= UNREAD
+    assert report["callId"].startswith("rtc_")
+    assert 0 < report["greetedMs"] <= report["heardMs"] + 200
+    assert report["answeredMs"] > 2000
+    assert report["tools"] == [["hang_up", {}]]
+    assert "response.output_audio.delta" not in report["frames"]
+    said = [words for role, words in report["history"] if role == "assistant"]
+    heard = [words for role, words in report["history"] if role == "user"]
+    assert "Goodbye" in said[-1]
+    assert heard[0] == ("sales" if load_recogniser() else "")
+    assert any("reached sales" in words for words in said) == bool(heard[0])
 
 
 async def test_an_agent_with_a_wrong_key_is_not_let_in(

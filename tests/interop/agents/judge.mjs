@@ -91,11 +91,11 @@ export class Judge {
     );
   }
 
-  report() {
+  report(more = {}) {
     const { frames, tools, errors, interruptions, audioBytes } = this;
     const unread = [...this.unread];
     const usage = this.session.usage;
     const said = { frames, unread, tools, errors, interruptions, audioBytes, usage };
-    process.stdout.write(`${JSON.stringify({ ...said, history: this.history() })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...said, ...more, history: this.history() })}\n`);
   }
 }
