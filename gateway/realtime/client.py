@@ -9,11 +9,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from websockets.proxy import get_proxy
-from websockets.uri import parse_uri
 
 from ..errors import LinkError
-from .connection import tls_context
+from .connection import proxy_of, tls_context
 from .endpoint import Endpoint
 from .faults import explain_certificate, explain_status
 from .webhook import FrontDoor
@@ -133,7 +131,7 @@ class ServiceClient:
                     data=content.body,
                     headers={**headers, "Content-Type": content.type},
                     allow_redirects=False,
-                    proxy=self._proxy(),
+                    proxy=proxy_of(self.endpoint),
                 ) as response,
             ):
                 body = await _body(response)
@@ -159,10 +157,6 @@ class ServiceClient:
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._http
-
-    def _proxy(self) -> str | None:
-        """Return the proxy that the environment names for the service, the socket's own."""
-        return None if self.endpoint.is_local else get_proxy(parse_uri(self.endpoint.url))
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

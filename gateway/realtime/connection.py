@@ -18,6 +18,8 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import DATA_OPCODES, Close, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 from ..errors import LinkError
 from .endpoint import Endpoint
@@ -36,6 +38,7 @@ __all__ = [
     "OnWritable",
     "Socket",
     "open_socket",
+    "proxy_of",
     "text_frame",
     "tls_context",
 ]
@@ -113,6 +116,21 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def proxy_of(endpoint: Endpoint) -> str | None:
+    """Return the proxy that the environment names for the service; none for this machine.
+
+    Raises:
+        LinkError: It is of a kind that is not spoken here.
+
+    """
+    proxy = None if endpoint.is_local else get_proxy(parse_uri(endpoint.url))
+    if proxy is not None and not proxy.startswith(("http://", "https://")):
+        kind = proxy.partition(":")[0]
+        told = f"the environment names a {kind} proxy; name an HTTP one in HTTPS_PROXY"
+        raise LinkError(told, retryable=False)
+    return proxy
+
+
 async def _open(endpoint: Endpoint, headers: Mapping[str, str]) -> Socket:
     try:
         connection = await _Direct(
@@ -121,7 +139,7 @@ async def _open(endpoint: Endpoint, headers: Mapping[str, str]) -> Socket:
             compression=None,
             max_size=_MOST_BYTES,
             ssl=tls_context() if endpoint.url.startswith("wss:") else None,
-            proxy=None if endpoint.is_local else True,
+            proxy=proxy_of(endpoint),
             open_timeout=_OPEN_TIMEOUT,
             close_timeout=_CLOSE_TIMEOUT,
             create_connection=DirectConnection,

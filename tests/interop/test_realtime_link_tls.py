@@ -20,7 +20,15 @@ from gateway.realtime.endpoint import Endpoint
 pytestmark = pytest.mark.interop
 
 HOST = "service.example"  # found by the proxy alone
-PROXY_NAMES = ("http_proxy", "https_proxy", "ws_proxy", "wss_proxy", "all_proxy", "no_proxy")
+PROXY_NAMES = (
+    "http_proxy",
+    "https_proxy",
+    "ws_proxy",
+    "wss_proxy",
+    "socks_proxy",
+    "all_proxy",
+    "no_proxy",
+)
 
 
 class Service:
@@ -237,3 +245,11 @@ async def test_no_proxy_at_its_address_is_a_link_error(
         assert "cannot be reached" in str(refused)
         assert "secret" not in str(refused)
         assert refused.retryable
+
+
+async def test_a_proxy_of_a_kind_not_spoken_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKS_PROXY", "socks5://ann:secret@127.0.0.1:1080")
+    for refused in await refusals(Endpoint(f"wss://{HOST}/v1/realtime")):
+        assert "socks5 proxy" in str(refused)
+        assert "secret" not in str(refused)
+        assert not refused.retryable
