@@ -116,7 +116,7 @@ class Service:
                 self._confirm(event.session)
                 return self.greet()
             case TranscriptionSessionUpdated():
-                self._confirm({})
+                self._confirm({"type": "transcription"})
             case ResponseDone():
                 if event.response.status == "completed" or event.response.reason == _SPOKEN_OVER:
                     self._outage.end()
@@ -317,6 +317,8 @@ class Service:
         if not context.is_linked:
             return
         self.renewal.note(session)
+        if session.get("type") == "transcription":
+            self._is_greeted = True  # nobody is there to greet
         if reason := objection(session, self._audio_format):
             self.lose(reason)
         elif context.service is Mode.CONFIGURING:
