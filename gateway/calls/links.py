@@ -89,6 +89,7 @@ class Links:
                 call_id,
                 on_event=on_event,
                 on_closed=on_closed,
+                front_door=self._settings.realtime.front_door,
                 reconnect_seconds=reconnect,
             )
 
