@@ -153,7 +153,8 @@ class Turns:
 
     def retry(self, reason: str) -> None:
         """Have what the service stays silent on asked for once more."""
-        ask = self._ask or self._begun
+        is_over = self.active is not None and self.is_dropped(self.active)
+        ask = self._ask or (None if is_over else self._begun)
         self._context.log(f"asking again: {reason}")
         if self.active is not None:
             self._cancel(self.active)
@@ -162,7 +163,7 @@ class Turns:
         is_talk = self._context.state is CallState.TALKING and not self.is_reserved
         if ask is not None:
             self.ask(ask.request)
-        elif is_talk:
+        elif is_talk and not is_over:
             self.ask(Respond())
 
     def handle(self, event: Event) -> Sequence[Request]:
@@ -196,7 +197,7 @@ class Turns:
         if self._expected_until is not None and now >= self._expected_until:
             self._expected_until = None
         if self._cancelled_until is not None and now >= self._cancelled_until:
-            self._cancelled_until = self.active = None
+            self._cancelled_until = self.active = self._begun = self.waits_since = None
         self.pump()
         return ()
 

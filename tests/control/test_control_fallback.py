@@ -297,4 +297,4 @@ def test_a_menu_is_replayed_to_the_same_actions() -> None:
 )
 def test_a_key_that_cannot_work_is_refused_with_a_remedy(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        ControlSettings.of(Settings(**{"fallback": {"keys": keys}}))  # type: ignore[arg-type]
+        ControlSettings.of(Settings(fallback={"keys": keys}))  # type: ignore[arg-type]
