@@ -1,12 +1,13 @@
 """Calls to begin a test from, and what to ask of them."""
 
 from gateway.config import Settings
-from gateway.control import CallState
+from gateway.control import CallState, HangUp, Reject
 from gateway.control.turns import SAY_EXACTLY
 from gateway.realtime.commands import ResponseCreate
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import FunctionCall, Reply
 
+HOURS = "We are open from nine to five on every day of the week"
 TARGETS = {"operator": "sip:operator@pbx.example"}
 DTMF = "input_audio_buffer.dtmf_event_received"
 NO_RETURN = {"reconnect_seconds": 0}  # a service that is lost is not tried again
@@ -41,3 +42,15 @@ def said(flow: Flow) -> list[str]:
 
 def call_of(name: str, arguments: str = "{}", call_id: str = "call-1") -> FunctionCall:
     return FunctionCall(name, arguments, call_id)
+
+
+def asked(flow: Flow, session: int = -1) -> list[ResponseCreate]:
+    """Return what a session was asked to say."""
+    return [c for c in flow.service.sessions[session] if isinstance(c, ResponseCreate)]
+
+
+def assert_alive(flow: Flow) -> None:
+    """Assert that the caller is here and being served."""
+    assert state(flow) is CallState.TALKING
+    assert not flow.did(HangUp)
+    assert not flow.did(Reject)

@@ -286,16 +286,23 @@ storm: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from(
         [
             own.LinkReady(),
+            own.LinkReady("", "webrtc", 1e9),
+            own.LinkReady("", "sip", 1e9),
             own.LinkLost("gone"),
+            own.LinkLost("refused", is_retryable=False),
             own.LegAnswered(),
             own.LegHeld(is_held=True),
             own.LegHeld(is_held=False),
             own.PromptStopped("sorry"),
+            own.PromptStopped("comfort", is_complete=False),
             own.TransferEnded(is_accepted=True),
             own.TransferEnded(is_accepted=False, status=486),
             own.MediaTimeout(60),
             own.LegEnded("caller"),
             SessionUpdated(session={}),
+            SessionUpdated(session={"expires_at": 1e9 + 100}),
+            ErrorEvent(error=ErrorDetail(code="session_expired")),
+            ErrorEvent(error=ErrorDetail(code="insufficient_quota")),
             InputAudioBufferSpeechStarted(item_id="i", audio_start_ms=0),
             InputAudioBufferCommitted(item_id="i"),
             InputAudioBufferTimeoutTriggered(item_id="i", audio_start_ms=0, audio_end_ms=1),
@@ -345,14 +352,32 @@ STORM_PLAN = plan(
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(storm, st.floats(0, 4)), max_size=40))
+SURVIVAL_PLAN = plan(
+    targets={"desk": "sip:desk@pbx"},
+    prompts={"sorry": "sorry.wav"},
+    fallback={
+        "prompt": "sorry",
+        "keys": {"0": [{"transfer": "desk"}], "5": [{"play": "sorry"}]},
+        "transfer": "desk",
+    },
+    call={"wind_down": "Soon.", "max_seconds": 500},
+    realtime={"response_seconds": 3, "renew_seconds": 20},
+    rules=[{"on": DTMF, "digit": "#", "do": [{"say": "Bye."}, "hangup"]}],
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(storm, st.floats(0, 4)), max_size=40),
+    st.sampled_from([STORM_PLAN, SURVIVAL_PLAN]),
+    st.booleans(),
+)
 def test_no_storm_of_events_breaks_a_call_keeps_it_forever_or_makes_it_unrepeatable(
-    events: list[tuple[Event, float]],
+    events: list[tuple[Event, float]], chosen: ControlSettings, is_hosted: bool
 ) -> None:
-    controller = Controller(STORM_PLAN, classify)
+    controller = Controller(chosen, classify)
     now = 0.0
-    controller.handle(own.CallStarted("1", "a", "b"), now)
+    controller.handle(own.CallStarted("1", "a", "b", is_hosted=is_hosted), now)
     for event, gap in events:
         end = now + gap
         now = _run(controller, now, end)
@@ -364,7 +389,7 @@ def test_no_storm_of_events_breaks_a_call_keeps_it_forever_or_makes_it_unrepeata
 
     rows = [TimelineEntry.from_dict(row) for row in controller.timeline.as_list()]
     assert msgspec.json.encode(controller.timeline.as_list())
-    assert first_difference(rows, replay(rows, STORM_PLAN, classify)) is None
+    assert first_difference(rows, replay(rows, chosen, classify)) is None
 
 
 def _run(controller: Controller, now: float, end: float) -> float:
