@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import structlog
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ..media.engine import Lane
 
 __all__ = ["Call", "CallParts"]
+
+_ON_ITS_WAY: Final = 0.1  # seconds from the service's playing of live sound to the caller's ear
 
 
 @dataclass(slots=True)
@@ -264,7 +266,7 @@ class Call:
             case act.Reject(status, reason):
                 leg.reject(status, reason)
             case act.HangUp(cause):
-                leg.hang_up(cause)
+                self._part(leg, cause)
             case act.Hold():
                 leg.hold()
             case act.Resume():
@@ -290,6 +292,13 @@ class Call:
         if self._lane is not None and self._speaking:
             self._lane.finish(self._speaking)
         self._speaking = ""
+
+    def _part(self, leg: "Leg", cause: str) -> None:
+        """Hang up; sound that the service played a moment ago is let through first."""
+        if self._parts.transport == "webrtc":
+            self._loop.call_later(_ON_ITS_WAY, leg.hang_up, cause)
+        else:
+            leg.hang_up(cause)
 
     def _play(self, name: str, is_repeated: bool) -> None:
         prompt, lane = self._parts.prompts.get(name), self._lane

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-__all__ = ["Heard", "active", "heard_part", "match", "tone_share"]
+__all__ = ["Heard", "active", "heard_part", "heard_pieces", "match", "tone_share"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
@@ -77,6 +77,33 @@ def heard_part(recording: Pcm, passage: Pcm, rate: int, *, probe_ms: int = 800) 
     unheard = np.flatnonzero(spoken[last:])
     following = last + (int(unheard[0]) if len(unheard) else len(spoken) - last)
     return Heard(offset, similarity, last * float(_FRAME_MS), following * float(_FRAME_MS))
+
+
+def heard_pieces(
+    recording: Pcm, passage: Pcm, rate: int, *, piece_ms: int = 400, alike: float = 0.5
+) -> list[bool]:
+    """Say of each piece of ``passage`` that holds sound whether it was heard, in its place.
+
+    What crosses a network in real time is stretched or shortened by frames here and there, so
+    that a long passage matches nowhere as a whole; its pieces do, each near the one before.
+    """
+    size, near = rate * piece_ms // 1000, rate // 5
+    heard: list[bool] = []
+    expected: int | None = None  # where in the recording the next piece should begin
+    for start in range(0, len(passage) - size + 1, size):
+        piece = passage[start : start + size]
+        if active(piece, rate).mean() < 0.5:
+            expected = None if expected is None else expected + size
+            continue
+        since = 0 if expected is None else max(0, expected - near)
+        until = len(recording) if expected is None else expected + size + near
+        offset, similarity = match(recording[since:until], piece)
+        heard.append(similarity > alike)
+        if heard[-1]:
+            expected = since + offset + size
+        elif expected is not None:
+            expected += size
+    return heard
 
 
 def tone_share(pcm: Pcm, frequency: float, rate: int) -> float:

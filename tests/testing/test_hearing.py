@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.testing.hearing import heard_part, match, tone_share
+from gateway.testing.hearing import heard_part, heard_pieces, match, tone_share
 
 RATE = 8000
 
@@ -46,6 +46,28 @@ def test_a_cut_within_a_pause_is_a_span() -> None:
     heard = heard_part(recording, passage, RATE)
     assert (heard.at_least_ms, heard.at_most_ms) == (1000, 1400)
     assert heard.error_ms(1200) == 0
+
+
+def test_a_stretched_passage_is_heard_piece_by_piece() -> None:
+    passage = noise(2)
+    frames = list(passage.reshape(-1, RATE // 50))
+    stretched = np.concatenate([*frames[:25], frames[24], *frames[25:70], *frames[72:]])
+    recording = np.concatenate([silence(0.5), stretched, silence(1)])
+    assert match(recording, passage)[1] < 0.8
+    assert heard_pieces(recording, passage, RATE) == [True] * 5
+
+
+def test_a_piece_that_was_not_heard_is_told() -> None:
+    passage = noise(2)
+    recording = np.concatenate([silence(0.5), passage[: RATE * 6 // 5], silence(2)])
+    assert heard_pieces(recording, passage, RATE) == [True, True, True, False, False]
+    assert heard_pieces(silence(3), passage, RATE) == [False] * 5
+
+
+def test_pauses_of_a_passage_are_not_listened_for() -> None:
+    passage = np.concatenate([noise(0.8), silence(0.8), noise(0.8, seed=3)])
+    recording = np.concatenate([silence(0.3), passage])
+    assert heard_pieces(recording, passage, RATE) == [True] * 4
 
 
 def test_a_tone_holds_nearly_all_power_of_a_tone() -> None:
