@@ -1,6 +1,5 @@
 """The openai SDK's realtime client as the judge of the embedded service, over loopback."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -8,51 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sdk_judge import Judge, client_for
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.phrases import read_wav
 from gateway.embedded.recognise import load_recogniser
 from gateway.embedded.server import EmbeddedService
 
-openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
-pydantic = pytest.importorskip("pydantic")
-
 pytestmark = pytest.mark.interop
 
-LIMIT = 20.0
 TOOLS: list[dict[str, Any]] = [
     {"type": "function", "name": name, "parameters": {}} for name in ("hang_up", "transfer_call")
 ]
-
-
-class Judge:
-    """One connection; every frame must pass the SDK's own types, strictly."""
-
-    def __init__(self, connection: Any) -> None:
-        from openai.types.realtime import RealtimeServerEvent
-
-        self.connection = connection
-        self.seen: list[Any] = []
-        self._type: Any = pydantic.TypeAdapter(RealtimeServerEvent)
-
-    async def until(self, name: str) -> Any:
-        """Read on to the next event of this name."""
-        async with asyncio.timeout(LIMIT):
-            while True:
-                event = self._type.validate_json(await self.connection.recv_bytes())
-                self.seen.append(event)
-                if event.type == name:
-                    return event
-
-    async def ready(self, **session: Any) -> None:
-        """Set the session up and have it greet."""
-        await self.until("session.created")
-        await self.connection.session.update(session={"type": "realtime", **session})
-        await self.until("session.updated")
-
-    def last(self, name: str) -> Any:
-        """Return the latest event of this name."""
-        return [event for event in self.seen if event.type == name][-1]
 
 
 @pytest.fixture
@@ -61,13 +27,6 @@ async def service() -> AsyncIterator[EmbeddedService]:
     await service.start()
     yield service
     await service.close()
-
-
-def client_for(service: EmbeddedService, key: str = "sk-test") -> Any:
-    base = service.url.removesuffix("/realtime")
-    return openai.AsyncOpenAI(
-        api_key=key, base_url=base.replace("ws:", "http:"), websocket_base_url=base, max_retries=0
-    )
 
 
 @pytest.fixture
