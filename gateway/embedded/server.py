@@ -8,7 +8,6 @@ reasoning, truncation, tracing, noise reduction.
 
 import ipaddress
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +15,9 @@ from aiohttp import web
 
 from ..clock import Ids, RandomIds, monotonic
 from ..errors import ConfigError
-from .agent import Agent
 from .calls import Calls
 from .client_secrets import ClientSecrets
-from .echo import EchoAgent
-from .engine import ScriptAgent
+from .engines import ECHO, load_engine
 from .faults import Faults
 from .hosted_line import RING_SECONDS, HostedLine
 from .http_admin import AdminRoutes
@@ -28,8 +25,7 @@ from .http_calls import CallRoutes
 from .http_errors import refusals
 from .http_keys import Keys
 from .http_sessions import PATHS, SessionRoutes
-from .recognise import knows_word, load_recogniser
-from .script import load_script
+from .recognise import load_recogniser
 from .session import Limits
 from .sessions import Sessions
 from .voice import load_voice
@@ -38,7 +34,6 @@ from .workers import Workers
 
 __all__ = ["ECHO", "PATHS", "EmbeddedService"]
 
-ECHO: Final = "echo"
 _MOST_BODY: Final = 1 << 20
 _CLOSE_SECONDS: Final = 3.0
 
@@ -49,7 +44,8 @@ class EmbeddedService:
     Args:
         host: Where to listen; loopback unless others are meant to reach it.
         port: 0 picks a free one; see :attr:`port`.
-        script: An agent script's path, the name of a shipped one, or ``"echo"``.
+        script: The path of an agent script or of a cascade, the name of a shipped
+            script, or ``"echo"``.
         key: The key clients must show; without one any is accepted, or none.
         limits: How long a session may last, how fast it speaks, and how much.
         max_sessions: More are refused with 429; more calls with 503.
@@ -83,12 +79,12 @@ class EmbeddedService:
         self.host = host
         self._asked_port = port
         ids = ids or RandomIds()
-        make_agent, voice = _load(script)
-        self._workers = Workers(load_voice(voice), load_recogniser())
+        engine = load_engine(script)
+        self._workers = Workers(load_voice(engine.voice), load_recogniser(), cascade=engine.cascade)
         self._faults = Faults()
         self._calls = Calls()
         self._sessions = Sessions(
-            make_agent,
+            engine.make_agent,
             self._workers,
             limits or Limits(),
             most=max_sessions,
@@ -201,14 +197,6 @@ class EmbeddedService:
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "sessions": self.sessions})
-
-
-def _load(name: Path | str | None) -> tuple[Callable[[], Agent], str]:
-    """Return what makes an agent for each session, and the voice it speaks with."""
-    if name == ECHO:
-        return EchoAgent, "rms"
-    script = load_script(name, knows_word) if name else load_script("demo")
-    return lambda: ScriptAgent(script), script.voice
 
 
 def _is_local(host: str) -> bool:

@@ -19,6 +19,7 @@ from voicecodecs.resample import StreamResampler
 
 from ..errors import CapacityError, ConfigError
 from .agent import Grammar
+from .cascade import Cascade
 from .outbox import Hear, Speak
 from .recognise import RATE
 from .voice import Voice
@@ -55,6 +56,7 @@ class Workers:
         make_recogniser: Builds a recogniser, or is ``None`` where there is none;
             each thread builds its own, when it first needs it.
         threads: How many; by default one a core, at most four.
+        cascade: The models that do some of it elsewhere, where the engine is a cascade.
 
     """
 
@@ -63,7 +65,9 @@ class Workers:
         voice: Voice,
         make_recogniser: Callable[[], Listening] | None,
         threads: int | None = None,
+        cascade: Cascade | None = None,
     ) -> None:
+        self.cascade = cascade
         count = threads or min(4, os.cpu_count() or 1)
         self._voice = voice
         self._make_recogniser = make_recogniser
@@ -80,7 +84,7 @@ class Workers:
             ConfigError: Nothing here can speak it.
 
         """
-        with self._slot():
+        with self.slot():
             return await self._run(lambda: _join(list(self._voice.speak(job.text))))
 
     async def hear(self, job: Hear) -> str:
@@ -93,7 +97,7 @@ class Workers:
         """
         if self._make_recogniser is None:
             raise ConfigError("nothing here can listen; pip install 'voice-gateway[local]'")
-        with self._slot():
+        with self.slot():
             return await self._run(lambda: self._recognise(job))
 
     def close(self) -> None:
@@ -104,7 +108,13 @@ class Workers:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
+        """Take a place among what is waiting, for as long as the work takes.
+
+        Raises:
+            CapacityError: Too much is waiting already.
+
+        """
         if self._waiting >= _MOST_WAITING:
             self.refused += 1
             raise CapacityError("too much is waiting to be spoken or understood")
