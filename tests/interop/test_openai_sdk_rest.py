@@ -87,6 +87,13 @@ async def browser() -> AsyncIterator[Browser]:
     await browser.close()
 
 
+async def hang_up_for_ever(client: Any, call_id: str) -> None:
+    """Hang up until that is refused: 200 says that the end has begun."""
+    async with asyncio.timeout(10):
+        while True:
+            await client.realtime.calls.hangup(call_id)
+
+
 async def test_a_client_secret_opens_the_session_it_was_made_for(
     service: EmbeddedService, client: Any
 ) -> None:
@@ -130,9 +137,7 @@ async def test_a_call_is_made_heard_watched_and_ended(client: Any, browser: Brow
         with pytest.raises(Exception, match="1000"):
             await sideband.until("never")
     with pytest.raises(openai.NotFoundError) as gone:
-        async with asyncio.timeout(10):
-            while True:  # 200 says that the end has begun
-                await client.realtime.calls.hangup(call_id)
+        await hang_up_for_ever(client, call_id)
     assert gone.value.code == "call_id_not_found"
 
 
