@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from gateway.calls.softphone import Softphone
 from gateway.embedded.server import EmbeddedService
-from gateway.errors import ConfigError, LinkError, SipError
+from gateway.errors import ConfigError, LinkError, SipError, WebhookError
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.realtime.client import ServiceClient
@@ -93,6 +94,16 @@ class Scene:
         )
         await self.side.connect()
 
+    async def order(self, **order: Any) -> None:
+        """Have the service do something wrong."""
+        url = self.service.url.replace("ws:", "http:").replace("/v1/realtime", "/admin/faults")
+        headers = {"Authorization": f"Bearer {KEY}"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, json=order, headers=headers) as answer,
+        ):
+            assert answer.status == 200
+
     async def until(self, name: str) -> Any:
         await until(lambda: name in self.names)
         return next(event for event in self.events if e.wire_name(event) == name)
@@ -122,7 +133,8 @@ async def scene() -> AsyncIterator[Scene]:
         sip="udp:127.0.0.1:0",
         webhook_url=receiver.url,
         webhook_secret=SECRET,
-        ring_seconds=3.0,
+        ring_seconds=2.5,
+        admin=True,
     )
     await service.start()
     scene = Scene(service, receiver)
@@ -254,6 +266,64 @@ async def test_a_session_that_cannot_be_leaves_the_call_ringing(
         assert refused.value.status == 400
         await scene.client.accept(call.call_id, SESSION)
         await dialling
+
+
+async def test_an_acceptance_is_taken_and_the_call_fails_all_the_same(scene: Scene) -> None:
+    await scene.order(fault="accept_fails", status=400)
+    async with Softphone() as phone:
+        dialling = asyncio.create_task(phone.dial(scene.service.sip_uri))
+        call = await scene.receiver.call()
+        await scene.client.accept(call.call_id, SESSION)
+        with pytest.raises(SipError) as refused:
+            await dialling
+        assert refused.value.status == 400
+    with pytest.raises(LinkError) as gone:
+        await scene.attach(call.call_id)
+    assert gone.value.status == 404
+
+
+async def test_a_transfer_is_taken_and_nothing_is_done(scene: Scene) -> None:
+    await scene.order(fault="refer_ignored")
+    async with Softphone() as phone:
+        call = await scene.answered(phone)
+        await scene.client.refer(call.call_id, "sip:operator@127.0.0.1:9")
+        assert not await phone.wait_ended(0.5)
+
+
+@pytest.mark.parametrize("how", ["forged", "stale"])
+async def test_a_webhook_that_nobody_should_believe(scene: Scene, how: str) -> None:
+    await scene.order(fault="webhook", how=how)
+    scene.receiver.answers += [400] * 20
+    async with Softphone() as phone:
+        with pytest.raises(SipError):
+            await phone.dial(scene.service.sip_uri)
+    with pytest.raises(WebhookError):
+        verify([SECRET], scene.receiver.headers[0], scene.receiver.bodies[0], time.time())
+
+
+async def test_a_webhook_comes_twice_under_one_name(scene: Scene) -> None:
+    await scene.order(fault="webhook", how="twice")
+    async with Softphone() as phone:
+        dialling = asyncio.create_task(phone.dial(scene.service.sip_uri))
+        first, second = await scene.receiver.call(), await scene.receiver.call()
+        assert (first.call_id, first.webhook_id) == (second.call_id, second.webhook_id)
+        await scene.client.reject(first.call_id, 486)
+        with pytest.raises(SipError):
+            await dialling
+
+
+async def test_a_call_comes_by_the_newer_front_door(scene: Scene) -> None:
+    await scene.order(fault="webhook", how="live")
+    live = ServiceClient(Endpoint(scene.service.url, Key(KEY)), front_door="live")
+    async with Softphone() as phone:
+        dialling = asyncio.create_task(phone.dial(scene.service.sip_uri))
+        call = await scene.receiver.call()
+        assert call.front_door == "live"
+        await live.accept(call.call_id, SESSION)
+        await dialling
+        await live.hangup(call.call_id)
+        assert await phone.wait_ended(5)
+    await live.close()
 
 
 async def test_sip_without_a_secret_to_sign_with_is_refused() -> None:
