@@ -102,10 +102,13 @@ class Turns:
     def interrupt(self, *, is_cancelled_by_service: bool = False) -> None:
         """Cut whatever is being said; keep an ask that is not yet a response."""
         is_audible = self._speech.is_audible
+        is_sounding = any(self._speech.has_audio(one) for one in self._speech.responses)
         if self.active is not None and not self.is_dropped(self.active):
             if not is_cancelled_by_service:
                 self._cancel(self.active)
             self._drop(self.active)
+        elif is_sounding and not is_cancelled_by_service:
+            self._silence()
         for response_id in self._speech.responses:
             self._drop(response_id)
         if is_audible:
@@ -333,9 +336,13 @@ class Turns:
 
     def _cancel(self, response_id: str) -> None:
         self._context.send(ResponseCancel(response_id=response_id or None))
-        if not self._context.owns_playout:
-            self._context.send(OutputAudioBufferClear())
+        self._silence()
         self._cancelled_until = self._context.now + _CANCEL_SECONDS
+
+    def _silence(self) -> None:
+        """Have a service that plays its speech itself stop it."""
+        if not self._context.owns_playout and self._context.is_service_ready:
+            self._context.send(OutputAudioBufferClear())
 
     def _drop(self, response_id: str) -> None:
         self._speech.forget(response_id)
