@@ -56,7 +56,7 @@ class Keys:
         if key is None:
             return
         # every one is compared, so that the time taken tells nothing
-        matches = [hmac.compare_digest(each.encode(), key.encode()) for each in offered]
+        matches = [hmac.compare_digest(_bytes(each), _bytes(key)) for each in offered]
         if not any(matches):
             raise HttpRefusal(401, "invalid_api_key", "Incorrect API key provided.")
 
@@ -69,3 +69,7 @@ def _offered(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterator[s
         name = protocol.strip()
         if name.startswith(_KEY_PROTOCOL):
             yield name.removeprefix(_KEY_PROTOCOL)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")  # a header may hold any byte
