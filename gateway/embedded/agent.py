@@ -23,6 +23,8 @@ __all__ = [
     "Interrupted",
     "KeyPressed",
     "PlayTurn",
+    "Recalled",
+    "Remark",
     "ResponseRequested",
     "Say",
     "SessionStarted",
@@ -79,8 +81,30 @@ class Interrupted:
     """A response was cancelled before all its steps were carried out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The agent said ``text`` earlier, in a session that this one goes on from."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """The client tells the agent something that the caller did not say."""
+
+    text: str
+
+
 AgentEvent: TypeAlias = (
-    SessionStarted | ResponseRequested | TurnEnded | KeyPressed | Idle | ToolReturned | Interrupted
+    SessionStarted
+    | ResponseRequested
+    | TurnEnded
+    | KeyPressed
+    | Idle
+    | ToolReturned
+    | Interrupted
+    | Recalled
+    | Remark
 )
 
 
@@ -175,8 +199,13 @@ class Agent(Protocol):
 _KEY_TEXT: Final = re.compile(r"\s*\[DTMF ([0-9A-D*#])\]\s*", re.IGNORECASE)
 
 
-def read_user_text(text: str) -> KeyPressed | TurnEnded:
-    """Read a user's text item: ``[DTMF 5]`` is a key, anything else is what the caller said."""
+def read_user_text(text: str) -> KeyPressed | TurnEnded | Remark:
+    """Read a user's text item.
+
+    ``[DTMF 5]`` is a key, other words in brackets are the client's own, and the rest is what
+    the caller said.
+    """
     if key := _KEY_TEXT.fullmatch(text):
         return KeyPressed(key[1].upper())
-    return TurnEnded(text)
+    said = text.strip()
+    return Remark(said[1:-1]) if said.startswith("[") and said.endswith("]") else TurnEnded(text)

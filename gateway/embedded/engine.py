@@ -17,6 +17,8 @@ from .agent import (
     Idle,
     Interrupted,
     KeyPressed,
+    Recalled,
+    Remark,
     ResponseRequested,
     Say,
     SessionStarted,
@@ -28,6 +30,7 @@ from .states import REPEAT, NoMatch, Script, State
 
 __all__ = ["ScriptAgent"]
 
+_OPENING: Final = 4  # words by which a state's speech is known
 _QUOTED: Final = re.compile(r'\bsay\b[^"“]*["“](.+)["”]', re.DOTALL | re.IGNORECASE)
 
 
@@ -94,6 +97,11 @@ class ScriptAgent:
             case Interrupted():
                 self._tool = ""
                 return []
+            case Recalled(text):
+                self._recall(text)
+                return []
+            case Remark():
+                return self._requested(None)
             case _:
                 assert_never(event)
 
@@ -102,6 +110,15 @@ class ScriptAgent:
         if self._deadline is None or now < self._deadline:
             return []
         return self._end_digits()
+
+    def _recall(self, text: str) -> None:
+        """Stand where the caller was when they heard ``text``, as far as it shows."""
+        at = _speaker_of(self._script, text)
+        while at and (state := self._script.states[at]).then and not state.listens:
+            at = state.then
+        self._at = at or self._at
+        self._misses = self._silences = 0
+        self._digits, self._deadline = "", None
 
     @property
     def _state(self) -> State:
@@ -231,6 +248,19 @@ class ScriptAgent:
             return self._enter(state.error)
         self._is_over = not state.ok
         return self._enter(state.ok)
+
+
+def _speaker_of(script: Script, text: str) -> str:
+    """Return the state whose words come last in ``text``, which may be cut; empty for none."""
+    heard = words_of(text)
+    found = []
+    for name, state in script.states.items():
+        opening = words_of(state.say)[:_OPENING]
+        starts = range(len(heard) - len(opening), -1, -1) if opening else ()
+        at = next((at for at in starts if heard[at : at + len(opening)] == opening), None)
+        if at is not None:
+            found.append((at, name))
+    return max(found)[1] if found else ""
 
 
 def _is_failure(output: str) -> bool:

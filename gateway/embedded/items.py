@@ -15,7 +15,7 @@ from ..realtime.events import (
     ConversationItemTruncated,
     Item,
 )
-from .agent import ToolReturned, TurnEnded, read_user_text
+from .agent import Recalled, ToolReturned, TurnEnded, read_user_text
 from .checks import Refused
 from .conversation import CallerAudio, Conversation, Entry, read_item
 from .formats import BYTES_PER_MS
@@ -61,6 +61,8 @@ class Items:
             self._inbox.add(news)
         elif item.role == "user":
             self._take_user_message(item)
+        elif item.role == "assistant":
+            self._inbox.add(Recalled(" ".join(part.text or "" for part in item.content or ())))
 
     def _read_tool_news(self, item: Item) -> News | None:
         """Return what an item tells of a tool."""

@@ -8,6 +8,8 @@ from gateway.embedded.agent import (
     Interrupted,
     KeyPressed,
     PlayTurn,
+    Recalled,
+    Remark,
     ResponseRequested,
     Say,
     SessionStarted,
@@ -226,7 +228,7 @@ def test_tool_arguments_carry_the_digits_unspaced() -> None:
         ("[DTMF 5]", KeyPressed("5")),
         (" [dtmf a] ", KeyPressed("A")),
         ("[DTMF #]", KeyPressed("#")),
-        ("[DTMF 12]", TurnEnded("[DTMF 12]")),
+        ("[DTMF 12]", Remark("DTMF 12")),
         ("sales", TurnEnded("sales")),
     ],
 )
@@ -239,3 +241,59 @@ def test_the_echo_plays_each_turn_back_and_nothing_else() -> None:
     assert agent.handle(TurnEnded("anything"), now=0.0) == [PlayTurn()]
     assert agent.handle(ResponseRequested(), now=0.0) == []
     assert agent.wake(0.0) == []
+
+
+# Going on in a new session
+
+
+@pytest.fixture
+def newcomer(script: Script) -> ScriptAgent:
+    agent = ScriptAgent(script)
+    tell(agent, TOOLS)
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("heard", "state"),
+    [
+        ("Thank you for calling Northwind. For sales, press 1 or say sales. For", "main"),
+        ("Thank you for calling Northwind.", "main"),
+        ("You have reached sales. All garden", "sales"),
+        ("Please enter your account number, followed by", "support"),
+    ],
+)
+def test_it_stands_where_the_caller_last_heard_it(
+    newcomer: ScriptAgent, heard: str, state: str
+) -> None:
+    assert tell(newcomer, Recalled(heard)) == []
+    assert newcomer.state == state
+
+
+def test_a_conversation_told_again_leads_where_it_led(newcomer: ScriptAgent) -> None:
+    tell(
+        newcomer,
+        Recalled("Thank you for calling Northwind. For sales, press 1 or say sales."),
+        KeyPressed("1"),
+        Recalled("You have reached sales. All"),
+    )
+    assert newcomer.state == "sales"
+    said = tell(newcomer, KeyPressed("*"))
+    assert newcomer.state == "main"
+    assert not any(isinstance(s, Say) and "Thank you for calling" in s.text for s in said)
+
+
+def test_words_that_are_nobodys_move_it_nowhere(newcomer: ScriptAgent) -> None:
+    tell(newcomer, Recalled("Good morning."), Recalled(""))
+    assert newcomer.state == ""
+
+
+def test_a_remark_is_no_turn_of_the_caller(agent: ScriptAgent) -> None:
+    (said,) = tell(agent, Remark("The line was interrupted."))
+    assert isinstance(said, Say)
+    assert said.text.startswith("For sales, press 1")
+
+
+def test_brackets_tell_a_remark_from_what_was_said() -> None:
+    assert read_user_text(" [Go on.] ") == Remark("Go on.")
+    assert read_user_text("[DTMF #]") == KeyPressed("#")
+    assert read_user_text("[sic] sales") == TurnEnded("[sic] sales")
