@@ -23,7 +23,7 @@ from .actions import Answer, Connect, Listen, Request, Respond, Ring
 from .comfort import Comfort
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
-from .outage import Outage
+from .outage import Due, Outage
 from .renewal import Renewal
 from .resume import Resume
 from .settings import ControlSettings
@@ -35,8 +35,7 @@ from .turns import Turns
 __all__ = ["Service", "objection", "session_for"]
 
 _EXPIRED: Final = "session_expired"
-_GRACE: Final = 1.0  # s; the link itself gives up an attempt a little before we do
-_LEAVING_SECONDS: Final = 5.0  # a goodbye does not wait longer for a service that is away
+_LATE: Final = "the service did not get ready in time"
 _SPOKEN_OVER: Final = "turn_detected"  # a response the caller cut was heard
 _WAITER: Final = "service"
 
@@ -88,19 +87,15 @@ class Service:
         self._resume = resume
         self._comfort = comfort
         self._on_lost = on_lost
-        self._outage = Outage()
+        self._outage = Outage(context.settings.realtime)
         self._audio_format = ""
         self._update_id = ""  # of the session.update
         self._is_greeted = False
-        self._was_ready = False
-        self._retry_at: float | None = None
-        self._ready_by: float | None = None  # else this attempt has failed
-        self._give_up_at: float | None = None  # else the service is given up
 
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
-        times = (self._retry_at, self._ready_by, self._give_up_at, self._renew_at())
+        times = (self._outage.deadline, self._renew_at())
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event) -> Sequence[Request]:
@@ -135,13 +130,13 @@ class Service:
 
     def wake(self) -> Sequence[Request]:
         """Try again, give up, or renew, as is due."""
-        now = self._context.now
-        if self._give_up_at is not None and now >= self._give_up_at:
-            self.lose("the service did not get ready in time")
-        elif self._retry_at is not None and now >= self._retry_at:
-            self._connect()
-        elif self._ready_by is not None and now >= self._ready_by:
-            self.break_off("the service did not get ready in time")
+        match self._outage.due(self._context.now):
+            case Due.GIVE_UP:
+                self.lose(_LATE)
+            case Due.TRY:
+                self._connect()
+            case Due.FAIL:
+                self.break_off(_LATE)
         return ()
 
     def settle(self, *, is_quiet: bool) -> None:
@@ -187,39 +182,25 @@ class Service:
         if context.is_service_ready:
             self._resume.lay_down()
         self._outage.begin(context.now, was_mute=was_mute)
-        self._set_end()
-        retry_at = self._outage.retry_at(context.now)
-        if self._give_up_at is not None and retry_at >= self._give_up_at:
+        if not self._outage.try_again(context.now, is_leaving=context.state is CallState.LEAVING):
             self.lose(reason)
             return
         context.service = Mode.AWAY
         self.renewal.stop()
-        self._ready_by, self._retry_at = None, retry_at
         self._comfort.begin(_WAITER)
-        context.log(
-            f"the service is away, trying again in {retry_at - context.now:.2f} s: {reason}"
-        )
+        pause = (self._outage.retry_at or context.now) - context.now
+        context.log(f"the service is away, trying again in {pause:.2f} s: {reason}")
 
     def lose(self, reason: str) -> None:
         """Give the service up, and have the caller led out as configured."""
         if self._context.service is Mode.LOST:
             return
         self._context.service = Mode.LOST
-        self._retry_at = self._ready_by = self._give_up_at = None
+        self._outage.stop()
         self.renewal.stop()
         self._comfort.end(_WAITER)
         self._context.log(f"the service is lost: {reason}")
         self._on_lost()
-
-    def _set_end(self) -> None:
-        """Set by when the service must be back."""
-        context = self._context
-        if not self._was_ready:
-            return  # it was never there, and has its time to come since the call began
-        seconds = context.settings.realtime.reconnect_seconds
-        if context.state is CallState.LEAVING:
-            seconds = min(seconds, _LEAVING_SECONDS)
-        self._give_up_at = (self._outage.since or 0.0) + seconds
 
     def _renew_at(self) -> float | None:
         """When the session must be looked at next: as it may be replaced, or as it must."""
@@ -268,8 +249,7 @@ class Service:
     def _start(self, event: CallStarted) -> Sequence[Request]:
         context = self._context
         context.is_outbound, context.is_hosted = event.is_outbound, event.is_hosted
-        self._outage.name(event.call_id)
-        self._give_up_at = context.now + context.settings.realtime.connect_seconds
+        self._outage.start(event.call_id, context.now)
         if event.is_hosted:
             return (Answer(),)  # before that there is nothing to connect to
         if not event.is_outbound:
@@ -284,14 +264,13 @@ class Service:
             return
         context.move(CallState.TALKING)
         if context.is_hosted and context.service is Mode.CONNECTING:
-            self._give_up_at = context.now + context.settings.realtime.connect_seconds
+            self._outage.allow(context.now)
             self._connect()
 
     def _connect(self) -> None:
         context = self._context
         context.service = Mode.CONNECTING
-        self._retry_at = None
-        self._ready_by = context.now + context.settings.realtime.connect_seconds + _GRACE
+        self._outage.attempt(context.now)
         self.renewal.stop()
         context.act(Connect())
 
@@ -304,8 +283,7 @@ class Service:
         context.service = Mode.CONFIGURING
         context.transport = event.transport
         context.begin_link()
-        self._retry_at = None
-        self._ready_by = context.now + context.settings.realtime.connect_seconds
+        self._outage.open(context.now)
         is_renewable = event.transport != "sip"  # there the session is the call
         self.renewal.open(context.now, event.unix_time, is_possible=is_renewable)
         self._audio_format = event.audio_format
@@ -327,15 +305,14 @@ class Service:
     def _take_up(self) -> None:
         """Begin, or go on, with a session set up as asked for."""
         context = self._context
-        self._ready_by = self._give_up_at = None
         context.service = Mode.READY
+        is_new = not self._outage.was_up
         self._outage.come_up(context.now)
-        if self._was_ready:
+        if not is_new:
             self._resume.tell()
         context.act(Listen())
         context.answer()
         self._resume.go_on()
-        self._was_ready = True
 
     def greet(self) -> Sequence[Request]:
         """Return the greeting once caller and service are there, and tools waited for; once."""

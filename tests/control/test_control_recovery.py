@@ -49,7 +49,7 @@ def test_calls_that_lost_the_service_together_come_back_apart_and_the_same_each_
 
 
 def test_a_link_that_lasted_ends_the_outage_and_one_that_only_came_up_does_not() -> None:
-    outage = Outage()
+    outage = Outage(settings().realtime)
     outage.begin(100.0)
     outage.come_up(101.0)
     outage.begin(105.0)
