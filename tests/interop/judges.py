@@ -1,8 +1,8 @@
 """Installs the programs of others that judge ours, beside the virtual environment in use.
 
 Nothing of it gets into the environment itself.  What is there in the version asked for is left
-as it is, so that only the first run downloads: Node and two npm packages, and Hugging Face's
-speech-to-speech without the models it would run.
+as it is, so that only the first run downloads: Node and two npm packages, Hugging Face's
+speech-to-speech without the models it would run, and the Model Context Protocol's own SDK.
 
     python tests/interop/judges.py
 """
@@ -81,6 +81,7 @@ def _npm(folder: Path) -> None:
 
 _NODE_LIST = HERE / "agents" / "node.txt"
 _SPEECH_LIST = HERE / "huggingface" / "requirements.txt"
+_MCP_LIST = HERE / "mcp_server" / "requirements.txt"
 
 NODE_JUDGE = Judge("node", (_NODE_LIST,), lambda folder: _pip(folder, _NODE_LIST))
 AGENTS = Judge(
@@ -89,7 +90,8 @@ AGENTS = Judge(
     _npm,
 )
 SPEECH = Judge("speech-to-speech", (_SPEECH_LIST,), lambda folder: _pip(folder, _SPEECH_LIST))
+MCP = Judge("mcp", (_MCP_LIST,), lambda folder: _pip(folder, _MCP_LIST))
 
 if __name__ == "__main__":
-    for judge in (NODE_JUDGE, AGENTS, SPEECH):
+    for judge in (NODE_JUDGE, AGENTS, SPEECH, MCP):
         judge.install()
