@@ -9,7 +9,7 @@ import structlog
 
 from ..clock import Clock
 from .errands import Errands
-from .outbox import Close, Job, Observer, Speak
+from .outbox import Chat, Close, Job, Observer, Speak
 from .session import Session
 from .session_faults import SessionFaults
 from .sounds import Played, Sound
@@ -190,10 +190,13 @@ class LiveSession:
     async def _do(self, job: Job) -> None:
         problem = self.faults.failure(self.clock())
         with self._guarded():
-            if problem is not None and isinstance(job, Speak):
-                self.session.unspoken(job.job, problem, self.clock())
-            else:
-                await self._errands.run(job)
+            match job:
+                case Speak() if problem is not None:
+                    self.session.unspoken(job.job, problem, self.clock())
+                case Chat() if problem is not None:
+                    self.session.unthought(job.job, problem, self.clock())
+                case _:
+                    await self._errands.run(job)
         self.pump()
 
     @contextlib.contextmanager
