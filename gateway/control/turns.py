@@ -27,7 +27,7 @@ from ..realtime.events import (
     StatusDetails,
 )
 from .actions import Request, Respond, Say, Stop
-from .asks import SAY_EXACTLY, TOKEN, Ask, spoken
+from .asks import SAY_EXACTLY, TOKEN, Ask, Asks, spoken
 from .context import Context
 from .events import Event
 from .speech import Speech
@@ -55,27 +55,26 @@ class Turns:
         self._context = context
         self._speech = speech
         self._on_failure = on_failure
-        self._ask: Ask | None = None
-        self._begun: Ask | None = None  # what the active response answers
+        self._asks = Asks()
         self._dropped: dict[str, None] = {}
         self._expected_until: float | None = None
         self._cancelled_until: float | None = None
-        self._is_echoed = False  # this service returns our metadata
         self._failures = 0
         self._is_finishing = False  # an answer left incomplete is being rounded off
-        self._tokens = 0
 
     @property
     def is_free(self) -> bool:
         """Whether the service would take a ``response.create`` now."""
-        return self.active is None and self._ask is None and self._expected_until is None
+        is_open = self.active is None and self._expected_until is None
+        return is_open and self._asks.pending is None
 
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         times = [self._expected_until, self._cancelled_until]
-        if self._ask is not None and self._may_send(self._ask):
-            times.append(self._ask.not_before)
+        ask = self._asks.pending
+        if ask is not None and self._may_send(ask):
+            times.append(ask.not_before)
         return min((time for time in times if time is not None), default=None)
 
     def is_dropped(self, response_id: str) -> bool:
@@ -85,8 +84,7 @@ class Turns:
     @property
     def will_answer(self) -> bool:
         """Whether an answer is about to be asked for anyway."""
-        ask = self._ask
-        return ask is not None and not ask.event_id and ask.request == Respond()
+        return self._asks.will_answer
 
     @property
     def is_resting(self) -> bool:
@@ -95,8 +93,7 @@ class Turns:
 
     def ask(self, request: Say | Respond) -> None:
         """Have the service speak, as soon as the floor is free."""
-        self._ask = self._new(request)
-        self._ask.is_owed = False
+        self._asks.put(request)
         self.pump()
 
     def interrupt(self, *, is_cancelled_by_service: bool = False) -> None:
@@ -117,47 +114,49 @@ class Turns:
 
     def withdraw(self) -> None:
         """Give up an ask the service has not yet begun to answer."""
-        if self._ask is not None and self._ask.event_id:
+        if self._asks.pending is not None and self._asks.pending.event_id:
             self._expected_until = self._context.now + _EXPECT_SECONDS  # it will begin all the same
             self.waits_since = None
-        self._ask = None
+        self._asks.pending = None
 
     def reset(self) -> None:
         """Forget a service that is gone, or that stopped answering."""
-        self.active = self._ask = self._begun = self.waits_since = None
+        self._asks.clear()
+        self.active = self.waits_since = None
         self._expected_until = self._cancelled_until = None
 
     def suspend(self) -> bool:
         """Keep what the caller is owed for the next link; tells whether an answer was cut."""
         is_cut_short = self.active is None or self.is_dropped(self.active)
         active = None if is_cut_short else self.active
-        was_awaited = self.active is None and self._ask is None and self.waits_since is not None
+        asks = self._asks
+        was_awaited = self.active is None and asks.pending is None and self.waits_since is not None
         rest = unfinished(
             self._context,
             self._speech,
-            ask=self._ask,
-            begun=None if is_cut_short else self._begun,
+            ask=asks.pending,
+            begun=None if is_cut_short else asks.begun,
             active=active,
             was_awaited=was_awaited,
         )
         self.reset()
         self._dropped.clear()
         if rest.request is not None:
-            self._ask = self._new(rest.request)
+            asks.put_owed(rest.request)
         return rest.was_cut
 
     def resume(self, *, pause: float, is_answer_wanted: bool) -> None:
         """Ask the service that is back for what is owed, after ``pause`` where it is an answer."""
-        if self._ask is None and is_answer_wanted:
-            self._ask = self._new(Respond())
-        if self._ask is not None and self._ask.is_owed:
-            self._ask.not_before = self._context.now + pause
+        if self._asks.pending is None and is_answer_wanted:
+            self._asks.put_owed(Respond())
+        if self._asks.pending is not None and self._asks.pending.is_owed:
+            self._asks.pending.not_before = self._context.now + pause
         self.pump()
 
     def retry(self, reason: str) -> None:
         """Have what the service stays silent on asked for once more."""
         is_over = self.active is not None and self.is_dropped(self.active)
-        ask = self._ask or (None if is_over else self._begun)
+        ask = self._asks.pending or (None if is_over else self._asks.begun)
         self._context.log(f"asking again: {reason}")
         if self.active is not None:
             self._cancel(self.active)
@@ -187,7 +186,7 @@ class Turns:
             case ErrorEvent():
                 self._take_error(event.error)
             case InputAudioBufferSpeechStarted():
-                self._forgive()
+                self._asks.forgive()
             case InputAudioBufferCommitted() | InputAudioBufferTimeoutTriggered():
                 self._expect()
             case _:
@@ -200,22 +199,17 @@ class Turns:
         if self._expected_until is not None and now >= self._expected_until:
             self._expected_until = None
         if self._cancelled_until is not None and now >= self._cancelled_until:
-            self._cancelled_until = self.active = self._begun = self.waits_since = None
+            self._cancelled_until = self.active = self._asks.begun = self.waits_since = None
         self.pump()
         return ()
 
     def pump(self) -> None:
         """Send what was asked for if the service would take it now."""
-        ask = self._ask
+        ask = self._asks.pending
         if ask is None or not self._may_send(ask) or self._context.now < ask.not_before:
             return
         self.waits_since = self._context.now
         ask.event_id = self._context.send(spoken(ask))
-
-    def _new(self, request: Say | Respond) -> Ask:
-        """Return an ask that gives way to whatever else answers, if it is for a mere answer."""
-        self._tokens += 1
-        return Ask(request, str(self._tokens), is_owed=request == Respond())
 
     def _may_send(self, ask: Ask) -> bool:
         """Tell whether only time stands between an ask and the service."""
@@ -230,44 +224,32 @@ class Turns:
         """The service owes a response, unless it was told not to begin any."""
         turns = self._context.settings.turn_detection
         if turns.get("create_response", True):
-            self._forgive()
+            self._asks.forgive()
             if self.active is None:
                 self._expected_until = self._context.now + _EXPECT_SECONDS
                 self.waits_since = None if self.is_reserved else self._context.now
-
-    def _forgive(self) -> None:
-        """Drop what the caller was owed: they have gone on, and will be answered anew."""
-        if self._ask is not None and self._ask.is_owed and not self._ask.event_id:
-            self._ask = None
 
     def _take_created(self, response: ResponseInfo) -> None:
         response_id = response.id or ""
         token = (response.metadata or {}).get(TOKEN)
         self._expected_until = None
-        self._forgive()
-        self.active, self._begun = response_id, None
-        self.waits_since = self._context.now
-        ask = self._ask
-        if ask is not None and ask.event_id and token in self._tokens_of(ask):
-            self._is_echoed = self._is_echoed or token is not None
-            self._begun, self._ask = ask, None
+        self._asks.forgive()
+        self.active, self.waits_since = response_id, self._context.now
+        if self._asks.take(token):
             self._speech.begin(response_id)
-        elif ask is not None or self.is_reserved:
+        elif self._asks.pending is not None or self.is_reserved:
             self._cancel(response_id)
             self._drop(response_id)
         else:
             self._speech.begin(response_id)
 
-    def _tokens_of(self, ask: Ask) -> tuple[str | None, ...]:
-        """Return the tokens by which the answer to ``ask`` may be known."""
-        return (ask.token,) if self._is_echoed else (ask.token, None)
-
     def _take_done(self, response: ResponseInfo) -> Sequence[Request]:
         """Free the floor, and go on by the response's status."""
         response_id = response.id or self.active or ""
-        begun = self._begun
+        begun = self._asks.begun
         if response_id == self.active:
-            self.active = self._begun = self._cancelled_until = self.waits_since = None
+            self.active = self._cancelled_until = self.waits_since = None
+            self._asks.begun = None
         self._speech.finish(response_id)
         follow_up: Sequence[Request] = ()
         is_dropped = self.is_dropped(response_id)
@@ -298,26 +280,26 @@ class Turns:
         return incomplete_remark(response.reason or "")
 
     def _take_error(self, error: ErrorDetail) -> None:
-        for ask in (self._ask, self._begun):
-            if ask is None or not ask.event_id or ask.event_id != error.event_id:
-                continue
-            if error.code == _IS_ACTIVE or (error.message or "").startswith("Conversation already"):
-                self._refuse(ask)
-            elif self._context.classify(error) == "retry":
-                self._ask = None
-                self._fail(ask.request, error)
-            elif ask is self._ask:
-                self._ask = self.waits_since = None
-                self._context.log(f"the service will not speak: {error.message}")
+        ask = self._asks.find(error.event_id)
+        if ask is None:
             return
+        if error.code == _IS_ACTIVE or (error.message or "").startswith("Conversation already"):
+            self._refuse(ask)
+        elif self._context.classify(error) == "retry":
+            self._asks.pending = None
+            self._fail(ask.request, error)
+        elif ask is self._asks.pending:
+            self._asks.pending = self.waits_since = None
+            self._context.log(f"the service will not speak: {error.message}")
 
     def _refuse(self, ask: Ask) -> None:
         """Another response was there first: ours waits until that one is gone."""
-        self._ask = Ask(ask.request, ask.token)
+        was_begun = self._asks.begun is ask
+        self._asks.pending = Ask(ask.request, ask.token)
         if self.active is None:
             self._expected_until = self._context.now + _EXPECT_SECONDS
-        elif self._begun is ask:  # it was taken for the answer to ours
-            self._begun = None
+        elif was_begun:  # it was taken for the answer to ours
+            self._asks.begun = None
             self._cancel(self.active)
             self._drop(self.active)
 
@@ -326,13 +308,12 @@ class Turns:
         self.waits_since = None
         self._failures += 1
         if self._failures > _MOST_FAILURES or self._context.classify(error) == "terminal":
-            self._ask = self._new(request)  # for the next session, if there is one
+            self._asks.put_owed(request)  # from the next session, if there is one
             self._on_failure(error)
             return
         delay = 0.5 * 2**self._failures
         self._context.log(f"trying again in {delay:g} s: {reason}")
-        self._ask = self._new(request)
-        self._ask.not_before = self._context.now + delay
+        self._asks.put_owed(request, not_before=self._context.now + delay)
 
     def _cancel(self, response_id: str) -> None:
         self._context.send(ResponseCancel(response_id=response_id or None))
