@@ -9,6 +9,7 @@ throws away.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import sys
 
@@ -20,11 +21,12 @@ from .service import DELTA_MS, tone
 
 
 async def talk(socket: ServerConnection, delta: bytes) -> None:
-    """Send the delta on a steady grid."""
+    """Send the delta on a steady grid, each time under another name: the same twice is one."""
     loop = asyncio.get_running_loop()
     due = loop.time()
-    while True:
-        await socket.send(delta, text=True)
+    before, name, after = delta.partition(b"event_")
+    for number in itertools.count():
+        await socket.send(b"%s%s%d%s" % (before, name, number, after), text=True)
         due += DELTA_MS / 1000
         await asyncio.sleep(due - loop.time())
 
@@ -33,7 +35,7 @@ async def main(kind: str) -> None:
     """Serve until standard input closes."""
     event = {
         "type": "response.output_audio.delta",
-        "event_id": "event_1",
+        "event_id": "event_",
         "response_id": "resp_1",
         "item_id": "item_1",
         "output_index": 0,
