@@ -47,7 +47,8 @@ def test_a_loss_during_a_transfer_leaves_it_alone_and_a_failed_one_finds_the_age
     flow.post(TransferEnded(is_accepted=False, status=486))
     flow.run(3)
     assert state(flow) is CallState.TALKING
-    assert any("486" in text for text in flow.service.texts(-1))
+    told = "[The transfer to operator failed with status 486; the caller is still here.]"
+    assert flow.service.texts(-1)[-1] == told  # the call it was the result of is of another session
     assert len(asked(flow)) == 1
     assert_alive(flow)
 
@@ -64,6 +65,29 @@ def test_a_transfer_that_fails_while_the_service_is_away_is_explained_once_it_is
     assert any("480" in text for text in flow.service.texts(-1))
     assert len(asked(flow)) == 1
     assert_alive(flow)
+
+
+def test_a_transfer_of_the_models_that_fails_while_the_service_is_away_is_told_later() -> None:
+    flow = talking(None, Reply(500, calls=(call_of("transfer_call", '{"target":"operator"}'),)))
+    flow.service.hear_caller(0.3, "A person, please.")
+    flow.run(3)
+    flow.lose_service(seconds=2)
+    flow.run(0.5)
+    flow.post(TransferEnded(is_accepted=False, status=486))
+    flow.run(6)
+    told = "[The transfer to operator failed with status 486; the caller is still here.]"
+    assert flow.service.texts(-1)[-1] == told
+    assert len(asked(flow)) == 1
+
+
+def test_what_waits_for_the_service_outlasts_the_wait_for_speech() -> None:
+    flow = talking(settings(call={"goodbye_seconds": 2}))
+    flow.lose_service(seconds=6)
+    flow.run(0.5)
+    flow.press("5")
+    flow.run(12)
+    assert flow.service.texts(-1) == ["[DTMF 5]"]
+    assert len(asked(flow)) == 1
 
 
 def test_a_transfer_succeeds_without_the_service() -> None:

@@ -102,6 +102,15 @@ def test_a_renewal_waits_until_an_answer_was_heard() -> None:
     assert connects(flow)[1] == pytest.approx(flow.heard_until("response-2"))
 
 
+def test_a_renewal_waits_for_an_answer_that_is_slow_to_begin() -> None:
+    flow = short_session()
+    flow.run(174)
+    flow.service.is_mute = True
+    flow.service.hear_caller(0.5)
+    flow.run(9)
+    assert len(connects(flow)) == 1
+
+
 def test_a_renewal_waits_no_longer_than_the_session_lives() -> None:
     flow = short_session()
     flow.run(177)
