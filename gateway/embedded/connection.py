@@ -86,7 +86,8 @@ class Connection:
                 self._unsent_bytes += len(frame)
         if self._unsent_bytes > _MOST_UNSENT:
             self._drop(_CLOGGED)
-        self._has_news.set()
+        if self._unsent or self._live.goodbye is not None:
+            self._has_news.set()
 
     def inject(self, frame: bytes) -> None:
         """Queue something the session never said."""

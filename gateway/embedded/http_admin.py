@@ -2,13 +2,12 @@
 
 import ipaddress
 
-import msgspec
 from aiohttp import web
 
 from ..clock import Ids
 from .calls import Calls
-from .checks import Refused
 from .faults import Faults, inflict
+from .http_bodies import read_json
 from .http_errors import HttpRefusal
 from .http_keys import Keys
 from .sessions import Sessions
@@ -38,10 +37,7 @@ class AdminRoutes:
 
     async def _inflict(self, request: web.Request) -> web.Response:
         self._admit(request)
-        try:
-            asked = msgspec.json.decode(await request.read())
-        except (ValueError, RecursionError):
-            raise Refused("invalid_json", "The body is not JSON.") from None
+        asked = await read_json(request)
         struck = inflict(
             asked, self._faults, list(self._sessions.live), self._ids, self._sessions.clock
         )

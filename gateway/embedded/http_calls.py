@@ -1,10 +1,9 @@
 """Calls over HTTP: client secrets, offers, and what becomes of calls that the service holds."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
 import structlog
 from aiohttp import web
 
@@ -14,6 +13,7 @@ from .calls import Call, Calls
 from .checks import Refused
 from .client_secrets import ClientSecrets, Preset
 from .faults import Faults
+from .http_bodies import read_json, read_offer
 from .http_errors import HttpRefusal
 from .http_keys import Keys
 from .rtc_call import RtcCall
@@ -24,7 +24,6 @@ __all__ = ["CallRoutes"]
 
 _STEMS: Final = ("/v1", "/openai/v1")
 _DECLINE: Final = 603
-_MOST_SDP: Final = 64 * 1024
 _CLOSE_SECONDS: Final = 3.0
 
 
@@ -94,7 +93,7 @@ class CallRoutes:
     async def _make_secret(self, request: web.Request) -> web.Response:
         self._keys.check_key(request.headers, request.query)
         self._refuse_if_told()
-        body = await _json(request)
+        body = await read_json(request)
         secret = self._secrets.create(body or {}, self._sessions.calendar())
         session_id = f"sess_{self._ids.token(96)}"
         shown = secret.preset.effective(session_id, secret.expires_at)
@@ -108,7 +107,7 @@ class CallRoutes:
         self._refuse_if_told()
         if self._sessions.is_full:
             raise CapacityError("Too many sessions.")
-        offer, described = await _read_offer(request)
+        offer, described = await read_offer(request)
         preset = secret.preset if secret is not None else None
         if described is not None:
             preset = Preset.read(described)
@@ -160,67 +159,12 @@ class CallRoutes:
         self._keys.check_key(request.headers, request.query)
         self._refuse_if_told()
         call = self._calls.find(request.match_info["id"])
-        act(call, await _json(request) or {})
+        act(call, await read_json(request) or {})
         return web.Response()
 
     def _refuse_if_told(self) -> None:
         if refusal := self._faults.refusal(self._sessions.clock()):
             raise HttpRefusal(refusal.status, refusal.code, "The service is told to refuse.")
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    """Return the body's object; nothing for no body."""
-    body = await request.read()
-    if not body:
-        return {}
-    try:
-        found = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        raise Refused("invalid_json", "The body is not JSON.") from None
-    if not isinstance(found, dict):
-        raise Refused("invalid_type", "The body is not a JSON object.")
-    return found
-
-
-async def _read_offer(request: web.Request) -> tuple[str, Any]:
-    """Return the offer, and the session described beside it if there is one."""
-    if request.content_type == "application/sdp":
-        sdp = await request.read()
-        described = None
-    elif request.content_type == "multipart/form-data":
-        form = await _form(request)
-        sdp, described = _part(form.get("sdp")), _part(form.get("session"))
-    else:
-        told = "Send the offer as application/sdp, or with its session as multipart/form-data."
-        raise HttpRefusal(415, "unsupported_content_type", told)
-    if not sdp or len(sdp) > _MOST_SDP:
-        raise Refused("invalid_offer", "The offer is missing or too long.", "sdp")
-    if not described:
-        return sdp.decode(errors="replace"), None
-    try:
-        return sdp.decode(errors="replace"), msgspec.json.decode(described)
-    except (ValueError, RecursionError):
-        raise Refused("invalid_json", "The session is not JSON.", "session") from None
-
-
-async def _form(request: web.Request) -> Mapping[str, Any]:
-    """Return the parts of a form.
-
-    Raises:
-        Refused: It cannot be taken apart.
-
-    """
-    try:
-        return await request.post()
-    except (ValueError, LookupError, RuntimeError, AssertionError):
-        raise Refused("invalid_offer", "The form cannot be read.") from None
-
-
-def _part(value: Any) -> bytes:
-    """Return one part of a form, however its sender labelled it."""
-    if isinstance(value, web.FileField):
-        return value.file.read(_MOST_SDP + 1)
-    return value.encode() if isinstance(value, str) else bytes(value or b"")
 
 
 def _status(body: dict[str, Any]) -> int:

@@ -45,6 +45,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return refuse(400, "invalid_offer", f"The offer cannot be answered: {error}")
     except CapacityError as error:
         return refuse(429, "rate_limit_exceeded", str(error))
+    except TimeoutError:
+        return refuse(408, "request_timeout", "The request did not come to an end.")
     except web.HTTPNotFound:
         return refuse(404, "not_found", f"no such path: {request.path}")
     except web.HTTPException as error:

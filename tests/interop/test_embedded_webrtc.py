@@ -223,3 +223,38 @@ async def test_what_is_no_offer_is_refused(
         assert answer.status == status
         assert (await answer.json())["error"]["code"] == code
     assert service.sessions == 0
+
+
+def broken_forms() -> list[bytes]:
+    """A form, and what becomes of it when bytes are lost, doubled or changed."""
+    whole = (
+        b'--x\r\nContent-Disposition: form-data; name="sdp"\r\nContent-Type: application/sdp\r\n'
+        b'\r\nv=0\r\n\r\n--x\r\nContent-Disposition: form-data; name="session"\r\n'
+        b'Content-Type: application/json\r\n\r\n{"type":"realtime"}\r\n--x--\r\n'
+    )
+    chance = np.random.default_rng(7)
+    forms = [whole]
+    for _ in range(150):
+        form = bytearray(whole)
+        for _ in range(int(chance.integers(1, 6))):
+            start, length = int(chance.integers(len(form))), int(chance.integers(1, 30))
+            what = chance.bytes(length) if chance.random() < 0.5 else form[start : start + length]
+            form[start : start + (length if chance.random() < 0.7 else 0)] = bytes(what)
+        forms.append(bytes(form[: int(chance.integers(len(form)))] if len(forms) % 3 else form))
+    return forms
+
+
+async def test_a_form_that_is_broken_is_refused_and_nothing_fails(
+    service: EmbeddedService,
+) -> None:
+    url = service.url.replace("ws:", "http:") + "/calls"
+    headers = {
+        "Authorization": f"Bearer {KEY}",
+        "Content-Type": "multipart/form-data; boundary=x",
+    }
+    async with aiohttp.ClientSession() as http:
+        for form in broken_forms():
+            async with http.post(url, data=form, headers=headers) as answer:
+                assert answer.status == 400, form
+                assert (await answer.json())["error"]["type"] == "invalid_request_error"
+    assert service.sessions == 0
