@@ -202,6 +202,8 @@ class Settings:
         }
         if kind == "transcription":
             self.effective["object"] = "realtime.transcription_session"
+            if is_preview:  # whose types want a secret even where none was given out
+                self.effective["client_secret"] = {"value": "", "expires_at": 0}
         else:
             self.effective |= _realtime_defaults(model or "embedded")
             if is_preview:

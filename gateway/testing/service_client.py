@@ -32,6 +32,7 @@ class ServiceClient:
         kind: ``realtime`` or ``transcription``.
         limits: What the session may last, and how fast it speaks.
         transport: Who carries the sound.
+        model: The model it asks for.
         dialect: The generation it speaks; ``raw`` holds the frames as they came.
 
     """
@@ -47,6 +48,7 @@ class ServiceClient:
         limits: Limits | None = None,
         transport: Transport = "websocket",
         dialect: Generation = "ga",
+        model: str = "",
     ) -> None:
         self.now = 0.0
         self.events: list[ServerEvent] = []
@@ -62,6 +64,7 @@ class ServiceClient:
             CountedIds(),
             now=0.0,
             unix_now=1000,
+            model=model,
             kind=kind,
             limits=limits,
             transport=transport,

@@ -44,7 +44,9 @@ class Old:
 
 @pytest.fixture
 def service(agent: Fake) -> ServiceClient:
-    return ServiceClient(lambda: agent, words=iter(["hello"]), speech_ms=200, dialect="preview")
+    words = iter(["hello"])
+    model = "gpt-realtime"
+    return ServiceClient(lambda: agent, words=words, speech_ms=200, dialect="preview", model=model)
 
 
 def test_the_session_is_flat_and_the_conversation_is_announced(service: ServiceClient) -> None:
@@ -107,7 +109,7 @@ def test_the_older_way_to_set_up_transcription_is_unknown_to_a_client_of_today(
 
 
 def test_two_generations_may_look_at_one_session(agent: Fake) -> None:
-    session = Session(lambda: agent, CountedIds(), now=0, unix_now=1)
+    session = Session(lambda: agent, CountedIds(), now=0, unix_now=1, model="gpt-realtime")
     session.data_to_send()
     old = session.attach("preview")
     session.receive(b'{"type": "response.create"}', 0.0)

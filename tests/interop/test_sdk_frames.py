@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import pytest
 from frame_tap import FOLDER, frames
@@ -31,11 +31,21 @@ def _by_name(union: Any) -> Iterator[tuple[str, Any]]:
         yield get_args(model.model_fields["type"].annotation)[0], model
 
 
+class TranscriptionSessionCreated(beta.TranscriptionSessionUpdatedEvent):  # type: ignore[name-defined,misc]
+    """The preview's first event of a transcription session, which the SDK has no type for."""
+
+    type: Literal["transcription_session.created"]
+
+
 GA: Final = {**dict(_by_name(realtime.RealtimeServerEvent)), **PREVIEW_ONLY}
 TYPES: Final = {
     "ga": GA,
     # what the preview did not have a type for is as it is in GA
-    "preview": {**GA, **dict(_by_name(beta.realtime_server_event.RealtimeServerEvent))},
+    "preview": {
+        **GA,
+        **dict(_by_name(beta.realtime_server_event.RealtimeServerEvent)),
+        "transcription_session.created": TranscriptionSessionCreated,
+    },
 }
 
 
