@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import aioice
 import pylibsrtp
+from aioice import stun
 from aiortc.rtcdtlstransport import (
     RTCCertificate,
     RTCDtlsFingerprint,
@@ -25,6 +26,11 @@ __all__ = ["Dtls", "Ice", "OnPacket", "Sctp", "make_certificate", "sha256_of"]
 OnPacket: TypeAlias = Callable[[bytes], None]
 
 _LOOPBACK: Final = ("127.0.0.1",)
+_LOOK_INTERVAL: Final = 1.0  # seconds between looks at whether the other side is there
+_CONSENT_INTERVAL: Final = 5.0  # it is asked at least so often (RFC 7675)
+_SILENCE: Final = 2.0  # with nothing from it for so long, it is asked at every look
+_MOST_UNANSWERED: Final = 6
+_MOST_UNANSWERED_IN_SILENCE: Final = 3
 
 
 def make_certificate() -> RTCCertificate:
@@ -41,12 +47,14 @@ class Ice(aioice.Connection):
     """ICE for one component; with ``is_local`` this machine's loopback alone.
 
     aioice leaves loopback out when it gathers, which is right anywhere but on a machine
-    that talks to itself.
+    that talks to itself.  And it takes half a minute to notice that the other side is gone,
+    in which a caller would hear nothing: here a side that is silent is asked more often.
     """
 
     def __init__(self, *, is_controlling: bool, is_local: bool) -> None:
         super().__init__(ice_controlling=is_controlling)
         self._is_local = is_local
+        self._heard_at = 0.0  # anything at all
 
     async def get_component_candidates(
         self,
@@ -57,6 +65,40 @@ class Ice(aioice.Connection):
         """Gather on the addresses that are wanted."""
         wanted = list(_LOOPBACK) if self._is_local else addresses
         return await super().get_component_candidates(component, wanted, timeout)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Take a datagram."""
+        self._heard_at = asyncio.get_running_loop().time()
+        super().data_received(data, component)
+
+    async def query_consent(self) -> None:
+        """Ask now and then whether the other side is there, and end when it is not."""
+        loop = asyncio.get_running_loop()
+        asked_at = self._heard_at = loop.time()
+        unanswered = 0
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL)
+            is_silent = loop.time() - self._heard_at >= _SILENCE
+            if not is_silent and loop.time() - asked_at < _CONSENT_INTERVAL:
+                continue
+            asked_at = loop.time()
+            unanswered = 0 if await self._is_answered() else unanswered + 1
+            if unanswered >= (_MOST_UNANSWERED_IN_SILENCE if is_silent else _MOST_UNANSWERED):
+                self._query_consent_task = None
+                await self.close()
+                return
+
+    async def _is_answered(self) -> bool:
+        key = (self.remote_password or "").encode()
+        try:
+            for pair in tuple(self._nominated.values()):
+                request = self.build_request(pair, nominate=False)
+                await pair.protocol.request(
+                    request, pair.remote_addr, integrity_key=key, retransmissions=0
+                )
+        except stun.TransactionError:
+            return False
+        return True
 
     def send_now(self, datagram: bytes) -> bool:
         """Send without waiting; ``False`` where nothing is connected."""
