@@ -7,9 +7,9 @@ from .phrases import words_of
 
 __all__ = ["Sentences"]
 
-_END: Final = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
+_END: Final = re.compile(r"[.!?…][\"'”’)*_`]*\s+|\n+")
 _MARKS: Final = re.compile(r"[*_#`]+")  # of Markdown: nothing to be spoken
-_LONGEST: Final = 300  # characters without an end are spoken to the last blank before this
+_LONGEST: Final = 300  # characters; what is longer is cut at the last blank before this
 
 
 class Sentences:
@@ -20,18 +20,29 @@ class Sentences:
 
     def feed(self, text: str) -> list[str]:
         """Take in more; return the sentences that are whole by now."""
-        *whole, self._held = _END.split(self._held + text)
-        while len(self._held) > _LONGEST:
-            cut = self._held.rfind(" ", 0, _LONGEST)
-            cut = cut if cut > 0 else _LONGEST
-            whole.append(self._held[:cut])
-            self._held = self._held[cut:]
-        return _spoken(whole)
+        held, start = self._held + text, 0
+        whole: list[str] = []
+        for end in _END.finditer(held):
+            whole += _cut(held[start : end.end()])
+            start = end.end()
+        *parts, self._held = _cut(held[start:])
+        return _spoken(whole + parts)
 
     def rest(self) -> list[str]:
         """Return what is left at the end."""
         held, self._held = self._held, ""
         return _spoken([held])
+
+
+def _cut(text: str) -> list[str]:
+    """Return a text in parts that are not too long; the last one may grow."""
+    parts = []
+    while len(text) > _LONGEST:
+        at = text.rfind(" ", 0, _LONGEST)
+        at = at if at > 0 else _LONGEST
+        parts.append(text[:at])
+        text = text[at:]
+    return [*parts, text]
 
 
 def _spoken(texts: list[str]) -> list[str]:
