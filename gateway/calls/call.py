@@ -73,6 +73,7 @@ class Call:
         self._attachment = Attachment(
             parts.make_link, self, transport=parts.transport, seconds=parts.connect_seconds
         )
+        self._coming = ""  # the response whose speech is coming in over the present link
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
@@ -191,6 +192,7 @@ class Call:
         """Take the end of the link, which is the end of a call that the service held."""
         if self._ended is not None:
             return
+        self._finish(self._coming)
         self._log.warning("link lost", reason=str(fault))
         self._finish_speech()
         if isinstance(self._leg, HostedLeg) and self._leg.ends_with(fault):
@@ -201,6 +203,13 @@ class Call:
         """Take the service's voice as it comes, where it is not for us to play."""
         if self._lane is not None:
             self._lane.stream(sound)
+
+    def _finish(self, response_id: str) -> None:
+        """No more speech of a response comes: what there is plays on, and its end is told."""
+        if response_id == self._coming:
+            self._coming = ""
+        if response_id and self._lane is not None:
+            self._lane.finish(response_id)
 
     # How it goes on
 
