@@ -1,18 +1,33 @@
 """Refusals as the service words them: JSON, with a code that a program can read."""
 
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import CapacityError, RtcError
 from .calls import Gone
 from .checks import Refused
 
-__all__ = ["HttpRefusal", "refusals", "refuse"]
+__all__ = ["SERVER_LOG", "HttpRefusal", "refusals", "refuse"]
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+SERVER_LOG: Final = logging.getLogger("gateway.embedded.http")
+"""Where the server's own complaints go."""
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Let no client fill the log by talking nonsense: aiohttp answers that by itself."""
+    fault = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not isinstance(fault, HttpProcessingError)
+
+
+SERVER_LOG.addFilter(_is_ours)
 
 
 class HttpRefusal(Refused):
@@ -45,6 +60,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return refuse(400, "invalid_offer", f"The offer cannot be answered: {error}")
     except CapacityError as error:
         return refuse(429, "rate_limit_exceeded", str(error))
+    except ConnectionError:
+        return refuse(400, "request_incomplete", "The request did not come to an end.")
     except TimeoutError:
         return refuse(408, "request_timeout", "The request did not come to an end.")
     except web.HTTPNotFound:

@@ -22,7 +22,7 @@ from .faults import Faults
 from .hosted_line import RING_SECONDS, HostedLine
 from .http_admin import AdminRoutes
 from .http_calls import CallRoutes
-from .http_errors import refusals
+from .http_errors import SERVER_LOG, refusals
 from .http_keys import Keys
 from .http_sessions import PATHS, SessionRoutes
 from .recognise import load_recogniser
@@ -110,7 +110,11 @@ class EmbeddedService:
             orders = AdminRoutes(self._sessions, self._calls, keys, self._faults, ids)
             app.add_routes(orders.routes())
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_SECONDS
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_CLOSE_SECONDS,
+            logger=SERVER_LOG,
         )
 
     @property

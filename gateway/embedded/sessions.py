@@ -127,16 +127,16 @@ class Sessions:
     async def running(self, live: LiveSession) -> AsyncIterator[None]:
         """Let a session live for as long as the block lasts."""
         self._live[live] = None
+        running = asyncio.create_task(live.run(), name=live.session.id)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(live.run())
-                try:
-                    yield
-                finally:
-                    live.end()
+            yield
         finally:
-            del self._live[live]
-            self._left.set()
+            live.end()
+            try:
+                await running
+            finally:
+                del self._live[live]
+                self._left.set()
 
     async def close(self, seconds: float) -> None:
         """End every session, and wait at most so long until all are gone."""

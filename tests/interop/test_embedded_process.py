@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,25 +92,28 @@ async def test_it_is_killed_and_comes_back_where_it_was(service: Service) -> Non
     assert SECRET not in told
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--key-env", "NO_SUCH_NAME"], "NO_SUCH_NAME is not set"),
-        (["--sip", "udp:127.0.0.1:0", "--webhook-secret-env", "NO_SUCH_NAME"], "NO_SUCH_NAME"),
-        (["--engine", "oracle"], "oracle"),
-        (["--engine", "echo", "--script", "a.toml"], "not both"),
-        (["--sip", "carrier-pigeon:here"], "carrier-pigeon"),
-        (["--session-seconds", "0"], "session-seconds"),
-    ],
-)
-def test_what_cannot_be_is_said_in_one_line(options: list[str], told: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "embedded", "--port", "0", *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "OPENAI_WEBHOOK_SECRET": SECRET},
-    )
-    assert done.returncode == 2, done.stderr
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+HELLO = b"HTTP/1.1\r\nHost: x\r\n"
+UPGRADE = b"Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+NONSENSE = [
+    (b"\x16\x03\x01\x00\xa5", b"400"),
+    (b"GARBAGE\r\n\r\n", b"400"),
+    (b"GET / HTTP/9.9\r\n\r\n", b"400"),
+    (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", b"400"),
+    (b"GET /v1/realtime " + HELLO + UPGRADE + b"Sec-WebSocket-Key: zz\r\n\r\n", b"400"),
+    (b"POST /v1/realtime/calls " + HELLO + CHUNKED, b"400"),
+    (b"POST /v1/realtime/client_secrets " + HELLO + b"Content-Length: 10\r\n\r\nab", b""),
+]
+
+
+def test_what_is_no_http_is_refused_and_fills_no_log(service: Service) -> None:
+    service.start()
+    for data, status in NONSENSE:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+            client.sendall(data)
+            if status:
+                assert client.recv(100).split()[1] == status, data[:60]
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/healthz", timeout=10) as answer:
+        assert json.load(answer) == {"status": "ok", "sessions": 0}
+    service.kill()
+    assert service.log.read_text() == ""
