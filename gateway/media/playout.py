@@ -102,7 +102,11 @@ class Playout:
         self._finished: set[str] = set()  # responses that will get no more audio
 
     def append(self, frames: Sequence[bytes], mark: Mark, received_ms: float) -> None:
-        """Queue ready frames; ``received_ms`` is how much service audio they stand for."""
+        """Queue ready frames; ``received_ms`` is how much service audio they stand for.
+
+        A repeated prompt gives way at once: nobody waits for its round to end.
+        """
+        self._yield_to_sound()
         segment = self._waiting[-1] if self._waiting else self._current
         if segment is None or segment.mark != mark:
             segment = _Segment(mark)
@@ -113,7 +117,8 @@ class Playout:
     def append_prompt(
         self, frames: Sequence[bytes], prompt_id: str, *, is_repeated: bool = False
     ) -> None:
-        """Queue a prompt; a repeated one plays until something waits behind it."""
+        """Queue a prompt; a repeated one plays until something is queued behind it."""
+        self._yield_to_sound()
         segment = _Segment(None, prompt_id)
         segment.repeats = frames if is_repeated else ()
         self._waiting.append(segment)
@@ -150,11 +155,11 @@ class Playout:
 
     def _yield_to_sound(self) -> None:
         """Let a repeated prompt be over."""
-        segment = self._current
-        if segment is not None and segment.repeats:
-            self.frame_count -= len(segment.frames)
-            segment.frames.clear()
-            segment.repeats = ()
+        for segment in self._segments():
+            if segment.repeats:
+                self.frame_count -= len(segment.frames)
+                segment.frames.clear()
+                segment.repeats = ()
 
     def flush(self, now: float) -> None:
         """Empty the ring and tell, per content part, what had been heard."""

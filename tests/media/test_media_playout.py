@@ -112,16 +112,27 @@ def test_a_prompt_between_two_parts_of_a_response_does_not_end_it() -> None:
     ]
 
 
-def test_a_repeated_prompt_goes_round_until_something_waits_behind_it() -> None:
+def test_a_repeated_prompt_goes_round_and_gives_way_at_once_to_what_is_queued() -> None:
     playout = Playout()
     playout.append_prompt([b"1", b"2"], "music", is_repeated=True)
     assert run(playout, 5) == [b"1", b"2", b"1", b"2", b"1"]
     playout.append([b"a"], HELLO, 20.0)
-    assert run(playout, 2, start=5) == [b"2", b"a"]
+    assert run(playout, 1, start=5) == [b"a"]
     assert playout.events == [
-        PromptStopped("music", True, 0.12),
-        PlayoutStarted("resp_1", 0.12),
+        PromptStopped("music", True, 0.1),
+        PlayoutStarted("resp_1", 0.1),
     ]
+    assert playout.frame_count == 0
+
+
+def test_a_repeated_prompt_that_never_came_to_play_gives_way_as_well() -> None:
+    playout = Playout()
+    playout.append_prompt([b"1", b"2"], "music", is_repeated=True)
+    playout.append_prompt([b"p"], "menu")
+    assert run(playout, 2) == [b"p", None]
+    told = [event.prompt_id for event in playout.events if isinstance(event, PromptStopped)]
+    assert told == ["music", "menu"]
+    assert playout.frame_count == 0
 
 
 def test_a_flushed_prompt_was_not_heard_to_its_end() -> None:
