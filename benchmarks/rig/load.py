@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Measured", "cpu_seconds", "python_reference", "run_load"]
+__all__ = ["Measured", "cpu_seconds", "python_reference", "run_gateway", "run_load", "said"]
 
 HERE = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -84,7 +84,8 @@ def _process(module: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
 
 
-def _line(process: subprocess.Popen[str]) -> Any:
+def said(process: subprocess.Popen[str]) -> Any:
+    """Return the next line of JSON that a process prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -97,10 +98,12 @@ def _told(process: subprocess.Popen[str]) -> Any:
     assert process.stdin is not None
     process.stdin.close()
     process.stdin = None
-    return _line(process)
+    return said(process)
 
 
-def _gateway(port: int, *, pass_through: bool) -> AbstractContextManager[subprocess.Popen[str]]:
+def run_gateway(
+    port: int, *, pass_through: bool = False
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a gateway on a free port, joined to the service on ``port``."""
     config = f"""
         [sip]
@@ -135,15 +138,15 @@ def run_load(
         out = Path(folder) / "arrivals.npz"
         speech = f"--talk {talk} --every {every} --interrupt {interrupt}"
         service = run(_process(f"rig.service {speech}"))
-        gateway = run(_gateway(_line(service), pass_through=pass_through))
-        sip = int(_line(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
+        gateway = run(run_gateway(said(service), pass_through=pass_through))
+        sip = int(said(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
         metronome = run(_process("rig.metronome"))
-        _line(metronome)
+        said(metronome)
         idle_mb = memory_mb(gateway.pid)
         load = f"--port {sip} --calls {calls} --seconds {seconds} --rate {rate} --out {out}"
         callers = run(_process(f"rig.callers {load}"))
-        begun, cpu = _line(callers)["talking_from"], cpu_seconds(gateway.pid)
-        ended = _line(callers)["talking_to"]
+        begun, cpu = said(callers)["talking_from"], cpu_seconds(gateway.pid)
+        ended = said(callers)["talking_to"]
         cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
         callers.wait(60)
         told, beat = _told(service), _told(metronome)
