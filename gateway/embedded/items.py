@@ -17,12 +17,11 @@ from ..realtime.events import (
 )
 from .agent import Recalled, ToolReturned, TurnEnded, read_user_text
 from .checks import Refused
-from .conversation import CallerAudio, Conversation, Entry, read_item
+from .conversation import CallerAudio, Entry, read_item
 from .formats import BYTES_PER_MS
 from .inbox import Approved, Inbox, News
-from .outbox import Observer, Outbox
-from .settings import Settings
-from .toolbox import Toolbox
+from .outbox import Observer
+from .room import Room
 
 __all__ = ["Items"]
 
@@ -33,18 +32,11 @@ class Items:
     Every method raises :class:`~.checks.Refused` where the item is not as it must be.
     """
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        conversation: Conversation,
-        settings: Settings,
-        inbox: Inbox,
-        toolbox: Toolbox,
-    ) -> None:
-        self._outbox = outbox
-        self._toolbox = toolbox
-        self._conversation = conversation
-        self._settings = settings
+    def __init__(self, room: Room, inbox: Inbox) -> None:
+        self._outbox = room.outbox
+        self._conversation = room.conversation
+        self._settings = room.settings
+        self._toolbox = room.toolbox
         self._inbox = inbox
 
     def create(self, command: c.ConversationItemCreate) -> None:

@@ -23,20 +23,19 @@ from ..realtime.events import (
     ConversationCreated,
     ErrorDetail,
     ErrorEvent,
-    InputAudioBufferCleared,
     InputAudioBufferDtmfEventReceived,
     SessionCreated,
-    SessionUpdated,
     Transport,
 )
-from .agent import DICTATION, Agent, Grammar, SessionStarted
+from .agent import Agent, SessionStarted
 from .chat import Thought
 from .checks import Refused
 from .conversation import Conversation
 from .inbox import Inbox
 from .items import Items
-from .listener import Listener, Signal
-from .options import default_options, read_options
+from .listener import Listener
+from .options import default_options
+from .orders import Orders
 from .outbox import Close, Job, Observer, Outbox
 from .rates import RateWindow
 from .room import Room
@@ -44,14 +43,13 @@ from .settings import Settings
 from .sounds import OutputBuffer, Played, Sound
 from .speaker import Speaker
 from .toolbox import Toolbox
+from .turns import Turns
 from .utterance import Pace
 
-__all__ = ["APPEND_MOST_BYTES", "Limits", "Session"]
+__all__ = ["Limits", "Session"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
-APPEND_MOST_BYTES: Final = 15 * 1024 * 1024
-_EVENT_ID_MOST: Final = 512
 _EXPIRY: Final = "Your session hit the maximum duration of {minutes:g} minutes."
 
 
@@ -128,25 +126,28 @@ class Session:
             carries_sound=transport != "websocket",
             is_preview=dialect == "preview",
         )
-        self._toolbox = Toolbox(self._outbox, conversation)
-        self._items = Items(self._outbox, conversation, self.settings, inbox, self._toolbox)
-        self._output = None
+        output = None
         if transport != "websocket":
-            self._output = OutputBuffer(self._outbox, conversation)
-        self._conversation = conversation
+            output = OutputBuffer(self._outbox, conversation)
+        toolbox = Toolbox(self._outbox, conversation)
+        self._room = Room(self._outbox, conversation, self.settings, toolbox, output)
         self._listener = Listener(self._outbox, conversation, self.settings, inbox)
         self._speaker = Speaker(
-            Room(self._outbox, conversation, self.settings, self._toolbox, self._output),
+            self._room,
             self._listener,
             inbox,
             make_agent,
             lambda: Pace(limits.burst_ms, limits.speed),
             RateWindow(limits.requests, limits.tokens),
         )
+        self._turns = Turns(self.settings, self._listener, self._speaker)
+        items = Items(self._room, inbox)
+        self._orders = Orders(self._room, items, self._listener, self._speaker, self._turns)
         self._speaker.agent.handle(SessionStarted(()), now)
         if preset is not None:
-            self._update(preset, now)
+            self._orders.configure(preset)
         self._opener = None if transport == "sip" else self.attach(dialect, is_greeted=True)
+        self._orders.fetch_tools(now)
 
     @property
     def id(self) -> str:
@@ -180,7 +181,7 @@ class Session:
         if is_greeted if is_greeted is not None else self.transport == "sip":
             self._outbox.emit(SessionCreated(session=self.settings.snapshot()), observer)
             if dialect == "preview":
-                created = {"id": self._conversation.id, "object": "realtime.conversation"}
+                created = {"id": self._room.conversation.id, "object": "realtime.conversation"}
                 self._outbox.emit(ConversationCreated(conversation=created), observer)
         return observer
 
@@ -200,10 +201,7 @@ class Session:
             self._outbox.refuse(refused, command.event_id, sender)
             return
         try:
-            if len(command.event_id or "") > _EVENT_ID_MOST:
-                told = f"Invalid 'event_id': at most {_EVENT_ID_MOST} characters are allowed."
-                raise Refused("string_above_max_length", told, "event_id")
-            self._obey(command, now, sender)
+            self._orders.obey(command, now, sender)
         except Refused as refused:
             self._outbox.refuse(refused, command.event_id, sender)
 
@@ -212,7 +210,7 @@ class Session:
         if self.close:
             return
         try:
-            self._hear(pcm, now)
+            self._turns.hear(pcm, now)
         except Refused as refused:  # a turn that cannot be answered while another answer runs
             self._outbox.refuse(refused)
 
@@ -258,12 +256,12 @@ class Session:
 
     def listed(self, job: str, tools: list[dict[str, object]], now: float) -> None:
         """Take in the tools of a :class:`~.outbox.ListTools`."""
-        if self._toolbox.listed(job, tools):
-            self._tell_tools(now)
+        if self._room.toolbox.listed(job, tools):
+            self._orders.tell_tools(now)
 
     def unlisted(self, job: str) -> None:
         """Take in that an MCP server cannot be had; the session goes on without it."""
-        self._toolbox.unlisted(job)
+        self._room.toolbox.unlisted(job)
 
     def tool_returned(self, job: str, output: str | None, now: float, error: object = None) -> None:
         """Take in what a :class:`~.outbox.CallMcp` gave, or the error it met."""
@@ -288,85 +286,4 @@ class Session:
 
     def sounds(self) -> list[Sound]:
         """Drain what the player is to do; nothing on a WebSocket."""
-        return self._output.sounds() if self._output else []
-
-    def _obey(self, command: c.ClientEvent, now: float, sender: Observer | None) -> None:
-        match command:
-            case c.InputAudioBufferAppend(audio=audio) if self._output is None:
-                self._append(audio, now)
-            case c.SessionUpdate(session=patch):
-                self._update(patch, now)
-            case c.TranscriptionSessionUpdate(session=patch) if sender and sender.is_preview:
-                self._update(patch, now)
-            case c.InputAudioBufferCommit():
-                self._listener.commit(self._grammar)
-                self._speaker.advance(now)
-            case c.InputAudioBufferClear():
-                self._listener.clear()
-                self._outbox.emit(InputAudioBufferCleared())
-            case c.OutputAudioBufferClear() if self._output is not None:
-                self._output.clear()
-            case c.ConversationItemCreate():
-                self._items.create(command)
-            case c.ConversationItemRetrieve(item_id=item_id):
-                self._items.retrieve(item_id, sender)
-            case c.ConversationItemTruncate():
-                self._items.truncate(command)
-                self._speaker.fall_silent(now)
-            case c.ConversationItemDelete(item_id=item_id):
-                self._items.delete(item_id)
-            case c.ResponseCreate(response=params):
-                options = read_options(params, self.settings, self._conversation)
-                self._speaker.respond(options, now)
-            case c.ResponseCancel(response_id=response_id):
-                self._speaker.cancel(response_id, now)
-            case _:
-                name = c.wire_name(command)
-                told = f"'{name}' is not taken on this connection."
-                raise Refused("invalid_value", told, "type")
-
-    def _append(self, audio: bytes, now: float) -> None:
-        if len(audio) > APPEND_MOST_BYTES:
-            told = f"Invalid 'audio': at most {APPEND_MOST_BYTES} bytes are taken at a time."
-            raise Refused("invalid_value", told, "audio")
-        self._hear(audio, now)
-
-    def _hear(self, audio: bytes, now: float) -> None:
-        turns = self.settings.turn_detection or {}
-        may_interrupt = self._speaker.may_be_interrupted(now)
-        for signal in self._listener.append(audio, now, self._grammar, may_interrupt=may_interrupt):
-            if signal is Signal.TURN_BEGAN:
-                if turns.get("interrupt_response"):
-                    self._speaker.interrupt(now)
-            elif signal is Signal.IDLE or turns.get("create_response"):
-                self._respond(now)
-
-    @property
-    def _grammar(self) -> Grammar | None:
-        """What to listen for: what the agent expects, or anything where nobody will answer."""
-        return self._speaker.agent.grammar if self.settings.is_realtime else DICTATION
-
-    def _respond(self, now: float) -> None:
-        """Answer a turn unasked."""
-        if self.settings.is_realtime:
-            self._speaker.respond(default_options(self.settings), now)
-
-    def _update(self, patch: dict[str, object], now: float) -> None:
-        tools = self._tools
-        self.settings.update(patch, has_spoken=self._speaker.has_spoken)
-        self._listener.configure()
-        self._outbox.emit(SessionUpdated(session=self.settings.snapshot()))
-        self._toolbox.configure(self.settings.effective.get("tools", []))
-        if self._tools != tools:
-            self._tell_tools(now)
-
-    @property
-    def _tools(self) -> tuple[str, ...]:
-        """The names of all tools that the agent may call."""
-        if self.settings.effective.get("tool_choice") == "none":
-            return ()
-        imported = tuple(each.tool["name"] for each in self._toolbox.imported)
-        return self.settings.tools + imported
-
-    def _tell_tools(self, now: float) -> None:
-        self._speaker.agent.handle(SessionStarted(self._tools), now)
+        return self._room.output.sounds() if self._room.output else []

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from rote_agent import Fake, once, update
 
+from gateway.clock import CountedIds
 from gateway.embedded.agent import CallTool, Say, SessionStarted, ToolReturned
 from gateway.embedded.mcp_server import read_server
 from gateway.embedded.outbox import CallMcp, ListTools
+from gateway.embedded.session import Session
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.testing.service_client import ServiceClient
@@ -264,3 +266,10 @@ def test_a_server_that_is_named_wrongly_is_refused(
 ) -> None:
     update(client, tools=tools)
     assert client.last(e.ErrorEvent).error.param == param
+
+
+def test_a_session_that_begins_with_a_server_tells_of_it_after_its_beginning(agent: Fake) -> None:
+    preset = {"type": "realtime", "tools": [server()]}
+    session = Session(lambda: agent, CountedIds(), now=0, unix_now=1, preset=preset)
+    names = [e.wire_name(e.decode(frame)) for frame in session.data_to_send()]
+    assert names == ["session.created", *LIST[:2]]
