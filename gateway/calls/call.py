@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import structlog
 
@@ -21,19 +21,13 @@ from ..control.controller import Controller
 from ..errors import LinkError
 from ..legs import events as legs
 from ..legs.hosted_leg import HostedLeg
-from ..media.events import LaneEvent, Mark, RecordingStopped
+from ..media.events import LaneEvent, RecordingStopped
 from ..media.prompts import Prompt
-from ..media.stats import LaneStats
-from ..realtime.events import (
-    RateLimitsUpdated,
-    ResponseDone,
-    ResponseOutputAudioDelta,
-    ServerEvent,
-    Unknown,
-)
+from ..realtime.events import RateLimitsUpdated, ServerEvent, Unknown
 from .attachment import Attachment, MakeLink
 from .quota import Quota
 from .registry import CallRecord
+from .sound import CallSound
 from .translate import from_lane, from_leg
 
 if TYPE_CHECKING:
@@ -69,28 +63,31 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._log = structlog.get_logger().bind(call_id=call_id)
         self._leg: Leg | None = None
-        self._lane: Lane | None = None
+        folder = parts.recordings
+        self._sound = CallSound(
+            parts.prompts,
+            folder and folder / f"{call_id}.wav",
+            is_ours_to_play=parts.transport == "websocket",
+        )
         self._attachment = Attachment(
             parts.make_link, self, transport=parts.transport, seconds=parts.connect_seconds
         )
-        self._coming = ""  # the response whose speech is coming in over the present link
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at: float | None = None  # what the timer is set to
         self._over = asyncio.Event()
-        self._speaking = ""  # the response whose sound is still coming
         self._started_at = time.time()
         self._ended_after: float | None = None
         self._ended: control.LegEnded | None = None
         self._codec = ""
-        self._stats: LaneStats | None = None  # the lane's last figures, once it is closed
 
     # What others call
 
     def attach(self, leg: "Leg", lane: "Lane | None") -> None:
         """Give the call its caller, without a lane where the sound is elsewhere; once."""
-        self._leg, self._lane = leg, lane
+        self._leg = leg
+        self._sound.attach(lane)
         self.caller, self.called = leg.caller, leg.called
 
     async def run(self) -> None:
@@ -124,7 +121,6 @@ class Call:
     def record(self) -> CallRecord:
         """Describe the call as it stands."""
         ended = self._ended
-        stats = self._stats or (self._lane.stats() if self._lane is not None else None)
         return CallRecord(
             call_id=self.call_id,
             caller=self.caller,
@@ -135,7 +131,7 @@ class Call:
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
             codec=self._codec,
-            media=_figures(stats) if stats else {},
+            media=self._sound.figures,
             transport=self._parts.transport,
             link=self._attachment.stats,
             usage=self.controller.usage.as_dict(),
@@ -168,18 +164,7 @@ class Call:
         self.post(event)
         if isinstance(event, RateLimitsUpdated):
             self._parts.quota.note(event.rate_limits)
-        lane = self._lane
-        if lane is None or self._parts.transport != "websocket":
-            return
-        if isinstance(event, ResponseOutputAudioDelta):
-            if not self.controller.is_dropped(event.response_id):
-                mark = Mark(event.response_id, event.item_id, event.content_index)
-                lane.play(event.delta, mark)
-                self._speaking = event.response_id
-        elif isinstance(event, ResponseDone) and event.response.id:
-            lane.finish(event.response.id)
-            if event.response.id == self._speaking:
-                self._speaking = ""
+        self._sound.take(event, self.controller.is_dropped)
 
     def on_link_ready(self) -> None:
         """Take the news that a link is up."""
@@ -192,24 +177,15 @@ class Call:
         """Take the end of the link, which is the end of a call that the service held."""
         if self._ended is not None:
             return
-        self._finish(self._coming)
+        self._sound.end_speech()
         self._log.warning("link lost", reason=str(fault))
-        self._finish_speech()
         if isinstance(self._leg, HostedLeg) and self._leg.ends_with(fault):
             return
         self.post(control.LinkLost(str(fault), fault.retryable))
 
     def on_speech(self, sound: bytes) -> None:
         """Take the service's voice as it comes, where it is not for us to play."""
-        if self._lane is not None:
-            self._lane.stream(sound)
-
-    def _finish(self, response_id: str) -> None:
-        """No more speech of a response comes: what there is plays on, and its end is told."""
-        if response_id == self._coming:
-            self._coming = ""
-        if response_id and self._lane is not None:
-            self._lane.finish(response_id)
+        self._sound.stream(sound)
 
     # How it goes on
 
@@ -264,7 +240,7 @@ class Call:
             case act.SendCommand(command):
                 self._attachment.send(command)
             case act.Connect():
-                self._finish_speech()
+                self._sound.end_speech()
                 self._attachment.connect()
             case act.Listen():
                 self._attachment.listen()
@@ -283,24 +259,18 @@ class Call:
             case act.Transfer(target):
                 leg.transfer(target)
             case act.Stop():
-                if self._lane is not None:
-                    self._lane.flush()
+                self._sound.stop()
             case act.Play(name, is_repeated):
-                self._play(name, is_repeated)
+                if not self._sound.play(name, is_repeated=is_repeated):
+                    self.post(control.PromptStopped(name, is_complete=False))
             case act.SendDtmf(digits):
                 leg.send_dtmf(digits)
             case act.Record(is_on):
-                self._record(is_on)
+                self._sound.record(is_on=is_on)
             case act.Log(text):
                 self._log.info(text)
             case _:
                 assert_never(action)
-
-    def _finish_speech(self) -> None:
-        """The link that brought a response is gone: what came of it is all there will be."""
-        if self._lane is not None and self._speaking:
-            self._lane.finish(self._speaking)
-        self._speaking = ""
 
     def _part(self, leg: "Leg", cause: str) -> None:
         """Hang up; sound that the service played a moment ago is let through first."""
@@ -309,35 +279,8 @@ class Call:
         else:
             leg.hang_up(cause)
 
-    def _play(self, name: str, is_repeated: bool) -> None:
-        prompt, lane = self._parts.prompts.get(name), self._lane
-        if prompt is None or lane is None:
-            why = "no such prompt" if prompt is None else "the service holds the caller's line"
-            self._log.warning("cannot play", prompt=name, why=why)
-            self.post(control.PromptStopped(name, is_complete=False))
-        else:
-            lane.play_prompt(prompt, name, repeat=is_repeated)
-
-    def _record(self, is_on: bool) -> None:
-        folder, lane = self._parts.recordings, self._lane
-        if lane is None:
-            self._log.warning("cannot record", why="the service holds the caller's line")
-        elif not is_on:
-            lane.stop_recording()
-        elif folder is None:
-            self._log.warning("cannot record", remedy="name a folder in media.recordings")
-        else:
-            lane.record(str(folder / f"{self.call_id}.wav"))
-
     async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._lane is not None:
-            self._stats = self._lane.stats()
-            self._lane.close()
+        self._sound.close()
         await self._attachment.close()
-
-
-def _figures(stats: LaneStats) -> dict[str, Any]:
-    """Return a lane's figures for a record; a score of nothing heard is no score."""
-    return asdict(stats) | {"mos": stats.mos if stats.packets_received else None}

@@ -124,8 +124,7 @@ async def settle() -> None:
 
 
 @pytest.fixture
-async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr("gateway.calls.call._figures", lambda stats: {})
+async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
     await settle()
     yield scene
@@ -154,8 +153,7 @@ async def test_a_finished_answer_is_not_finished_again_by_a_loss(scene: Scene) -
     assert scene.lane.did == []
 
 
-async def test_live_speech_goes_straight_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.calls.call._figures", lambda stats: {})
+async def test_live_speech_goes_straight_to_the_caller() -> None:
     scene = Scene(transport="webrtc", audio_format="")
     await settle()
     scene.link.on_audio(b"\x01\x02")

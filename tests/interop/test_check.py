@@ -184,3 +184,44 @@ async def test_a_trunk_with_an_address_of_its_own_is_asked(
         assert (await reach_trunk(trunk, "127.0.0.1")).detail == "SIP/2.0 200 OK"
     monkeypatch.setattr(neighbours, "_PORT", closed_port)
     assert not (await reach_trunk(trunk, "127.0.0.1/32")).is_good
+
+
+# The other links
+
+
+def attached_by(link: str) -> str:
+    return f'link = "{link}"\n'
+
+
+async def test_a_service_is_reached_over_webrtc_where_calls_will_be(tmp_path: Path) -> None:
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, attached_by("webrtc"))
+        assert code == 0
+        assert found["service"]["detail"] == "takes the session as configured"
+        code, found = await check(tmp_path, service.url, attached_by("webrtc") + NONSENSE)
+        assert code == 1
+        assert not found["service"]["ok"]
+
+
+async def test_a_service_that_will_hold_calls_is_asked_for_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    monkeypatch.setenv("GATEWAY_HTTP__BIND", "127.0.0.1:0")
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, attached_by("sideband"))
+    assert code == 0
+    assert "client secret" in found["service"]["detail"]
+    assert "/webhooks/realtime" in found["ports"]["detail"]
+
+
+async def test_a_service_that_will_hold_calls_and_is_not_there_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    monkeypatch.setenv("GATEWAY_HTTP__BIND", "127.0.0.1:0")
+    code, found = await check(
+        tmp_path, f"ws://127.0.0.1:{closed_port}/v1/realtime", attached_by("sideband")
+    )
+    assert code == 1
+    assert "cannot be reached" in found["service"]["detail"]
