@@ -1,5 +1,6 @@
 """What one response is made with: the session's settings, overridden by ``response.create``."""
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .checks import (
@@ -14,10 +15,9 @@ from .checks import (
     text,
 )
 from .conversation import Conversation, read_item
-from .response import Options
 from .settings import AUDIO_FORMAT, MAX_TOKENS, TOOL_CHOICE, Settings, modalities, tools
 
-__all__ = ["default_options", "read_options"]
+__all__ = ["Options", "default_options", "read_options"]
 
 _MOST_METADATA: Final = 16
 _PARAMS: Final = record(
@@ -36,6 +36,22 @@ _PARAMS: Final = record(
         "input": list_of(anything),
     }
 )
+
+
+@dataclass(slots=True)
+class Options:
+    """What a response is made with: the session's settings, or what overrides them."""
+
+    modality: str = "audio"
+    audio_format: dict[str, Any] = field(default_factory=dict)
+    voice: Any = None
+    instructions: str | None = None
+    metadata: dict[str, str] | None = None
+    max_tokens: int | str = "inf"
+    is_out_of_band: bool = False
+    said: list[str] | None = None  # the user texts of `input`, in place of the conversation
+    tools: list[dict[str, Any]] | None = None  # in place of the session's
+    tool_choice: Any = None
 
 
 def default_options(settings: Settings) -> Options:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
@@ -20,6 +19,7 @@ from .accounting import usage
 from .agent import Agent, AgentStep, CallTool, PlayTurn, Say, Think, ToolReturned
 from .chat import Thought
 from .conversation import AUDIO_TOKEN_MS, Entry, text_tokens
+from .options import Options
 from .outbox import CallMcp
 from .output import OutputItems
 from .room import Room
@@ -29,29 +29,13 @@ from .utterance import Pace, Utterance
 from .voice import sentences
 from .writing import Writing
 
-__all__ = ["Options", "Response"]
+__all__ = ["Response"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
 _JSON: Final = msgspec.json.Encoder()
 _NOTHING: Final = np.zeros(0, np.int16)
 _CUT_SHORT: Final = {"type": "tool_execution_error", "message": "The response was cut short."}
-
-
-@dataclass(slots=True)
-class Options:
-    """What a response is made with: the session's settings, or what overrides them."""
-
-    modality: str = "audio"
-    audio_format: dict[str, Any] = field(default_factory=dict)
-    voice: Any = None
-    instructions: str | None = None
-    metadata: dict[str, str] | None = None
-    max_tokens: int | str = "inf"
-    is_out_of_band: bool = False
-    said: list[str] | None = None  # the user texts of `input`, in place of the conversation
-    tools: list[dict[str, Any]] | None = None  # in place of the session's
-    tool_choice: Any = None
 
 
 class Response:

@@ -20,8 +20,9 @@ from .chat import Thought
 from .checks import Refused
 from .inbox import Approved, Inbox, News
 from .listener import Listener
+from .options import Options
 from .rates import RateWindow
-from .response import Options, Response
+from .response import Response
 from .room import Room
 from .sounds import Played
 from .utterance import Pace

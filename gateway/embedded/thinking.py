@@ -1,15 +1,11 @@
 """A chat model's answer on its way to becoming the steps of a response."""
 
-from typing import TYPE_CHECKING
-
 from .agent import AgentStep, CallTool, Say
 from .chat import ChatRequest, Thought, ThoughtOver, ToolAsked, Words, compose, functions
+from .options import Options
 from .outbox import Chat
 from .room import Room
 from .sentences import Sentences
-
-if TYPE_CHECKING:
-    from .response import Options
 
 __all__ = ["Thinking"]
 
@@ -28,7 +24,7 @@ class Thinking:
         """Whether more of the answer is to come."""
         return bool(self._job)
 
-    def begin(self, options: "Options", note: str) -> None:
+    def begin(self, options: Options, note: str) -> None:
         """Ask, with all that was said in the conversation; ``note`` is a word beforehand."""
         self._job = self._room.outbox.new_id("job")
         self._room.outbox.request(Chat(self._job, self._request(options, note)))
@@ -55,7 +51,7 @@ class Thinking:
     def _rest(self) -> list[AgentStep]:
         return [Say(each) for each in self._text.rest()]
 
-    def _request(self, options: "Options", note: str) -> ChatRequest:
+    def _request(self, options: Options, note: str) -> ChatRequest:
         room, session = self._room, self._room.settings.effective
         told = (options.instructions or session.get("instructions", ""), note)
         if options.said is None:

@@ -8,7 +8,7 @@ from voicecodecs.g711 import decode_ulaw, encode_ulaw
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded import recognise
-from gateway.embedded.agent import Grammar
+from gateway.embedded.agent import DICTATION, Grammar
 from gateway.embedded.phrases import read_wav
 from gateway.embedded.recognise import Recogniser, knows_word, load_recogniser
 from gateway.embedded.script import load_script
@@ -87,3 +87,15 @@ def test_without_the_extra_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(recognise, "pocketsphinx", None)
     assert load_recogniser() is None
     assert knows_word("anything")
+
+
+@needs_sphinx
+def test_anything_may_be_written_down_and_phrases_are_known_again_after(
+    recogniser: Recogniser,
+) -> None:
+    recogniser.start(DICTATION)
+    recogniser.feed(line("yes-please"))
+    assert {"yes", "please"} & set(recogniser.finish().split())
+    recogniser.start(expected_in("main"))
+    recogniser.feed(over_a_telephone(line("sales")))
+    assert recogniser.finish() == "sales"
