@@ -70,7 +70,7 @@ def embedded(
         limits=Limits(longest=session_seconds, tokens=tokens_per_minute),
         sip=sip,
         webhook_url=webhook_url,
-        webhook_secret=(_secret(webhook_secret_env, "--webhook-secret-env") or "") if sip else "",
+        webhook_secret=_secret(webhook_secret_env if sip else "", "--webhook-secret-env") or "",
         admin=admin,
     )
     return run_loop(lambda: _serve(service, json))

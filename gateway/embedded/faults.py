@@ -41,6 +41,10 @@ _SHAPES: Final[dict[str, Check]] = {
     "webhook": record({**_LASTING, "how": choice("twice", "forged", "stale", "live")}),
 }
 
+_CAN_LAST: Final = frozenset(
+    {"refuse", "accept_fails", "refer_ignored", "webhook", "stall", "slow_audio", "fail_responses"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -123,16 +127,11 @@ def inflict(
     struck = sessions
     if wanted := options.get("session"):
         struck = [each for each in sessions if each.session.id == wanted]
-    elif "seconds" in options or name in _SERVICE_WIDE:
+    elif name in _CAN_LAST:
         faults.last(options, now)
     for live in struck:
         _strike(live, options, now, ids)
     return len(struck)
-
-
-_SERVICE_WIDE: Final = frozenset(
-    {"refuse", "accept_fails", "refer_ignored", "webhook", "stall", "slow_audio", "fail_responses"}
-)
 
 
 def _strike(live: "LiveSession", options: dict[str, Any], now: float, ids: Ids) -> None:

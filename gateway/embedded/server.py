@@ -102,19 +102,14 @@ class EmbeddedService:
         self._line: HostedLine | None = None
         if sip:
             self._open_line(sip, webhook_url, webhook_secret, ids, max_sessions, ring_seconds)
-        app = web.Application(middlewares=[refusals], client_max_size=_MOST_BODY)
-        app.router.add_get("/healthz", self._healthz)
-        app.add_routes(SessionRoutes(self._sessions, self._calls, keys, self._faults).routes())
-        app.add_routes(self._call_routes.routes())
-        if admin:
-            orders = AdminRoutes(self._sessions, self._calls, keys, self._faults, ids)
-            app.add_routes(orders.routes())
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=_CLOSE_SECONDS,
-            logger=SERVER_LOG,
+        admin_routes = AdminRoutes(self._sessions, self._calls, keys, self._faults, ids).routes()
+        self._runner = self._make_runner(
+            [
+                web.get("/healthz", self._healthz),
+                *SessionRoutes(self._sessions, self._calls, keys, self._faults).routes(),
+                *self._call_routes.routes(),
+                *(admin_routes if admin else ()),
+            ]
         )
 
     @property
@@ -180,6 +175,18 @@ class EmbeddedService:
         if self._webhooks is not None:
             await self._webhooks.close()
         self._workers.close()
+
+    @staticmethod
+    def _make_runner(routes: list[web.RouteDef]) -> web.AppRunner:
+        app = web.Application(middlewares=[refusals], client_max_size=_MOST_BODY)
+        app.add_routes(routes)
+        return web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_CLOSE_SECONDS,
+            logger=SERVER_LOG,
+        )
 
     def _open_line(
         self, bind: str, url: str, secret: str, ids: Ids, most: int, ring_seconds: float
