@@ -78,12 +78,13 @@ async def test_a_caller_talks_over_the_greeting(judge: Judge) -> None:
     assert (await judge.until("input_audio_buffer.committed")).item_id == started.item_id
     answer = (await judge.until("response.done")).response
     assert answer.status == "completed"
-    heard = judge.last("conversation.item.input_audio_transcription.completed")
+    outcome = "completed" if load_recogniser() else "failed"
+    heard = judge.last(f"conversation.item.input_audio_transcription.{outcome}")
     assert heard.item_id == started.item_id
-    assert heard.transcript == ("sales" if load_recogniser() else "")
+    assert outcome == "failed" or heard.transcript == "sales"
     assert judge.last("conversation.item.truncated").audio_end_ms == 100
     said = answer.output[0].content[0].transcript
-    assert ("You have reached sales" in said) == bool(heard.transcript)
+    assert ("You have reached sales" in said) == (outcome == "completed")
 
 
 async def test_a_key_leads_to_a_function_call(judge: Judge) -> None:
