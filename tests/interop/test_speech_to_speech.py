@@ -6,6 +6,7 @@ reading of the protocol are its own.
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from judges import SPEECH
+from peers import running
 
 from gateway.errors import LinkError
 from gateway.realtime.client import ServiceClient
@@ -184,3 +186,47 @@ async def test_a_function_is_called_and_its_output_taken(port: int, kind: str) -
         output = {"type": "function_call_output", "call_id": call.call_id, "output": "{}"}
         done = await owner.after(ConversationItemCreate(item=output), ResponseCreate())
         assert done.response.output[-1].transcript == "I heard you."
+
+
+CONFIG = """
+[sip]
+bind = ["udp:127.0.0.1:0"]
+[http]
+bind = "127.0.0.1:0"
+[media]
+ports = "40000-40999"
+[[trunks]]
+name = "here"
+hosts = ["127.0.0.1"]
+[realtime]
+provider = "custom"
+url = "ws://127.0.0.1:{port}/v1/realtime"
+model = "local"
+link = "{kind}"
+[call]
+goodbye_seconds = 3  # over WebRTC it does not say when it was heard, so that this is waited
+"""
+
+
+@pytest.mark.parametrize("kind", ["websocket", "webrtc"])
+def test_a_whole_call_is_greeted_answered_and_ended_by_it(
+    port: int, kind: str, tmp_path: Path
+) -> None:
+    environment = {"GATEWAY_CONFIG_BODY": CONFIG.format(port=port, kind=kind)}
+    with running(["serve", "--json"], tmp_path / "log", environment) as gateway:
+        call = ["call", f"sip:demo@127.0.0.1:{gateway.sip_port}", "--digits", "9@4.0"]
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *call, "--seconds", "20", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert (told["ended_by"], told["packets_lost"]) == ("peer", 0)
+        assert told["seconds"] < 15
+        record = gateway.new_calls()[0]
+    assert record["ended_by"] == "gateway"
+    said = [entry["text"] for entry in record["transcript"] if entry.get("role") == "assistant"]
+    assert said[0] == "I heard you."
