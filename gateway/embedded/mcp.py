@@ -60,7 +60,7 @@ class McpClient:
         for _ in range(_MOST_PAGES):
             params = {"cursor": cursor} if cursor else {}
             page = await self._ask("tools/list", params, _LIST_SECONDS)
-            tools += [_shown(tool) for tool in page.get("tools") or () if _is_tool(tool)]
+            tools += [_shown(tool) for tool in _list(page.get("tools")) if _is_tool(tool)]
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str):
                 break
@@ -70,7 +70,7 @@ class McpClient:
         """Call a tool; return its output.  ``arguments`` is the JSON text of an object."""
         try:
             given = msgspec.json.decode(arguments or "{}", type=dict[str, Any])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"the arguments are no JSON object: {error}"
             raise McpError("tool_execution_error", message) from error
         result = await self._ask("tools/call", {"name": name, "arguments": given}, _CALL_SECONDS)
@@ -182,11 +182,15 @@ def _answer_to(request_id: int, data: bytes | str) -> dict[str, Any] | None:
     """Return a message if it answers our request; other messages are of no interest."""
     try:
         message = msgspec.json.decode(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(message, dict) and message.get("id") == request_id and "method" not in message:
         return message
     return None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_tool(tool: Any) -> bool:
@@ -205,7 +209,7 @@ def _text_of(result: dict[str, Any]) -> str:
     """Return what a tool gave, as text; what is no text is named by its kind."""
     pieces = [
         str(part.get("text", "")) if part.get("type") == "text" else f"[{part.get('type')}]"
-        for part in result.get("content") or ()
+        for part in _list(result.get("content"))
         if isinstance(part, dict)
     ]
     if not pieces and "structuredContent" in result:

@@ -4,9 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .checks import Check, anything, choice, either, flag, list_of, optional, record, text
+from .checks import Check, Refused, anything, choice, either, flag, list_of, optional, record, text
 
 __all__ = ["MCP_TOOL", "McpServer", "read_server"]
+
+_MOST_HEADERS: Final = 32
+
+
+def _headers(value: Any, path: str) -> dict[str, str]:
+    """Accept an object of strings."""
+    fits = isinstance(value, dict) and len(value) <= _MOST_HEADERS
+    if not fits or not all(isinstance(each, str) for each in value.values()):
+        told = f"Invalid '{path}': expected at most {_MOST_HEADERS} pairs of strings."
+        raise Refused("invalid_value", told, path)
+    return dict(value)
+
 
 _FILTER: Final = record({"tool_names": list_of(text, most=128), "read_only": flag})
 MCP_TOOL: Final[Check] = record(
@@ -18,7 +30,7 @@ MCP_TOOL: Final[Check] = record(
         "tunnel_id": text,
         "server_description": text,
         "authorization": optional(text),
-        "headers": optional(anything),
+        "headers": optional(_headers),
         "allowed_tools": optional(either(_FILTER, list_of(text, most=128))),
         "require_approval": optional(
             either(record({"always": _FILTER, "never": _FILTER}), choice("always", "never"))
@@ -65,8 +77,7 @@ class McpServer:
 
 def read_server(tool: Mapping[str, Any]) -> McpServer:
     """Return the server that a checked tool of type ``mcp`` names."""
-    given = tool.get("headers")
-    headers = {str(name): str(value) for name, value in given.items()} if given else {}
+    headers = dict(tool.get("headers") or {})
     if token := tool.get("authorization"):
         headers["Authorization"] = f"Bearer {token}"
     allowed = tool.get("allowed_tools")

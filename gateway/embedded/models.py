@@ -8,7 +8,7 @@ import struct
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
 import msgspec
@@ -25,6 +25,7 @@ from .sse import read_events
 __all__ = ["chat", "speak", "transcribe"]
 
 Pcm: TypeAlias = NDArray[np.int16]
+_T = TypeVar("_T")
 
 _RATE: Final = 24000
 _BUSY: Final = frozenset({429, 503})
@@ -72,8 +73,8 @@ async def transcribe(http: aiohttp.ClientSession, model: Model, pcm: Pcm, rate: 
     if model.language:
         form.add_field("language", model.language)
     async with _post(http, model, "/audio/transcriptions", data=form) as response:
-        answer = _decode(await read_all(response, _MOST_BYTES))
-    return str(answer.get("text") or "").strip()
+        answer = _decode(await read_all(response, _MOST_BYTES), _Transcript)
+    return answer.text.strip()
 
 
 async def speak(http: aiohttp.ClientSession, model: Model, text: str) -> Pcm:
@@ -92,26 +93,55 @@ async def speak(http: aiohttp.ClientSession, model: Model, text: str) -> Pcm:
     return pcm if rate == _RATE else StreamResampler(rate, _RATE).process(pcm)
 
 
+class _Transcript(msgspec.Struct):
+    text: str
+
+
+class _Function(msgspec.Struct):
+    """Some more of a call: its name comes whole, its arguments in pieces."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    function: _Function = msgspec.field(default_factory=_Function)
+    index: int | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Message = msgspec.field(default_factory=_Message)
+    message: _Message = msgspec.field(default_factory=_Message)
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """What we read of an answer, whole or a piece of it."""
+
+    choices: list[_Choice] = []
+    error: Any = None
+
+
 class _Answer:
     """A streamed answer: text goes on at once, tool calls when they are whole."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: dict[int, ToolAsked] = {}
         self._length = 0
         self._is_cut = False
 
     def take(self, event: str) -> list[Thought]:
-        choice = _first_choice(_decode(event.encode()))
-        if choice.get("finish_reason") == "length":
+        choice = _choice_of(event.encode())
+        if choice.finish_reason == "length":
             self._is_cut = True
-        delta = choice.get("delta") or {}
-        for call in delta.get("tool_calls") or ():
-            kept = self._calls.setdefault(call.get("index", 0), {"name": "", "arguments": ""})
-            function = call.get("function") or {}
-            kept["name"] += function.get("name") or ""
-            kept["arguments"] += function.get("arguments") or ""
-            self._count(function.get("arguments") or "")
-        text = delta.get("content")
+        for call in choice.delta.tool_calls or ():
+            self._add(call)
+        text = choice.delta.content
         if not text:
             return []
         self._count(text)
@@ -119,8 +149,15 @@ class _Answer:
 
     def end(self) -> list[Thought]:
         calls = [self._calls[index] for index in sorted(self._calls)]
-        asked = [ToolAsked(each["name"], each["arguments"] or "{}") for each in calls]
+        asked = [ToolAsked(each.name, each.arguments or "{}") for each in calls]
         return [*asked, ThoughtOver(self._is_cut)]
+
+    def _add(self, call: _Call) -> None:
+        index = len(self._calls) if call.index is None else call.index
+        had = self._calls.get(index, ToolAsked("", ""))
+        name, arguments = call.function.name or "", call.function.arguments or ""
+        self._calls[index] = ToolAsked(had.name + name, had.arguments + arguments)
+        self._count(f"{name}{arguments} ")
 
     def _count(self, text: str) -> None:
         self._length += len(text)
@@ -130,22 +167,21 @@ class _Answer:
 
 def _whole_answer(body: bytes) -> list[Thought]:
     """Return the answer of a service that does not stream."""
-    choice = _first_choice(_decode(body))
-    message = choice.get("message") or {}
-    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    text = message.get("content")
+    choice = _choice_of(body)
+    text = choice.message.content
+    calls = [call.function for call in choice.message.tool_calls or ()]
     return [
         *([Words(text)] if text else []),
-        *(ToolAsked(str(f.get("name")), str(f.get("arguments") or "{}")) for f in calls),
-        ThoughtOver(choice.get("finish_reason") == "length"),
+        *(ToolAsked(each.name or "", each.arguments or "{}") for each in calls),
+        ThoughtOver(choice.finish_reason == "length"),
     ]
 
 
-def _first_choice(answer: dict[str, Any]) -> dict[str, Any]:
-    if "error" in answer:
+def _choice_of(data: bytes) -> _Choice:
+    answer = _decode(data, _Chunk)
+    if answer.error is not None:
         raise LinkError("the chat model failed in mid-answer")
-    choices = answer.get("choices")
-    return choices[0] if choices else {}
+    return answer.choices[0] if answer.choices else _Choice()
 
 
 def _question(model: Model, request: ChatRequest) -> dict[str, Any]:
@@ -191,11 +227,11 @@ async def _post(
         raise LinkError(f"{model.model} cannot be reached: {problem}") from error
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def _decode(body: bytes, kind: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except ValueError as error:
-        raise LinkError("the answer is no JSON object") from error
+        return msgspec.json.decode(body, type=kind)
+    except (ValueError, RecursionError) as error:
+        raise LinkError(f"the answer cannot be read: {error}") from error
 
 
 def _wav(pcm: Pcm, rate: int) -> bytes:

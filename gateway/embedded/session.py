@@ -126,9 +126,7 @@ class Session:
             carries_sound=transport != "websocket",
             is_preview=dialect == "preview",
         )
-        output = None
-        if transport != "websocket":
-            output = OutputBuffer(self._outbox, conversation)
+        output = OutputBuffer(self._outbox, conversation) if transport != "websocket" else None
         toolbox = Toolbox(self._outbox, conversation)
         self._room = Room(self._outbox, conversation, self.settings, toolbox, output)
         self._listener = Listener(self._outbox, conversation, self.settings, inbox)

@@ -257,6 +257,7 @@ def test_who_must_agree_to_what(policy: Any, needs: tuple[bool, bool]) -> None:
     [
         ([server(), server()], "session.tools"),
         ([server(surprise=1)], "session.tools[0].surprise"),
+        ([server(headers=["X-Key"])], "session.tools[0].headers"),
         ([{"type": "mcp"}], "session.tools[0].server_label"),
         ([server(require_approval="perhaps")], "session.tools[0].require_approval"),
     ],

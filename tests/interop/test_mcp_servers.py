@@ -205,6 +205,8 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"na
             {"type": "protocol_error", "code": -32601},
         ),
         (lambda: web.Response(text="hello"), {"type": "protocol_error", "code": -32603}),
+        (lambda: web.Response(text="[" * 100_000), {"type": "protocol_error", "code": -32603}),
+        (lambda: rpc(1, result=[7]), {"type": "protocol_error", "code": -32603}),
         (
             lambda: web.Response(body=b"[" * 5_000_000, content_type="application/json"),
             {"type": "tool_execution_error"},
