@@ -5,6 +5,7 @@ the connection needs is read: how to reach it, who it must prove to be, and whic
 it takes.  Sections beyond the first audio stream and the first data channel are refused.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,6 +39,9 @@ _DIGESTS: Final = ("sha-256", "sha-384", "sha-512")
 _DEFAULT_MESSAGE: Final = 65_536  # RFC 8841, section 6.1
 _LONGEST_MESSAGE: Final = 262_144  # that we take, as browsers do
 _DEFAULT_SCTP_PORT: Final = 5000
+_HIGHEST_PORT: Final = 65_535
+_MOST_CANDIDATES: Final = 64
+"""Addresses tried: each costs packets to whoever is there, and time."""
 _AUDIO: Final = "UDP/TLS/RTP/SAVPF"
 _DATA: Final = "UDP/DTLS/SCTP"
 
@@ -114,8 +118,8 @@ class Remote:
             fingerprints,
             _candidates(audio.attributes("candidate") or data.attributes("candidate")),
             codecs,
-            _number(data.attribute("sctp-port"), _DEFAULT_SCTP_PORT),
-            _number(data.attribute("max-message-size"), _DEFAULT_MESSAGE),
+            _number(data.attribute("sctp-port"), _DEFAULT_SCTP_PORT, most=_HIGHEST_PORT),
+            _number(data.attribute("max-message-size"), _DEFAULT_MESSAGE, most=1 << 62),
             sections,
         )
 
@@ -141,16 +145,17 @@ def _candidates(values: Sequence[str]) -> list[Candidate]:
     """Return the candidates that can be tried; each other one is left out.
 
     That is ICE-TCP, a second component (there is only one where RTCP shares the port), and
-    names that only multicast DNS could resolve: who hides behind one reaches us first.
+    names, which only multicast DNS could resolve: who hides behind one reaches us first.
     """
-    found = []
+    found: list[Candidate] = []
     for value in values:
         try:
             candidate = Candidate.from_sdp(value)
+            ipaddress.ip_address(candidate.host)
         except ValueError:
             continue
         is_udp = candidate.transport.lower() == "udp" and candidate.component == 1
-        if is_udp and not candidate.host.endswith(".local"):
+        if is_udp and 0 < candidate.port <= _HIGHEST_PORT and len(found) < _MOST_CANDIDATES:
             found.append(candidate)
     return found
 
@@ -163,13 +168,18 @@ def _codecs(audio: MediaDescription) -> dict[int, str]:
     codecs: dict[int, str] = {}
     for payload_type in audio.formats:
         name = _ENCODINGS.get(maps.get(payload_type, "").lower())
-        if name is not None and payload_type.isdecimal() and int(payload_type) < 128:
-            codecs[int(payload_type)] = name
+        number = _number(payload_type, -1, most=127)
+        if name is not None and number >= 0:
+            codecs[number] = name
     return codecs
 
 
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdecimal() else default
+def _number(text: str | None, default: int, *, most: int) -> int:
+    """Read a number; one that is none, or more than there may be, is not taken."""
+    if text is None or not text.isdecimal() or len(text) > len(str(most)):
+        return default
+    number = int(text)
+    return number if number <= most else default
 
 
 @dataclass(slots=True)

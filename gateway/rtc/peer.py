@@ -288,7 +288,7 @@ class Peer:
             raise RtcError("the DTLS handshake failed")
         if dtls.receiving is not None:
             dtls.receiving.add_done_callback(self._stopped_receiving)
-        self._sctp = sctp = Sctp(dtls)
+        self._sctp = sctp = Sctp(dtls, self._lose_reader)
         if self._label is None:
             sctp.on("datachannel", self._take_channel)
         else:
@@ -329,6 +329,9 @@ class Peer:
     def _lose_channel(self, channel: RTCDataChannel) -> None:
         if channel is self._channel:
             self.drop("the other side closed the data channel")
+
+    def _lose_reader(self) -> None:
+        self.drop("the other side sends a message without end")
 
     def _stopped_receiving(self, task: "asyncio.Future[None]") -> None:
         fault = None if task.cancelled() else task.exception()

@@ -19,13 +19,19 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
-from aiortc.rtcsctptransport import RTCSctpTransport
+from aiortc.rtcsctptransport import WEBRTC_STRING, DataChunk, RTCSctpTransport
 
 __all__ = ["Dtls", "Ice", "OnPacket", "Sctp", "make_certificate", "sha256_of"]
 
 OnPacket: TypeAlias = Callable[[bytes], None]
 
 _LOOPBACK: Final = ("127.0.0.1",)
+_MOST_WAITING: Final = 1024
+"""Datagrams that may wait for somebody to read them: before the handshake nobody does."""
+_MOST_UNREAD: Final = 1 << 20
+"""Bytes of messages whose end has not come; each may be a quarter of that (we say so)."""
+_MOST_OUT_OF_ORDER: Final = 4096
+"""Pieces that came before one that is missing."""
 _LOOK_INTERVAL: Final = 1.0  # seconds between looks at whether the other side is there
 _CONSENT_INTERVAL: Final = 5.0  # it is asked at least so often (RFC 7675)
 _SILENCE: Final = 2.0  # with nothing from it for so long, it is asked at every look
@@ -67,9 +73,10 @@ class Ice(aioice.Connection):
         return await super().get_component_candidates(component, wanted, timeout)
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Take a datagram."""
+        """Keep a datagram until it is read; anybody may have sent it, so not every one."""
         self._heard_at = asyncio.get_running_loop().time()
-        super().data_received(data, component)
+        if data and self._queue.qsize() < _MOST_WAITING:
+            super().data_received(data, component)
 
     async def query_consent(self) -> None:
         """Ask now and then whether the other side is there, and end when it is not."""
@@ -176,12 +183,39 @@ class Dtls(RTCDtlsTransport):
 
 
 class Sctp(RTCSctpTransport):
-    """The association that carries the data channel; a message it cannot read ends nothing."""
+    """The association that carries the data channel; a message it cannot read ends nothing.
+
+    ``on_overflow`` is called, perhaps more than once, where the other side sends a message
+    without end; what comes from then on is not kept.
+    """
 
     malformed = 0
 
+    def __init__(self, dtls: Dtls, on_overflow: Callable[[], None]) -> None:
+        super().__init__(dtls)
+        self._on_overflow = on_overflow
+        self._room = self._advertised_rwnd  # for messages of which nothing came so far
+
     async def _receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
+        if pp_id == WEBRTC_STRING:
+            data = _as_utf8(data)
         try:
             await super()._receive(stream_id, pp_id, data)
         except (AssertionError, ValueError):
             self.malformed += 1
+
+    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
+        unread = self._room - self._advertised_rwnd
+        if unread > _MOST_UNREAD or len(self._sack_misordered) > _MOST_OUT_OF_ORDER:
+            self._on_overflow()
+        elif chunk.user_data:  # a piece of nothing is no piece (RFC 9260, section 6.2)
+            await super()._receive_data_chunk(chunk)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Return a text with marks in the place of what is no UTF-8: no reason to lose the rest."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data

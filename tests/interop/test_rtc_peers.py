@@ -1,9 +1,11 @@
 """Two of our peers meet on this machine's loopback: sound, messages, and the end."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from aiortc.rtcsctptransport import WEBRTC_STRING
 
 from gateway.errors import RtcError
 from gateway.rtc import Peer, PeerState
@@ -155,3 +157,79 @@ async def test_a_peer_whose_other_side_is_gone_closes_in_bounded_time() -> None:
         await ours.peer.close()
     assert ours.states == [PeerState.CLOSED]
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_datagrams_of_strangers_end_nothing(pair: tuple[Side, Side]) -> None:
+    ours, theirs = pair
+    assert ours.peer._ice is not None
+    where = ours.peer._ice.local_candidates[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for junk in (b"", b"\x16", b"\x80" * 12, b"\x00" * 20, b"junk"):
+            stranger.sendto(junk, (where.host, where.port))
+    theirs.peer.send("still here")
+    await until(lambda: ours.messages == ["still here"] or not ours.peer.is_open)
+    await asyncio.sleep(0.05)
+    assert ours.peer.is_open
+
+
+async def test_what_nobody_reads_yet_is_kept_within_bounds() -> None:
+    side = Side()
+    await side.peer.offer()
+    assert side.peer._ice is not None
+    for _ in range(5000):
+        side.peer._ice.data_received(b"x", 1)
+    assert side.peer._ice._queue.qsize() <= 1024
+    await side.peer.close()
+
+
+async def test_a_text_that_is_no_utf_8_is_handed_on_all_the_same(pair: tuple[Side, Side]) -> None:
+    ours, theirs = pair
+    sctp, channel = ours.peer._sctp, ours.peer._channel
+    assert sctp is not None
+    assert channel is not None
+    sctp._data_channel_queue.append((channel, WEBRTC_STRING, b'{"type":"caf\xe9"}'))
+    channel._addBufferedAmount(15)
+    await sctp._data_channel_flush()
+    await until(lambda: theirs.messages == ['{"type":"caf\ufffd"}'])
+
+
+async def test_a_message_without_end_ends_the_connection_and_not_the_process(
+    pair: tuple[Side, Side],
+) -> None:
+    ours, theirs = pair
+    sctp, channel = ours.peer._sctp, ours.peer._channel
+    assert sctp is not None
+    assert channel is not None
+    sctp._remote_max_message_size = 0  # that they take any is not what they said
+    channel.send("x" * (3 << 20))
+    await theirs.reach(PeerState.CLOSED)
+    assert "without end" in theirs.peer.reason
+    assert theirs.messages == []
+
+
+async def test_a_service_that_wants_no_messages_is_left_at_once() -> None:
+    ours, theirs = Side(), Side()
+    await ours.peer.accept(await theirs.peer.answer(await ours.peer.offer()))
+    await until(lambda: theirs.peer._channel is not None)
+    assert theirs.peer._channel is not None
+    theirs.peer._channel.close()
+    await ours.reach(PeerState.CLOSED)
+    assert "data channel" in ours.peer.reason
+    await asyncio.gather(ours.peer.close(), theirs.peer.close())
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_closing_may_be_given_up_at_any_moment_and_tried_again() -> None:
+    for turns in range(0, 24, 3):
+        ours, theirs = Side(), Side()
+        await ours.peer.accept(await theirs.peer.answer(await ours.peer.offer()))
+        await ours.reach(PeerState.OPEN)
+        closing = asyncio.create_task(ours.peer.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await ours.peer.close()
+        await theirs.peer.close()
+        assert ours.states == [PeerState.OPEN, PeerState.CLOSED]
+        assert len(asyncio.all_tasks()) == 1

@@ -76,6 +76,38 @@ def test_only_what_udp_and_an_address_can_reach_is_tried() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "1 1 udp 1 192.0.2.1 99999 typ host",  # asyncio closes a socket that is told to send there
+        "1 1 udp 1 192.0.2.1 0 typ host",
+        "1 1 udp 1 192.0.2.1 -5 typ host",
+        "1 1 udp 1 service.example 9 typ host",
+        "1 1 udp 1 192.0.2.1",
+        f"1 1 udp {'9' * 5000} 192.0.2.1 9 typ host",
+    ],
+)
+def test_where_nobody_can_be_nobody_is_looked_for(candidate: str) -> None:
+    lines = f"a=candidate:{candidate}\r\na=candidate:"
+    found = Remote.parse(ANSWER.replace("a=candidate:", lines, 1)).candidates
+    assert [(c.host, c.port) for c in found] == [("192.0.2.10", 3478)]
+
+
+def test_of_addresses_without_end_the_first_are_tried() -> None:
+    many = "".join(f"a=candidate:1 1 udp 1 192.0.2.{n} 9 typ host\r\n" for n in range(250))
+    found = Remote.parse(ANSWER.replace("a=candidate:", f"{many}a=candidate:", 1)).candidates
+    assert [c.host for c in found] == [f"192.0.2.{n}" for n in range(64)]
+
+
+@pytest.mark.parametrize("number", ["70000", "9" * 5000, "-1", "²", ""])
+def test_numbers_that_cannot_be_are_not_taken(number: str) -> None:
+    text = ANSWER.replace("sctp-port:5000", f"sctp-port:{number}")
+    text = text.replace("max-message-size:1073741823", f"max-message-size:{'9' * 5000}")
+    remote = Remote.parse(text.replace("SAVPF 96", f"SAVPF {number or 128} 96"))
+    assert (remote.sctp_port, remote.max_message) == (5000, 65_536)
+    assert list(remote.codecs) == [96, 0, 8]
+
+
 def test_what_we_offer_is_what_another_side_of_ours_reads(local: Local) -> None:
     remote = Remote.parse(local.offer(["PCMU", "opus"]))
     assert list(remote.codecs.items()) == [(0, "PCMU"), (111, "opus")]
