@@ -3,11 +3,13 @@
 import base64
 import itertools
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 from openai import InvalidWebhookSignatureError, OpenAI
 
 from gateway.errors import WebhookError
@@ -208,12 +210,58 @@ def test_strangers_are_refused_and_nothing_else_happens(
         verify([SECRET], headers, body, NOW)
 
 
-def test_a_webhook_is_taken_once_within_ten_minutes() -> None:
+def test_a_webhook_is_taken_once_within_eleven_minutes() -> None:
     replays = Replays()
     assert replays.is_new("wh_1", 0.0)
-    assert not replays.is_new("wh_1", 599.0)
-    assert replays.is_new("wh_2", 599.0)
-    assert replays.is_new("wh_1", 600.0)
+    assert not replays.is_new("wh_1", 659.0)
+    assert replays.is_new("wh_2", 659.0)
+    assert replays.is_new("wh_1", 660.0)
+
+
+def test_a_webhook_is_remembered_for_as_long_as_it_is_believed() -> None:
+    replays = Replays()
+    ahead = 300.0  # so far in the future, one is just believed
+    assert we_believe(SECRET, GOOD, BODY, NOW - ahead)
+    assert replays.is_new("wh_1", NOW - ahead)
+    assert we_believe(SECRET, GOOD, BODY, NOW + ahead)
+    assert not replays.is_new("wh_1", NOW + ahead)
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_a_header_that_is_there_twice_is_not_chosen_from(name: str) -> None:
+    headers = CIMultiDict(GOOD)
+    headers.add(name, GOOD[name])
+    with pytest.raises(WebhookError, match="several"):
+        verify([SECRET], headers, BODY, NOW)
+
+
+@pytest.mark.parametrize(
+    "written", ["0{}", "00{}", "+{}", " {}", "{}.0", "{}e0", "NaN", "9" * 5000]
+)
+def test_a_timestamp_in_other_digits_is_another_message(written: str) -> None:
+    timestamp = written.format(GOOD["webhook-timestamp"])
+    with pytest.raises(WebhookError):
+        verify([SECRET], GOOD | {"webhook-timestamp": timestamp}, BODY, NOW)
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_bytes_that_are_no_text_are_refused_like_any_stranger(name: str) -> None:
+    odd = b"\xff\xfe1".decode(errors="surrogateescape")  # as a server hands such headers over
+    with pytest.raises(WebhookError):
+        verify([SECRET], GOOD | {name: odd}, BODY, NOW)
+
+
+def test_a_clock_that_tells_nothing_believes_nobody() -> None:
+    with pytest.raises(WebhookError):
+        verify([SECRET], GOOD, BODY, math.nan)
+
+
+def test_a_call_without_headers_is_a_call() -> None:
+    body = b'{"type":"realtime.call.incoming","data":{"call_id":"rtc_1","sip_headers":null}}'
+    signature = sign(SECRET, "wh_1", int(NOW), body)
+    event = verify([SECRET], GOOD | {"webhook-signature": signature}, body, NOW)
+    assert isinstance(event, IncomingCall)
+    assert (event.call_id, event.sip_headers, event.from_uri) == ("rtc_1", (), "")
 
 
 def test_what_is_remembered_of_webhooks_is_bounded() -> None:
