@@ -59,6 +59,7 @@ class ServiceClient:
         self._front_door = front_door
         self._timeout = timeout
         self._http: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     async def client_secret(self, session: Mapping[str, Any]) -> str:
         """Return a short-lived key for one session; ``session`` is what it begins with."""
@@ -103,7 +104,8 @@ class ServiceClient:
         await self._post(self._of(call_id, "hangup"), _Content("application/json", b""))
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; nothing is asked for after that."""
+        self._is_closed = True
         http, self._http = self._http, None
         if http is not None:
             await http.close()
@@ -151,6 +153,8 @@ class ServiceClient:
         return _Reply(response.status, response.headers, body)
 
     def _session(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise LinkError("the service is not asked for anything any more", retryable=False)
         if self._http is None:
             connector = aiohttp.TCPConnector(ssl=tls_context())
             self._http = aiohttp.ClientSession(
@@ -194,7 +198,8 @@ def _form(sdp: str, session: _Content) -> _Content:
 
 def _answer(reply: _Reply) -> Answer:
     """Read an answer; where it says the call is may be a path that is not under our address."""
-    call_id = urlsplit(reply.headers.get("Location", "")).path.rstrip("/").rpartition("/")[2]
+    location = reply.headers.get("Location", "")
+    call_id = location.partition("?")[0].rstrip("/").rpartition("/")[2]
     sdp = reply.body.decode(errors="replace")
     if not sdp.startswith("v=0"):
         raise LinkError(f"the service answered {reply.status} without a session description")

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidProxy, InvalidStatus, WebSocketException
 from websockets.frames import DATA_OPCODES, Close, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
-from websockets.proxy import get_proxy
+from websockets.proxy import get_proxy, parse_proxy
 from websockets.uri import parse_uri
 
 from ..errors import LinkError
@@ -120,14 +120,23 @@ def proxy_of(endpoint: Endpoint) -> str | None:
     """Return the proxy that the environment names for the service; none for this machine.
 
     Raises:
-        LinkError: It is of a kind that is not spoken here.
+        LinkError: It is of a kind that is not spoken here, or no address; it may hold a password.
 
     """
     proxy = None if endpoint.is_local else get_proxy(parse_uri(endpoint.url))
-    if proxy is not None and not proxy.startswith(("http://", "https://")):
-        kind = proxy.partition(":")[0]
-        told = f"the environment names a {kind} proxy; name an HTTP one in HTTPS_PROXY"
-        raise LinkError(told, retryable=False)
+    if proxy is None:
+        return None
+    kind, mark, _ = proxy.partition("://")
+    if kind not in ("http", "https"):
+        told = f"a {kind} proxy" if mark else "a proxy without http:// before it"
+        raise LinkError(
+            f"the environment names {told}; name an HTTP one in HTTPS_PROXY", retryable=False
+        )
+    try:
+        parse_proxy(proxy)
+    except (InvalidProxy, ValueError):
+        told = "the environment names a proxy whose address cannot be read"
+        raise LinkError(told, retryable=False) from None
     return proxy
 
 

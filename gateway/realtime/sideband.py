@@ -1,9 +1,9 @@
 """A call that the service itself holds, watched and steered over a WebSocket of its own."""
 
 import asyncio
-import contextlib
 from typing import Final
 
+import structlog
 from websockets.frames import Close
 
 from ..errors import LinkError
@@ -49,10 +49,12 @@ class SidebandLink(SocketChannel):
         connect: Connect = open_socket,
     ) -> None:
         super().__init__(
-            on_event=on_event, on_closed=on_closed, dialect=endpoint.dialect, connect=connect
+            endpoint.for_call(call_id, front_door),
+            on_event=on_event,
+            on_closed=on_closed,
+            connect=connect,
         )
         self.transport = transport
-        self._endpoint = endpoint.for_call(call_id, front_door)
         self._patience = patience
         self._reconnect_seconds = reconnect_seconds
         self._opened_at = 0.0  # on the loop's clock
@@ -71,15 +73,14 @@ class SidebandLink(SocketChannel):
         give_up_at, step = loop.time() + self._patience, _FIRST_STEP
         while True:
             try:
-                socket = await self._connect(self._endpoint)
-                break
+                await self._reach()
+                return
             except LinkError as error:
                 may_wait = error.retryable or error.status == _NOT_FOUND
                 if not may_wait or loop.time() + step > give_up_at:
                     raise
             await asyncio.sleep(step)
             step = min(step + _STEP_MORE, _LONGEST_STEP)
-        self._attach(socket)
 
     def append(self, chunk: bytes) -> None:
         """Send nothing: the service hears the caller by itself."""
@@ -90,14 +91,13 @@ class SidebandLink(SocketChannel):
         coming_back, self._coming_back = self._coming_back, None
         if coming_back is not None:
             coming_back.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await coming_back
+            await asyncio.wait({coming_back})
             self.finish(None)
         await super().close()
 
-    def _attach(self, socket: Socket) -> None:
+    def _use(self, socket: Socket) -> None:
         self._opened_at = asyncio.get_running_loop().time()
-        self._use(socket)
+        super()._use(socket)
 
     def _drop(self, reason: str) -> None:
         """Cut the socket, and the way back to one."""
@@ -123,15 +123,18 @@ class SidebandLink(SocketChannel):
             await asyncio.sleep(self._wait)
             self._wait = min(2 * self._wait or _FIRST_STEP, _LONGEST_WAIT)
             try:
-                socket = await self._connect(self._endpoint)
+                await self._reach()
             except LinkError as error:
                 if error.retryable:
                     continue
                 self.finish(_over(error))
                 return
+            except Exception:
+                structlog.get_logger().exception("the link failed inside the gateway")
+                self.finish(LinkError("the link failed inside the gateway"))
+                return
             self.stats.reconnects += 1
             self._coming_back = None
-            self._attach(socket)
             return
         self.finish(LinkError("the sideband of the call was lost and did not come back"))
 

@@ -6,7 +6,7 @@ from ..errors import LinkError
 from .backlog import Backlog
 from .channel import Channel
 from .connection import Connect, Socket, open_socket
-from .dialect import Dialect
+from .endpoint import Endpoint
 from .faults import explain_close
 from .link import OnClosed, OnEvent
 
@@ -20,13 +20,14 @@ class SocketChannel(Channel):
 
     def __init__(
         self,
+        endpoint: Endpoint,
         *,
         on_event: OnEvent,
         on_closed: OnClosed,
-        dialect: Dialect,
         connect: Connect = open_socket,
     ) -> None:
-        super().__init__(on_event=on_event, on_closed=on_closed, dialect=dialect)
+        super().__init__(on_event=on_event, on_closed=on_closed, dialect=endpoint.dialect)
+        self._endpoint = endpoint
         self._connect = connect
         self._backlog = Backlog()
         self._socket: Socket | None = None
@@ -36,6 +37,21 @@ class SocketChannel(Channel):
         self.is_closing = True
         if self._socket is not None:
             await self._socket.close()
+
+    async def _reach(self) -> None:
+        """Open a socket and use it.
+
+        Raises:
+            LinkError: There is none to be had, or we were told to close meanwhile.
+
+        """
+        socket = await self._connect(self._endpoint) if self.is_live else None
+        if socket is not None and self.is_live:
+            self._use(socket)
+            return
+        if socket is not None:
+            await socket.close()
+        raise LinkError("the link was closed before it was open", retryable=False)
 
     def _use(self, socket: Socket) -> None:
         """Begin to read from ``socket``, and to write what waits."""

@@ -35,10 +35,7 @@ class WebSocketLink(SocketChannel):
         bytes_per_ms: int = 48,
         connect: Connect = open_socket,
     ) -> None:
-        super().__init__(
-            on_event=on_event, on_closed=on_closed, dialect=endpoint.dialect, connect=connect
-        )
-        self._endpoint = endpoint
+        super().__init__(endpoint, on_event=on_event, on_closed=on_closed, connect=connect)
         self._append_size = append_ms * bytes_per_ms
         self._audio = bytearray()
 
@@ -49,7 +46,7 @@ class WebSocketLink(SocketChannel):
             LinkError: It cannot be reached or refuses us.
 
         """
-        self._use(await self._connect(self._endpoint))
+        await self._reach()
 
     def send(self, command: ClientEvent) -> str:
         """Send a command; returns the ``event_id`` an error about it would carry."""

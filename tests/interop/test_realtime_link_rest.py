@@ -1,6 +1,7 @@
 """Requests to the service, against a real HTTP server that remembers them."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -237,6 +238,49 @@ async def test_an_answer_that_is_none_is_a_link_error(
     service.answer = nonsense
     with pytest.raises(LinkError, match="without a session description"):
         await client.call(OFFER, SESSION)
+
+
+@pytest.mark.parametrize(
+    ("location", "call_id"),
+    [
+        ("/v1/realtime/calls/rtc_1?x=/no", "rtc_1"),
+        ("https://elsewhere.example/calls/rtc_1/", "rtc_1"),
+        ("http://[bad/rtc_1", "rtc_1"),
+        ("rtc_1", "rtc_1"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+async def test_the_calls_name_is_read_from_wherever_it_is_said_to_be(
+    service: Service, client: ServiceClient, location: str | None, call_id: str
+) -> None:
+    async def tell(request: web.Request) -> web.StreamResponse:
+        headers = {} if location is None else {"Location": location}
+        return web.Response(status=201, text=ANSWER, headers=headers)
+
+    service.answer = tell
+    assert await client.call(OFFER, SESSION) == (ANSWER, call_id)
+
+
+async def test_a_small_answer_that_unpacks_without_end_is_left(
+    service: Service, client: ServiceClient
+) -> None:
+    async def bomb(request: web.Request) -> web.StreamResponse:
+        packed = gzip.compress(bytes(64 << 20), 1)
+        return web.Response(status=201, body=packed, headers={"Content-Encoding": "gzip"})
+
+    service.answer = bomb
+    with pytest.raises(LinkError, match="cannot be reached"):
+        await client.call(OFFER, SESSION)
+
+
+async def test_a_client_that_is_closed_asks_for_nothing_more(
+    service: Service, client: ServiceClient
+) -> None:
+    await client.close()
+    with pytest.raises(LinkError, match="any more") as refused:
+        await client.hangup("rtc_1")
+    assert (refused.value.retryable, service.asked) == (False, [])
 
 
 async def test_an_answer_without_an_end_is_left(service: Service, client: ServiceClient) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import ssl
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -252,4 +253,25 @@ async def test_a_proxy_of_a_kind_not_spoken_here_is_named(monkeypatch: pytest.Mo
     for refused in await refusals(Endpoint(f"wss://{HOST}/v1/realtime")):
         assert "socks5 proxy" in str(refused)
         assert "secret" not in str(refused)
+        assert not refused.retryable
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://ann:secret@",
+        "http://ann:secret@127.0.0.1:99999",
+        "http://ann:secret@[bad",
+        "http://127.0.0.1:1/?token=secret",
+        "ann:secret@127.0.0.1:3128",
+        "secret@127.0.0.1:3128",
+    ],
+)
+async def test_a_proxy_that_is_no_address_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for refused in await refusals(Endpoint(f"wss://{HOST}/v1/realtime")):
+        assert "the environment names a proxy" in str(refused)
+        assert "secret" not in "".join(traceback.format_exception(refused))
         assert not refused.retryable

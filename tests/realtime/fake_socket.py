@@ -16,6 +16,7 @@ class FakeSocket:
         self.sent: list[dict[str, Any]] = []
         self.dropped_with: list[int] = []
         self.is_closed = False
+        self.on_end: OnEnd = lambda goodbye: None
 
     def listen(self, on_message: OnMessage, on_writable: OnWritable, on_end: OnEnd) -> None:
         self.on_message, self.on_writable, self.on_end = on_message, on_writable, on_end

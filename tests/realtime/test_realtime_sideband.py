@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fake_socket import FakeSocket
+from structlog.testing import capture_logs
 from websockets.frames import Close
 
 from gateway.errors import LinkError
@@ -216,6 +217,68 @@ def test_closing_while_the_socket_is_away_is_our_own_wish() -> None:
         await asyncio.sleep(60)
         assert scene.ends == [None]
         assert scene.came[-1] < 3.1
+
+    play(story())
+
+
+def test_closing_while_a_call_is_asked_for_ends_the_asking() -> None:
+    async def story() -> None:
+        scene = Scene(then=NOT_FOUND)
+        connecting = asyncio.create_task(scene.link.connect())
+        await asyncio.sleep(0.5)
+        await scene.link.close()
+        scene.then = HERE
+        with pytest.raises(LinkError, match="closed before"):
+            await connecting
+        assert (scene.sockets, scene.came[-1] <= 0.5) == ([], True)
+
+    play(story())
+
+
+def test_giving_up_the_closing_is_not_taken_for_its_end() -> None:
+    async def story() -> None:
+        scene = Scene(HERE, then=HERE)
+        lets_go = asyncio.Event()
+
+        async def linger(endpoint: Endpoint) -> FakeSocket:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await lets_go.wait()
+            raise AssertionError
+
+        await scene.link.connect()
+        scene.link._connect = linger
+        scene.lose()
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(scene.link.close())
+        await asyncio.sleep(1)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        lets_go.set()
+        await scene.link.close()
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1
+
+    play(story())
+
+
+def test_a_fault_of_our_own_on_the_way_back_is_told() -> None:
+    async def story() -> None:
+        scene = Scene(HERE)
+
+        async def fail(endpoint: Endpoint) -> FakeSocket:
+            raise ZeroDivisionError
+
+        await scene.link.connect()
+        scene.link._connect = fail
+        scene.lose()
+        with capture_logs() as logs:
+            await asyncio.sleep(1)
+        (end,) = scene.ends
+        assert "inside the gateway" in str(end)
+        assert [entry["log_level"] for entry in logs] == ["error"]
 
     play(story())
 

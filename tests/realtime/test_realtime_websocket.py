@@ -281,3 +281,21 @@ async def test_a_service_out_of_reach_is_a_link_error() -> None:
     with pytest.raises(LinkError, match="cannot be reached"):
         await link.connect()
     await link.close()
+
+
+async def test_a_link_closed_while_it_opens_leaves_no_socket_behind() -> None:
+    socket, is_there = FakeSocket(), asyncio.Event()
+
+    async def slowly(endpoint: Endpoint) -> FakeSocket:
+        await is_there.wait()
+        return socket
+
+    link = WebSocketLink(ENDPOINT, on_event=print, on_closed=print, connect=slowly)
+    connecting = asyncio.create_task(link.connect())
+    await asyncio.sleep(0)
+    await link.close()
+    is_there.set()
+    with pytest.raises(LinkError, match="closed before") as refused:
+        await connecting
+    assert not refused.value.retryable
+    assert socket.is_closed
