@@ -207,8 +207,8 @@ async def test_a_secret_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
-        ("/openai/realtime?api-version=2025-04-01-preview&deployment=m", {}),
-        ("/v1/realtime?model=m", {"OpenAI-Beta": "realtime=v1"}),
+        ("/openai/realtime?api-version=2025-04-01-preview&deployment=gpt-realtime", {}),
+        ("/v1/realtime?model=gpt-realtime", {"OpenAI-Beta": "realtime=v1"}),
     ],
 )
 async def test_the_preview_is_spoken_where_it_is_asked_for(
@@ -217,7 +217,7 @@ async def test_the_preview_is_spoken_where_it_is_asked_for(
     async with opened(service, path, additional_headers=AUTH | headers) as socket:
         created = await event(socket)
         assert created["type"] == "session.created"
-        assert created["session"]["model"] == "m"
+        assert created["session"]["model"] == "gpt-realtime"
         assert created["session"]["input_audio_format"] == "pcm16"
         assert (await event(socket))["type"] == "conversation.created"
         update = {"type": "session.update", "session": {"input_audio_format": "g711_ulaw"}}

@@ -21,7 +21,7 @@ from gateway.realtime.websocket import WebSocketLink
 
 pytestmark = pytest.mark.interop
 
-PATH = "/openai/realtime?api-version=2025-04-01-preview&deployment=d"
+PATH = "/openai/realtime?api-version=2025-04-01-preview&deployment=gpt-realtime"
 CLIENT: TypeAdapter[Any] = TypeAdapter(beta.RealtimeClientEvent)
 SESSION = {
     "type": "realtime",
