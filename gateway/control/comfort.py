@@ -24,6 +24,7 @@ class Comfort:
         self._context = context
         self._speech = speech
         self._waits: dict[str, float] = {}  # who keeps the caller waiting, since when
+        self._unended = 0  # plays whose end was not yet told; one that was cut is told late
 
     @property
     def name(self) -> str:
@@ -57,7 +58,9 @@ class Comfort:
         """Take in that the sound is over, or that the service is heard in its place."""
         match event:
             case PromptStopped() if event.prompt_id == self.name:
-                self._speech.is_comforted = False
+                self._unended = max(0, self._unended - 1)
+                if not self._unended:
+                    self._speech.is_comforted = False
             case OutputAudioBufferStarted() if not self._context.owns_playout:
                 self._stop()
             case _:
@@ -74,6 +77,7 @@ class Comfort:
         due = self.deadline
         if due is not None and self._context.now >= due:
             self._speech.is_comforted = True
+            self._unended += 1
             self._context.act(Play(self.name, is_repeated=True))
         elif self._speech.is_comforted and not self._waits and not self._speech.is_voiced:
             self._stop()

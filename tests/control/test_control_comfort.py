@@ -8,11 +8,17 @@ from gateway.control import (
     Play,
     Stop,
 )
-from gateway.control.settings import COMFORT
+from gateway.control.comfort import Comfort
+from gateway.control.context import Context
+from gateway.control.events import PromptStopped
+from gateway.control.settings import COMFORT, ControlSettings
+from gateway.control.speech import Speech
+from gateway.control.states import CallState
 from gateway.realtime.commands import (
     ResponseCreate,
     SessionUpdate,
 )
+from gateway.realtime.faults import classify
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import Reply
 
@@ -127,3 +133,22 @@ def test_a_hosted_call_says_a_goodbye_that_was_lost_on_the_way() -> None:
     flow.run(9)
     assert said(flow) == ["Bye now.", "Bye now."]
     assert len(flow.did(HangUp)) == 1
+
+
+def test_a_soft_sound_cut_and_begun_again_is_not_taken_for_over_by_the_end_of_the_first() -> None:
+    context = Context(ControlSettings.of(settings()), classify)
+    context.is_answered, context.state = True, CallState.TALKING
+    speech = Speech()
+    comfort = Comfort(context, speech)
+    comfort.begin("somebody")
+    context.now = 1.0
+    comfort.settle()
+    speech.clear()  # a key was pressed
+    comfort.settle()
+    assert context.drain() == [Play(COMFORT, is_repeated=True)] * 2
+    comfort.handle(PromptStopped(COMFORT, is_complete=False))
+    comfort.settle()
+    assert context.drain() == []
+    comfort.handle(PromptStopped(COMFORT))
+    comfort.settle()
+    assert context.drain() == [Play(COMFORT, is_repeated=True)]
