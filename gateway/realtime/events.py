@@ -62,6 +62,7 @@ from .response_events import (
     ResponseOutputTextDelta,
     ResponseOutputTextDone,
 )
+from .salvage import salvage
 
 __all__ = [
     "PREVIEW_ALIASES",
@@ -269,6 +270,8 @@ def read_message(message: object, raw: bytes | str) -> ServerEvent | Unknown:
     if name in ("error", "invalid_request_error", "server_error") and "error" not in message:
         detail = {**message, "type": said}
         name, message = "error", {"event_id": message.get("event_id") or "", "error": detail}
+    elif name == "error" and isinstance(message["error"], str):
+        message = {**message, "error": {"message": message["error"]}}
     if name not in SERVER_EVENTS:
         return Unknown(type=said, raw=raw)
     try:
@@ -280,4 +283,4 @@ def read_message(message: object, raw: bytes | str) -> ServerEvent | Unknown:
 def _convert(name: str, message: dict[str, Any]) -> ServerEvent:
     fields = {key: value for key, value in message.items() if key != "_origin"}
     fields["type"] = name
-    return cast("ServerEvent", msgspec.convert(fields, SERVER_EVENTS[name]))
+    return cast("ServerEvent", salvage(fields, SERVER_EVENTS[name]))

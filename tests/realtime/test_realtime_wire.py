@@ -68,6 +68,9 @@ def test_an_event_without_a_field_relied_on_is_a_problem(name: str) -> None:
         if is_needed:
             less = {key: value for key, value in message.items() if key != field}
             poorer = events.decode(json.dumps(less))
+            if field in ("output_index", "content_index"):  # an answer has one part, mostly
+                assert getattr(poorer, field) == 0
+                continue
             assert isinstance(poorer, events.Unknown)
             assert (poorer.type, field in poorer.problem) == (name, True)
 
