@@ -83,7 +83,7 @@ class Timeline:
     def __init__(self) -> None:
         self.entries: list[TimelineEntry] = []
         self.dropped = 0
-        self._streams: dict[tuple[str, str], TimelineEntry] = {}
+        self._streams: dict[tuple[str, str | None], TimelineEntry] = {}
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return all entries as JSON-ready data."""
@@ -95,7 +95,7 @@ class Timeline:
         if not name.endswith(".delta"):
             self._add(TimelineEntry(at, kind, name, _without_sound(event)))
             return
-        key = (name, getattr(event, "item_id", ""))
+        key = (name, getattr(event, "item_id", None))  # None: one that could not be read
         entry = self._streams.get(key)
         if entry is not None and _join(entry, event):
             entry.count += 1
@@ -135,7 +135,9 @@ class Timeline:
 
 
 def _without_sound(event: Event) -> Event:
-    """Return the event as it is kept: sound takes too much room."""
+    """Return the event as it is kept: sound, and what cannot be read, take too much room."""
+    if isinstance(event, Unknown):
+        return msgspec.structs.replace(event, raw=b"")
     if isinstance(event, ResponseOutputAudioDelta):
         return msgspec.structs.replace(event, delta=b"")
     if isinstance(event, ConversationItemRetrieved) and event.item.content:

@@ -45,6 +45,7 @@ from gateway.realtime.events import (
     ResponseInfo,
     ResponseOutputAudioDelta,
     ResponseOutputAudioDone,
+    ResponseOutputTextDelta,
     SessionUpdated,
     Unknown,
 )
@@ -260,6 +261,26 @@ def test_a_stream_of_deltas_is_one_entry_with_a_count() -> None:
     (entry,) = timeline.entries
     assert entry.count == 50
     assert entry.detail["delta"] == ""
+
+
+def test_a_delta_that_could_not_be_read_does_not_stand_in_the_way_of_those_that_can() -> None:
+    timeline = Timeline()
+    name = "response.output_text.delta"
+    text = ResponseOutputTextDelta(
+        response_id="r", item_id="", output_index=0, content_index=0, delta="word"
+    )
+    for event in (Unknown(type=name, problem="?"), text, Unknown(type=name, problem="?"), text):
+        timeline.add_event(0.0, event)
+    assert [(e.count, e.detail.get("delta")) for e in timeline.entries] == [
+        (2, None),
+        (2, "wordword"),
+    ]
+
+
+def test_what_could_not_be_read_is_named_and_not_kept() -> None:
+    timeline = Timeline()
+    timeline.add_event(0.0, Unknown(type="new.event", raw=bytes(1 << 20)))
+    assert len(msgspec.json.encode(timeline.as_list())) < 200
 
 
 def test_a_timeline_is_bounded_and_says_so() -> None:
