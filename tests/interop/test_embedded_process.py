@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import free_port
+from peers import TAPPED, free_port
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -35,7 +35,7 @@ class Service:
 
     def start(self) -> dict[str, Any]:
         command = [
-            sys.executable, "-m", "gateway", "embedded", "--port", str(self.port),
+            sys.executable, str(TAPPED), "embedded", "--port", str(self.port),
             "--sip", f"udp:127.0.0.1:{self.sip_port}", "--webhook-url", "http://127.0.0.1:9/",
             "--webhook-secret-env", "TEST_SECRET", "--engine", "echo", "--admin", "--json",
         ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from peers import Gateway
+from peers import TAPPED, Gateway
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.voice import load_voice
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interop
 def run(*arguments: str) -> tuple[int, dict[str, Any]]:
     """Run a voice-gateway command and return its exit code and its JSON."""
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
+        [sys.executable, str(TAPPED), *arguments],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from peers import TAPPED
 
 from gateway.app import Gateway
 from gateway.calls.registry import CallRecord
@@ -30,7 +31,7 @@ OPERATOR = {
 @pytest.mark.parametrize("link", ["webrtc", "sideband"])
 def test_the_self_test_passes(link: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", "--link", link, "--self-test", "--json"],
+        [sys.executable, str(TAPPED), "demo", "--link", link, "--self-test", "--json"],
         capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
