@@ -11,6 +11,8 @@ from .description import CLOCKS
 
 __all__ = ["AudioStream"]
 
+_LONGEST_PACKET: Final = 2048
+"""Bytes; more is no packet of telephone sound, but seconds of it at once."""
 _PAUSE: Final = 0.2
 """Seconds behind which sound that was not sent is a pause, and the RTP clock goes on with it."""
 
@@ -75,7 +77,7 @@ class AudioStream:
 
     def receive(self, datagram: bytes) -> None:
         """Take in a decrypted RTP packet."""
-        packet = RtpPacket.read(datagram)
+        packet = RtpPacket.read(datagram) if len(datagram) <= _LONGEST_PACKET else None
         if packet is None or (codec := self._codecs.get(packet.payload_type)) is None:
             self.malformed += 1
             return
