@@ -20,7 +20,7 @@ def tap() -> None:
     folder = os.environ.get(FOLDER)
     if folder is None:
         return
-    from gateway.embedded.outbox import Observer
+    from gateway.embedded.protocol.outbox import Observer
 
     kept = os.open(Path(folder) / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     take = Observer.data_to_send

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from ..embedded.protocol.session import Limits
 from ..embedded.server import ECHO, EmbeddedService
-from ..embedded.session import Limits
 from ..errors import ConfigError
 from ..ops.logs import configure_logging
 from .output import progress, say, say_json

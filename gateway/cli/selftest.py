@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..calls.call import Call
 from ..calls.softphone import Softphone
-from ..embedded.recognise import load_recogniser
-from ..embedded.script import load_script
-from ..embedded.states import Script
-from ..embedded.voice import Voice, load_voice
+from ..embedded.agents.script import load_script
+from ..embedded.agents.states import Script
+from ..embedded.speech.recognise import load_recogniser
+from ..embedded.speech.voice import Voice, load_voice
 from ..testing.hearing import heard_part, heard_pieces, match
 from .findings import Findings, tell
 from .line import Line, LinkKind, open_line

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final, Protocol
 
 from .live import LiveSession
-from .outbox import Close, Observer
+from .protocol.outbox import Close, Observer
 
 __all__ = ["Connection", "Socket"]
 

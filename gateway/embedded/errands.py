@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ..clock import Clock
 from ..errors import CapacityError, ConfigError, GatewayError
 from ..realtime.items import ErrorDetail
-from . import models
-from .mcp import McpClient, McpError
-from .mcp_server import McpServer
-from .outbox import CallMcp, Chat, Hear, Job, ListTools, Speak
-from .session import Session
+from .protocol.mcp_server import McpServer
+from .protocol.outbox import CallMcp, Chat, Hear, Job, ListTools, Speak
+from .protocol.session import Session
+from .remote import models
+from .remote.mcp import McpClient, McpError
 from .workers import Workers
 
 __all__ = ["Errands"]

@@ -11,7 +11,7 @@ import msgspec
 
 from ..clock import Clock, Ids
 from ..realtime.items import ErrorDetail
-from .checks import Check, Refused, choice, integer, number, record, text
+from .protocol.checks import Check, Refused, choice, integer, number, record, text
 from .session_faults import SessionFaults
 
 if TYPE_CHECKING:

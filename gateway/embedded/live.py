@@ -9,10 +9,10 @@ import structlog
 
 from ..clock import Clock
 from .errands import Errands
-from .outbox import Chat, Close, Job, Observer, Speak
-from .session import Session
+from .protocol.outbox import Chat, Close, Job, Observer, Speak
+from .protocol.session import Session
+from .protocol.sounds import Played, Sound
 from .session_faults import SessionFaults
-from .sounds import Played, Sound
 from .workers import Workers
 
 __all__ = ["LiveSession", "Viewer"]

@@ -15,21 +15,21 @@ from aiohttp import web
 
 from ..clock import Ids, RandomIds, monotonic
 from ..errors import ConfigError
-from .calls import Calls
-from .client_secrets import ClientSecrets
-from .engines import ECHO, load_engine
+from .agents.engines import ECHO, load_engine
+from .calls.book import Calls
+from .calls.hosted_line import RING_SECONDS, HostedLine
+from .calls.webhooks import Webhooks
 from .faults import Faults
-from .hosted_line import RING_SECONDS, HostedLine
-from .http_admin import AdminRoutes
-from .http_calls import CallRoutes
-from .http_errors import SERVER_LOG, refusals
-from .http_keys import Keys
-from .http_sessions import PATHS, SessionRoutes
-from .recognise import load_recogniser
-from .session import Limits
+from .http.admin import AdminRoutes
+from .http.calls import CallRoutes
+from .http.errors import SERVER_LOG, refusals
+from .http.keys import Keys
+from .http.secrets import ClientSecrets
+from .http.sessions import PATHS, SessionRoutes
+from .protocol.session import Limits
 from .sessions import Sessions
-from .voice import load_voice
-from .webhooks import Webhooks
+from .speech.recognise import load_recogniser
+from .speech.voice import load_voice
 from .workers import Workers
 
 __all__ = ["ECHO", "PATHS", "EmbeddedService"]

@@ -10,12 +10,12 @@ from ..clock import Clock, Ids
 from ..errors import CapacityError
 from ..realtime.dialect import Generation
 from ..realtime.events import Transport
-from .agent import Agent
-from .client_secrets import Preset
+from .agents.agent import Agent
 from .faults import Faults
+from .http.secrets import Preset
 from .live import LiveSession
-from .session import Limits, Session
-from .sounds import Sound
+from .protocol.session import Limits, Session
+from .protocol.sounds import Sound
 from .workers import Workers
 
 __all__ = ["Opening", "Sessions"]

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from voicecodecs.resample import StreamResampler
 
 from ..errors import CapacityError, ConfigError
-from .agent import Grammar
-from .cascade import Cascade
-from .outbox import Hear, Speak
-from .recognise import RATE
-from .voice import Voice
+from .agents.agent import Grammar
+from .agents.cascade import Cascade
+from .protocol.outbox import Hear, Speak
+from .speech.recognise import RATE
+from .speech.voice import Voice
 
 __all__ = ["Listening", "Workers"]
 

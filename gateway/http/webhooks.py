@@ -5,6 +5,8 @@ the call: the service waits a few seconds for it and then asks again, while the 
 telephone rings all the time.
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,6 +21,7 @@ from ..realtime.webhook import IncomingCall, OtherEvent, Replays, verify
 __all__ = ["MAX_BYTES", "WebhookRoute"]
 
 MAX_BYTES: Final = 64 * 1024
+_BODY_SECONDS: Final = 10.0
 
 
 class WebhookRoute:
@@ -52,10 +55,11 @@ class WebhookRoute:
 
         Raises:
             web.HTTPBadRequest: It is not to be believed; nothing is done.
+            web.HTTPRequestTimeout: It does not come to its end.
 
         """
         try:
-            event = self._believe(request, await request.read())
+            event = self._believe(request, await _body(request))
         except WebhookError as error:
             self.refused += 1
             self._log.warning("webhook refused", why=str(error), address=request.remote)
@@ -64,8 +68,9 @@ class WebhookRoute:
         if not self._webhooks.is_new(event.webhook_id, self._clock()):
             self.repeated += 1
             return response
-        await response.prepare(request)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # the caller rings though nobody waits for this
+            await response.prepare(request)
+            await response.write_eof()
         self.taken += 1
         if isinstance(event, IncomingCall):
             self._take(event)
@@ -79,3 +84,13 @@ class WebhookRoute:
         if not self._deliveries.is_new(delivery, self._clock()):
             raise WebhookError("the webhook is a copy of one that came before")
         return event
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:
+        raise WebhookError("the webhook is not packed as it says") from None

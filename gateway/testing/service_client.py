@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import CountedIds
-from ..embedded.agent import Agent
-from ..embedded.outbox import Hear, Job, Speak
-from ..embedded.session import Limits, Session
+from ..embedded.agents.agent import Agent
+from ..embedded.protocol.outbox import Hear, Job, Speak
+from ..embedded.protocol.session import Limits, Session
 from ..realtime import commands
 from ..realtime.dialect import Generation, dialect_of
 from ..realtime.events import Event, ServerEvent, Transport, Unknown, wire_name

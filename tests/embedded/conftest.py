@@ -7,7 +7,7 @@ import pytest
 from rote_agent import Fake
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.phrases import read_wav
+from gateway.embedded.speech.phrases import read_wav
 from gateway.testing.service_client import ServiceClient
 
 

@@ -1,6 +1,13 @@
 """An agent for tests: it answers by rote; and what tests say to its session."""
 
-from gateway.embedded.agent import AgentEvent, AgentStep, Grammar, Interrupted, Say, SessionStarted
+from gateway.embedded.agents.agent import (
+    AgentEvent,
+    AgentStep,
+    Grammar,
+    Interrupted,
+    Say,
+    SessionStarted,
+)
 from gateway.realtime import commands as c
 from gateway.testing.service_client import ServiceClient
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
-from gateway.embedded.buffer import InputBuffer
-from gateway.embedded.idle import IdleTimer
-from gateway.embedded.vad import VadSettings
+from gateway.embedded.protocol.buffer import InputBuffer
+from gateway.embedded.protocol.idle import IdleTimer
+from gateway.embedded.speech.vad import VadSettings
 
 
 def ramp(count: int) -> bytes:

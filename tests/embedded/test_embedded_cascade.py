@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rote_agent import SECOND, update
 
-from gateway.embedded.agent import CallTool
-from gateway.embedded.cascade import Cascade, CascadeAgent, Model
-from gateway.embedded.chat import ThoughtOver, ToolAsked, Words
-from gateway.embedded.engines import ECHO, load_engine
-from gateway.embedded.outbox import CallMcp, Chat, ListTools
-from gateway.embedded.sentences import Sentences
-from gateway.embedded.sse import SseParser
+from gateway.embedded.agents.agent import CallTool
+from gateway.embedded.agents.cascade import Cascade, CascadeAgent, Model
+from gateway.embedded.agents.chat import ThoughtOver, ToolAsked, Words
+from gateway.embedded.agents.engines import ECHO, load_engine
+from gateway.embedded.agents.sentences import Sentences
+from gateway.embedded.protocol.outbox import CallMcp, Chat, ListTools
+from gateway.embedded.remote.sse import SseParser
 from gateway.errors import ConfigError, ProtocolError
 from gateway.realtime import commands as c
 from gateway.realtime import events as e

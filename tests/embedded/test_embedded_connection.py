@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from gateway.clock import CountedIds
-from gateway.embedded.agent import Grammar
+from gateway.embedded.agents.agent import Grammar
+from gateway.embedded.agents.echo import EchoAgent
+from gateway.embedded.agents.engine import ScriptAgent
+from gateway.embedded.agents.script import load_script
 from gateway.embedded.connection import Connection
-from gateway.embedded.echo import EchoAgent
-from gateway.embedded.engine import ScriptAgent
 from gateway.embedded.faults import Faults
-from gateway.embedded.outbox import Hear, Speak
-from gateway.embedded.script import load_script
-from gateway.embedded.session import Limits, Session
+from gateway.embedded.protocol.outbox import Hear, Speak
+from gateway.embedded.protocol.session import Limits, Session
 from gateway.embedded.sessions import Opening, Sessions
 from gateway.embedded.workers import Workers
 from gateway.errors import CapacityError, ConfigError

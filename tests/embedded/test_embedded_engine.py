@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.embedded.agent import (
+from gateway.embedded.agents.agent import (
     AgentEvent,
     AgentStep,
     CallTool,
@@ -17,10 +17,10 @@ from gateway.embedded.agent import (
     TurnEnded,
     read_user_text,
 )
-from gateway.embedded.echo import EchoAgent
-from gateway.embedded.engine import ScriptAgent
-from gateway.embedded.script import load_script, parse_script
-from gateway.embedded.states import Script
+from gateway.embedded.agents.echo import EchoAgent
+from gateway.embedded.agents.engine import ScriptAgent
+from gateway.embedded.agents.script import load_script, parse_script
+from gateway.embedded.agents.states import Script
 
 TOOLS = SessionStarted(("transfer_call", "hang_up"))
 PLEASE_HOLD = Say("Please hold while I connect you to an operator.")

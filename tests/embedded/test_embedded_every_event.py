@@ -11,9 +11,9 @@ import pytest
 from rote_agent import SECOND, Fake, turns, update
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.agent import AgentStep, CallTool, Say
-from gateway.embedded.outbox import Job
-from gateway.embedded.phrases import read_wav
+from gateway.embedded.agents.agent import AgentStep, CallTool, Say
+from gateway.embedded.protocol.outbox import Job
+from gateway.embedded.speech.phrases import read_wav
 from gateway.media.events import Heard, PlayoutFlushed, PlayoutStarted, PlayoutStopped
 from gateway.realtime import commands as c
 from gateway.realtime import events as e

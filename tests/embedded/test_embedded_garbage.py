@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.embedded.echo import EchoAgent
+from gateway.embedded.agents.echo import EchoAgent
 from gateway.realtime.commands import CLIENT_EVENTS
 from gateway.testing.service_client import ServiceClient
 

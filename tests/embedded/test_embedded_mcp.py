@@ -7,10 +7,10 @@ import pytest
 from rote_agent import Fake, once, update
 
 from gateway.clock import CountedIds
-from gateway.embedded.agent import CallTool, Say, SessionStarted, ToolReturned
-from gateway.embedded.mcp_server import read_server
-from gateway.embedded.outbox import CallMcp, ListTools
-from gateway.embedded.session import Session
+from gateway.embedded.agents.agent import CallTool, Say, SessionStarted, ToolReturned
+from gateway.embedded.protocol.mcp_server import read_server
+from gateway.embedded.protocol.outbox import CallMcp, ListTools
+from gateway.embedded.protocol.session import Session
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.testing.service_client import ServiceClient

@@ -7,8 +7,8 @@ import pytest
 from rote_agent import Fake
 
 from gateway.clock import CountedIds
-from gateway.embedded.outbox import Speak
-from gateway.embedded.session import Session
+from gateway.embedded.protocol.outbox import Speak
+from gateway.embedded.protocol.session import Session
 from gateway.testing.service_client import ServiceClient
 
 NAMES = [

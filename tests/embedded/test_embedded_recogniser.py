@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded import recognise
-from gateway.embedded.agent import DICTATION, Grammar
-from gateway.embedded.phrases import read_wav
-from gateway.embedded.recognise import Recogniser, knows_word, load_recogniser
-from gateway.embedded.script import load_script
+from gateway.embedded.agents.agent import DICTATION, Grammar
+from gateway.embedded.agents.script import load_script
+from gateway.embedded.speech import recognise
+from gateway.embedded.speech.phrases import read_wav
+from gateway.embedded.speech.recognise import Recogniser, knows_word, load_recogniser
 
 Pcm: TypeAlias = NDArray[np.int16]
 

@@ -3,8 +3,15 @@
 import pytest
 from rote_agent import RESPONSE, SECOND, Fake, once, turns, update
 
-from gateway.embedded.agent import CallTool, Interrupted, PlayTurn, Say, ToolReturned, TurnEnded
-from gateway.embedded.session import Limits
+from gateway.embedded.agents.agent import (
+    CallTool,
+    Interrupted,
+    PlayTurn,
+    Say,
+    ToolReturned,
+    TurnEnded,
+)
+from gateway.embedded.protocol.session import Limits
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.realtime.items import ErrorDetail

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from gateway.embedded.script import load_script, parse_script
+from gateway.embedded.agents.script import load_script, parse_script
 from gateway.errors import ConfigError
 
 GOOD = """

@@ -7,17 +7,17 @@ import pytest
 from rote_agent import Fake
 
 from gateway.clock import CountedIds
-from gateway.embedded.checks import Refused
-from gateway.embedded.client_secrets import ClientSecrets, Preset
+from gateway.embedded.calls.rtc_player import Beat, Player
 from gateway.embedded.connection import Connection
 from gateway.embedded.faults import Faults, inflict
-from gateway.embedded.http_errors import HttpRefusal
-from gateway.embedded.http_keys import Keys
-from gateway.embedded.rtc_player import Beat, Player
-from gateway.embedded.session import Limits
+from gateway.embedded.http.errors import HttpRefusal
+from gateway.embedded.http.keys import Keys
+from gateway.embedded.http.secrets import ClientSecrets, Preset
+from gateway.embedded.protocol.checks import Refused
+from gateway.embedded.protocol.session import Limits
+from gateway.embedded.protocol.sounds import Finish, Flush, Play
 from gateway.embedded.session_faults import SessionFaults
 from gateway.embedded.sessions import Opening, Sessions
-from gateway.embedded.sounds import Finish, Flush, Play
 from gateway.embedded.workers import Workers
 from gateway.errors import CapacityError
 from gateway.media.events import Mark, PlayoutFlushed, PlayoutStarted, PlayoutStopped
@@ -102,7 +102,7 @@ def test_a_secret_is_known_until_an_hour_after_it_expired() -> None:
 
 
 def test_there_are_only_so_many_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.embedded.client_secrets._MOST", 2)
+    monkeypatch.setattr("gateway.embedded.http.secrets._MOST", 2)
     secrets = ClientSecrets(CountedIds())
     secrets.create({}, 0.0)
     secrets.create({}, 0.0)

@@ -6,7 +6,7 @@ from rote_agent import RESPONSE, SECOND, Fake, once, turns, update
 from voicecodecs.g711 import encode_ulaw
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.agent import Idle, KeyPressed, ResponseRequested, TurnEnded
+from gateway.embedded.agents.agent import Idle, KeyPressed, ResponseRequested, TurnEnded
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.testing.service_client import ServiceClient

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gateway.embedded.checks import Refused
-from gateway.embedded.settings import Settings
-from gateway.embedded.vad import VadSettings
+from gateway.embedded.protocol.checks import Refused
+from gateway.embedded.protocol.settings import Settings
+from gateway.embedded.speech.vad import VadSettings
 
 
 @pytest.fixture

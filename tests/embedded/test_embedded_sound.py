@@ -5,9 +5,9 @@ import pytest
 from rote_agent import RESPONSE, SECOND, Fake
 
 from gateway.clock import CountedIds
-from gateway.embedded.outbox import Hear, Speak
-from gateway.embedded.session import Session
-from gateway.embedded.sounds import Finish, Flush, Play
+from gateway.embedded.protocol.outbox import Hear, Speak
+from gateway.embedded.protocol.session import Session
+from gateway.embedded.protocol.sounds import Finish, Flush, Play
 from gateway.media.playout import Playout
 from gateway.realtime import commands as c
 from gateway.realtime import events as e

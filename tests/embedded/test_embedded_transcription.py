@@ -3,8 +3,8 @@
 import pytest
 from rote_agent import SECOND, Fake, turns, update
 
-from gateway.embedded.agent import DICTATION, TurnEnded
-from gateway.embedded.outbox import Hear
+from gateway.embedded.agents.agent import DICTATION, TurnEnded
+from gateway.embedded.protocol.outbox import Hear
 from gateway.realtime import commands as c
 from gateway.realtime import events as e
 from gateway.realtime.items import ErrorDetail

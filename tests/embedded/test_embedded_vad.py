@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.phrases import read_wav
-from gateway.embedded.vad import SpeechEvent, SpeechStart, SpeechStop, Vad, VadSettings
+from gateway.embedded.speech.phrases import read_wav
+from gateway.embedded.speech.vad import SpeechEvent, SpeechStart, SpeechStop, Vad, VadSettings
 
 Pcm: TypeAlias = NDArray[np.int16]
 
@@ -20,7 +20,7 @@ LINES = ["sales", "support", "yes-please", "wait-hold-on-a-second-please"]
 def classifier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Everything holds with the classifier and, in clean audio, without it."""
     if request.param == "energy":
-        monkeypatch.setattr("gateway.embedded.vad.webrtcvad", None)
+        monkeypatch.setattr("gateway.embedded.speech.vad.webrtcvad", None)
     else:
         pytest.importorskip("webrtcvad", reason="pip install 'voice-gateway[local]'")
     return str(request.param)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.embedded.flite import load_flite
-from gateway.embedded.phrases import PhraseBook, read_wav, shipped_phrases, words_of
-from gateway.embedded.render import CALLER_LINES, fragments, render
-from gateway.embedded.script import load_script, parse_script
-from gateway.embedded.voice import RATE, ScriptVoice, load_voice, sentences
+from gateway.embedded.agents.script import load_script, parse_script
+from gateway.embedded.speech.flite import load_flite
+from gateway.embedded.speech.phrases import PhraseBook, read_wav, shipped_phrases, words_of
+from gateway.embedded.speech.render import CALLER_LINES, fragments, render
+from gateway.embedded.speech.voice import RATE, ScriptVoice, load_voice, sentences
 from gateway.errors import ConfigError
 
 VOICE = resources.files("gateway.embedded") / "voice"
@@ -32,7 +32,9 @@ def test_everything_the_demo_says_is_shipped_as_speech(shipped: ScriptVoice) -> 
     script = load_script("demo")
     assert shipped_phrases().voice == script.voice
     for text in fragments(script):
-        assert shipped_phrases().find(text) is not None, f"{text}: run gateway.embedded.render"
+        assert shipped_phrases().find(text) is not None, (
+            f"{text}: run gateway.embedded.speech.render"
+        )
     for text in script.prompts():
         assert seconds(shipped, text.replace("{account}", "9 0 1 2 3 4 5 6 7 8")) > 1
 

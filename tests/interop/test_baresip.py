@@ -16,7 +16,7 @@ from peers import Gateway, free_port, running
 from voicecodecs.resample import StreamResampler
 from voicecodecs.tones import tone
 
-from gateway.embedded.voice import load_voice
+from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import match, tone_share
 
 pytestmark = pytest.mark.interop

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from sdk_judge import Judge, client_for
 
-from gateway.embedded import models
-from gateway.embedded.cascade import Model
-from gateway.embedded.chat import ChatRequest, Thought, ThoughtOver, ToolAsked, Words
+from gateway.embedded.agents.cascade import Model
+from gateway.embedded.agents.chat import ChatRequest, Thought, ThoughtOver, ToolAsked, Words
+from gateway.embedded.remote import models
 from gateway.embedded.server import EmbeddedService
 from gateway.errors import CapacityError, LinkError
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.phrases import read_wav
 from gateway.embedded.server import EmbeddedService
+from gateway.embedded.speech.phrases import read_wav
 from gateway.errors import LinkError
 from gateway.realtime import commands as c
 from gateway.realtime import events as e

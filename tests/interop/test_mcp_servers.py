@@ -14,7 +14,7 @@ from aiohttp import web
 from judges import MCP
 
 from gateway.clock import CountedIds, monotonic
-from gateway.embedded.agent import (
+from gateway.embedded.agents.agent import (
     AgentEvent,
     AgentStep,
     CallTool,
@@ -23,10 +23,10 @@ from gateway.embedded.agent import (
     ToolReturned,
 )
 from gateway.embedded.errands import Errands
-from gateway.embedded.mcp import McpClient, McpError
-from gateway.embedded.mcp_server import McpServer
-from gateway.embedded.session import Session
-from gateway.embedded.voice import load_voice
+from gateway.embedded.protocol.mcp_server import McpServer
+from gateway.embedded.protocol.session import Session
+from gateway.embedded.remote.mcp import McpClient, McpError
+from gateway.embedded.speech.voice import load_voice
 from gateway.embedded.workers import Workers
 from gateway.realtime import commands as c
 from gateway.realtime.events import decode, wire_name

@@ -13,9 +13,9 @@ import pytest
 from judges import AGENTS, NODE
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.phrases import read_wav
-from gateway.embedded.recognise import load_recogniser
 from gateway.embedded.server import EmbeddedService
+from gateway.embedded.speech.phrases import read_wav
+from gateway.embedded.speech.recognise import load_recogniser
 
 openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
 

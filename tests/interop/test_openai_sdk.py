@@ -10,9 +10,9 @@ import pytest
 from sdk_judge import Judge, client_for
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.phrases import read_wav
-from gateway.embedded.recognise import load_recogniser
 from gateway.embedded.server import EmbeddedService
+from gateway.embedded.speech.phrases import read_wav
+from gateway.embedded.speech.recognise import load_recogniser
 
 pytestmark = pytest.mark.interop
 

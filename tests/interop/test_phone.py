@@ -14,7 +14,7 @@ import pytest
 from peers import TAPPED, Gateway
 from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.voice import load_voice
+from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import match
 
 pytestmark = pytest.mark.interop

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from gateway.embedded.protocol.session import Limits
 from gateway.embedded.server import EmbeddedService
-from gateway.embedded.session import Limits
 from gateway.errors import ConfigError, LinkError
 from gateway.realtime.commands import ResponseCreate, SessionUpdate
 from gateway.realtime.connection import open_socket

@@ -1,13 +1,16 @@
 """The service's webhooks over real HTTP: the genuine are answered first, the rest with 400."""
 
+import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession, web
 
 from gateway.app import Gateway
 from gateway.calls.registry import Registry
@@ -120,6 +123,51 @@ async def test_signed_nonsense_is_refused(scene: Scene, body: bytes) -> None:
 async def test_an_endless_webhook_is_not_read(scene: Scene) -> None:
     assert await scene.post(*delivery(body=b" " * 500_000)) == 413
     assert scene.taken == []
+
+
+async def test_bytes_in_a_header_that_are_no_text_are_refused(scene: Scene) -> None:
+    body, headers = delivery()
+    odd = headers | {"webhook-id": b"\xff\xfe".decode("utf-8", "surrogateescape")}
+    url = urlsplit(str(scene.http._base_url))
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    lines = [f"{name}: {value}" for name, value in odd.items()]
+    head = [f"POST {PATH} HTTP/1.1", "Host: x", *lines, f"Content-Length: {len(body)}", "", ""]
+    writer.write("\r\n".join(head).encode("utf-8", "surrogateescape") + body)
+    assert b" 400 " in await reader.readline()
+    writer.close()
+
+
+async def test_a_body_not_packed_as_it_says_is_refused(scene: Scene) -> None:
+    body, headers = delivery()
+    assert await scene.post(body, headers | {"Content-Encoding": "gzip"}) == 400
+    assert scene.taken == []
+
+
+async def test_a_webhook_that_does_not_come_to_its_end_is_not_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.webhooks._BODY_SECONDS", 0.1)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(5)
+
+    _, headers = delivery()
+    async with asyncio.timeout(4), scene.http.post(PATH, data=half(), headers=headers) as answer:
+        assert answer.status == 408
+
+
+async def test_a_call_is_taken_though_nobody_waits_for_the_answer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(self: web.StreamResponse, data: bytes = b"") -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(web.Response, "write_eof", lost)
+        with contextlib.suppress(ClientError):
+            await scene.post(*delivery())
+    assert [call.call_id for call in scene.taken] == ["rtc_1"]
 
 
 async def test_other_webhooks_are_answered_and_passed_over(scene: Scene) -> None:

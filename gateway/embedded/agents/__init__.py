@@ -1,0 +1,1 @@
+"""Who speaks for the service: a script, an echo, a chat model."""

@@ -1,0 +1,1 @@
+"""Calls whose sound the service carries itself, by WebRTC or SIP."""

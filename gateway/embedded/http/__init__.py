@@ -1,0 +1,1 @@
+"""The service's HTTP surface: sessions, calls, secrets, faults."""

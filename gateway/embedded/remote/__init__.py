@@ -1,0 +1,1 @@
+"""Servers elsewhere that a session uses: MCP tools, and the models of a cascade."""

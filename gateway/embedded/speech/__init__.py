@@ -1,0 +1,1 @@
+"""Speech made and understood on this machine."""
