@@ -242,6 +242,9 @@ class Call:
             case act.Connect():
                 self._sound.end_speech()
                 self._attachment.connect()
+            case act.Disconnect():
+                self._attachment.disconnect()
+                self._sound.end_speech()
             case act.Listen():
                 self._attachment.listen()
             case act.Ring():

@@ -14,6 +14,7 @@ __all__ = [
     "Action",
     "Answer",
     "Connect",
+    "Disconnect",
     "HangUp",
     "Hold",
     "Listen",
@@ -95,6 +96,11 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Let go of the link to the service, or of the attempt to open one, for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Let the service hear the caller; what they said while it was away goes first (bounded)."""
 
@@ -161,6 +167,7 @@ Action: TypeAlias = (
     | Play
     | Stop
     | Connect
+    | Disconnect
     | Listen
     | SendCommand
     | Hold

@@ -19,7 +19,7 @@ from ..realtime.events import (
     SessionUpdated,
     TranscriptionSessionUpdated,
 )
-from .actions import Answer, Connect, Listen, Request, Respond, Ring
+from .actions import Answer, Connect, Disconnect, Listen, Request, Respond, Ring
 from .comfort import Comfort
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
@@ -200,6 +200,7 @@ class Service:
         self.renewal.stop()
         self._comfort.end(_WAITER)
         self._context.log(f"the service is lost: {reason}")
+        self._context.act(Disconnect())
         self._on_lost()
 
     def _renew_at(self) -> float | None:

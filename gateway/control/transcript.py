@@ -61,21 +61,6 @@ class Transcript:
         """How many items at the beginning are gone for want of room."""
         return self._items.dropped
 
-    @property
-    def is_owed(self) -> bool:
-        """Whether the caller said something, or a tool gave something, that has no answer yet."""
-        for item in reversed(self._items):
-            if item.is_deleted or item.is_silence or item.role == "system":
-                continue
-            if item.type == "function_call_output":
-                return True
-            if item.type == "message" and item.role == "user":
-                if not item.is_open or item.status == "completed":
-                    return True
-            elif item.type == "message":
-                return item.status == "in_progress"
-        return False
-
     def as_list(self) -> list[dict[str, Any]]:
         """Return all items as JSON-ready data, in order."""
         return [item.as_dict(self._started_at) for item in self._items]

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
-from aiortc.rtcsctptransport import RTCSctpCapabilities
+from aiortc.rtcdatachannel import RTCDataChannel
 
 from ..clock import Ids, RandomIds
 from ..errors import RtcError
 from ..rtp.packet import RtpPacket
 from .description import Local, Remote
+from .stack import Stack
 from .stream import AudioStream
-from .transport import Dtls, Ice, Sctp, make_certificate, sha256_of
 
 __all__ = ["Peer", "PeerState", "PeerStats"]
 
@@ -91,15 +90,17 @@ class Peer:
         self._on_message = on_message
         self._on_state = on_state
         self._wanted = tuple(codecs)
-        self._is_local = is_local
         self._ids = ids or RandomIds()
-        self._certificate = make_certificate()
         self._audio = AudioStream(self._send_packet, on_rtp, self._ids)
+        self._stack = Stack(
+            on_rtp=self._audio.receive,
+            on_rtcp=self._audio.hear_report,
+            on_channel=self._take_channel,
+            on_gone=self.drop,
+            is_local=is_local,
+        )
         self._messages_received = self._messages_sent = 0
         self._label: str | None = None
-        self._ice: Ice | None = None
-        self._dtls: Dtls | None = None
-        self._sctp: Sctp | None = None
         self._channel: RTCDataChannel | None = None
         self._channel_opened = asyncio.Event()
         self._over = asyncio.Event()
@@ -126,14 +127,14 @@ class Peer:
     def stats(self) -> PeerStats:
         """The figures so far."""
         audio, reports = self._audio, self._audio.reports
-        reception, sctp = audio.reception, self._sctp
+        reception = audio.reception
         return PeerStats(
             packets_received=reception.packets,
             packets_sent=reports.packets_sent,
             bytes_received=audio.bytes_received,
             bytes_sent=reports.octets_sent,
             lost=max(0, reception.lost),
-            malformed=audio.malformed + reports.malformed + (sctp.malformed if sctp else 0),
+            malformed=audio.malformed + reports.malformed + self._stack.malformed,
             unsent=audio.unsent,
             messages_received=self._messages_received,
             messages_sent=self._messages_sent,
@@ -224,20 +225,17 @@ class Peer:
             if not self._task.done():
                 self._task.cancel()
                 await asyncio.wait({self._task}, timeout=_CLOSE_TIMEOUT)
-        await self._tear_down()  # for a task that never ran
+        await self._stack.close()  # for a task that never ran
         self._change(PeerState.CLOSED)
 
     # Connecting
 
     async def _gather(self, *, is_controlling: bool) -> Local:
-        self._ice = ice = Ice(is_controlling=is_controlling, is_local=self._is_local)
-        await ice.gather_candidates()
-        if not ice.local_candidates:
-            raise RtcError("this machine has no address to connect from")
+        ice = await self._stack.gather(is_controlling=is_controlling)
         return Local(
             ice.local_username,
             ice.local_password,
-            sha256_of(self._certificate),
+            self._stack.fingerprint,
             ice.local_candidates,
             self._audio.ssrc,
             self._audio.cname,
@@ -250,16 +248,17 @@ class Peer:
             raise RtcError("the two sides have no codec in common")
 
     def _begin(self, remote: Remote, *, is_client: bool) -> None:
-        if self._ice is None or self._task is not None or self._over.is_set():
+        if self._stack.ice is None or self._task is not None or self._over.is_set():
             raise RtcError("the connection was not offered, or is under way or over")
         self._audio.use(self.codecs)
-        self._task = asyncio.create_task(self._live(self._ice, remote, is_client))
+        self._task = asyncio.create_task(self._live(remote, is_client))
 
-    async def _live(self, ice: Ice, remote: Remote, is_client: bool) -> None:
+    async def _live(self, remote: Remote, is_client: bool) -> None:
         """Connect, stay until it is over, and clear away."""
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
-                await self._connect(ice, remote, is_client)
+                await self._stack.connect(remote, is_client=is_client, label=self._label)
+                await self._channel_opened.wait()
             self._change(PeerState.OPEN)
             await self._report_until_over()
         except asyncio.CancelledError:
@@ -272,29 +271,8 @@ class Peer:
             structlog.get_logger().exception("a WebRTC connection failed inside the gateway")
             self._end("it failed inside the gateway")
         finally:
-            await self._tear_down()
+            await self._stack.close()
             self._change(PeerState.CLOSED)
-
-    async def _connect(self, ice: Ice, remote: Remote, is_client: bool) -> None:
-        ice.remote_username, ice.remote_password = remote.ufrag, remote.password
-        ice.remote_is_lite = remote.is_lite
-        for candidate in remote.candidates:
-            await ice.add_remote_candidate(candidate)
-        await ice.connect()
-        self._dtls = dtls = Dtls(
-            ice, self._certificate, self._audio.receive, self._audio.hear_report
-        )
-        if not await dtls.shake_hands(remote.fingerprints, is_client=is_client):
-            raise RtcError("the DTLS handshake failed")
-        if dtls.receiving is not None:
-            dtls.receiving.add_done_callback(self._stopped_receiving)
-        self._sctp = sctp = Sctp(dtls, self._lose_reader)
-        if self._label is None:
-            sctp.on("datachannel", self._take_channel)
-        else:
-            self._take_channel(RTCDataChannel(sctp, RTCDataChannelParameters(label=self._label)))
-        await sctp.start(RTCSctpCapabilities(remote.max_message), remote.sctp_port)
-        await self._channel_opened.wait()
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         """Use a data channel; of several the one that came last, as the service does."""
@@ -309,7 +287,7 @@ class Peer:
     # Open
 
     def _send_packet(self, packet: bytes, is_report: bool) -> bool:
-        return self._dtls is not None and self._dtls.send_packet(packet, is_report=is_report)
+        return self._stack.send_packet(packet, is_report)
 
     def _hear_message(self, message: str | bytes) -> None:
         if self._over.is_set():
@@ -330,34 +308,12 @@ class Peer:
         if channel is self._channel:
             self.drop("the other side closed the data channel")
 
-    def _lose_reader(self) -> None:
-        self.drop("the other side sends a message without end")
-
-    def _stopped_receiving(self, task: "asyncio.Future[None]") -> None:
-        fault = None if task.cancelled() else task.exception()
-        if fault is not None:
-            structlog.get_logger().error("a WebRTC connection failed", error=repr(fault))
-        self.drop("the other side went away")
-
     # The end
 
     def _end(self, reason: str) -> None:
         if not self._over.is_set():
             self.reason = reason
             self._over.set()
-
-    async def _tear_down(self) -> None:
-        """Say goodbye on every layer and let go of the sockets."""
-        dtls, receiving = self._dtls, self._dtls.receiving if self._dtls else None
-        if self._sctp is not None:
-            await self._sctp.stop()
-        if dtls is not None:
-            await dtls.stop()
-            if receiving is not None:
-                await asyncio.wait({receiving}, timeout=_CLOSE_TIMEOUT)
-            dtls.remove_all_listeners()
-        if self._ice is not None:
-            await self._ice.close()
 
     def _change(self, state: PeerState) -> None:
         if state is not self.state and self.state is not PeerState.CLOSED:

@@ -19,7 +19,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..config import Settings
-from ..control.actions import Action, Answer, Connect, HangUp, Play, Reject, SendCommand, Stop
+from ..control.actions import (
+    Action,
+    Answer,
+    Connect,
+    Disconnect,
+    HangUp,
+    Play,
+    Reject,
+    SendCommand,
+    Stop,
+)
 from ..control.controller import Controller
 from ..control.events import (
     AudioFormat,
@@ -207,6 +217,9 @@ class Flow:
                     self._part()
                     self._attempts += 1
                     self.later(self.links_after, lambda n=self._attempts: self._link(n))  # type: ignore[misc]
+                case Disconnect():
+                    self._part()
+                    self._attempts += 1  # the one under way comes to nothing
                 case Answer():
                     self.later(_TICK, lambda: self.post(LegAnswered()))
                 case Stop():

@@ -196,6 +196,20 @@ async def test_an_old_link_is_closed_and_no_longer_heard(scene: Scene) -> None:
     assert (old.sent, new.sent) == ([], [ResponseCreate()])
 
 
+async def test_a_link_let_go_for_good_hears_nothing_more_and_nothing_is_kept(scene: Scene) -> None:
+    link = await scene.connect()
+    scene.attachment.listen()
+    scene.owner.told.clear()
+    scene.attachment.disconnect()
+    scene.attachment.hear(CHUNK)
+    await settle()
+    assert link.is_closed
+    assert scene.owner.told == []
+    later = await scene.connect()
+    scene.attachment.listen()
+    assert link.heard == later.heard == []
+
+
 async def test_an_attempt_is_given_up_for_the_next(scene: Scene) -> None:
     scene.attachment.connect()
     await settle()

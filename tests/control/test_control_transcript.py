@@ -201,7 +201,6 @@ def test_a_failed_transcription_is_a_gap_with_a_reason_not_an_end() -> None:
         ),
     )
     assert scene.row("turn")["problem"] == "too noisy"
-    assert scene.transcript.is_owed
     assert scene.transcript.seeds()[0]["content"][0]["text"] == UNHEARD_TURN
 
 
@@ -415,40 +414,14 @@ def test_what_was_still_to_be_played_at_the_hang_up_was_not_heard() -> None:
     assert [row["heard"] for row in scene.rows()] == ["Hi.", ""]
 
 
-# Who is owed an answer
+# What is no turn
 
 
-def test_a_callers_turn_is_owed_an_answer_until_it_is_complete() -> None:
-    scene = Scene()
-    assert not scene.transcript.is_owed
-    scene.caller_says("turn", "Hello?")
-    assert scene.transcript.is_owed
-    scene.tell(wire.ResponseOutputItemAdded(response_id="r1", output_index=0, item=unborn()))
-    assert scene.transcript.is_owed
-    scene.agent_says(HELLO)
-    assert not scene.transcript.is_owed
-
-
-def unborn() -> Item:
-    return Item(id="agent", type="message", role="assistant", status="in_progress", content=[])
-
-
-def test_an_answer_cut_off_on_purpose_is_not_owed_again() -> None:
-    scene = Scene()
-    scene.caller_says("turn", "Hello?")
-    scene.tell(wire.ResponseOutputItemAdded(response_id="r1", output_index=0, item=unborn()))
-    scene.tell(done("r1", [], "cancelled"))
-    assert not scene.transcript.is_owed
-
-
-def test_a_turn_not_yet_finished_is_not_owed_and_one_thrown_away_never_is() -> None:
+def test_a_turn_thrown_away_is_no_turn() -> None:
     scene = Scene()
     scene.tell(wire.InputAudioBufferSpeechStarted(item_id="turn", audio_start_ms=0))
-    assert not scene.transcript.is_owed
     scene.tell(wire.InputAudioBufferSpeechStopped(item_id="turn", audio_end_ms=500))
-    assert scene.transcript.is_owed
     scene.tell(wire.InputAudioBufferCleared())
-    assert not scene.transcript.is_owed
     assert not scene.transcript.seeds()
 
 
@@ -458,17 +431,8 @@ def test_silence_made_a_turn_is_no_turn_of_the_callers() -> None:
         wire.InputAudioBufferTimeoutTriggered(item_id="s", audio_start_ms=0, audio_end_ms=6000),
         wire.InputAudioBufferCommitted(item_id="s"),
     )
-    assert not scene.transcript.is_owed
     assert not scene.transcript.seeds()
     assert scene.row("s")["is_silence"]
-
-
-def test_a_key_told_to_the_model_and_a_functions_result_are_owed_an_answer() -> None:
-    for command in (user_text("[DTMF 5]"), function_output("c1", "done")):
-        scene = Scene()
-        scene.agent_says(HELLO)
-        scene.put_in(command)
-        assert scene.transcript.is_owed
 
 
 # What goes into a later session
@@ -555,7 +519,6 @@ def test_the_echo_of_a_result_that_was_made_up_is_no_result() -> None:
         echo = Item(id=f"new-{number}", type=seed["type"], **fields)
         scene.tell(wire.ConversationItemAdded(item=echo), wire.ConversationItemDone(item=echo))
     assert [row["item_id"] for row in scene.rows()] == ["f"]
-    assert not scene.transcript.is_owed
 
 
 def test_a_turn_that_the_caller_speaks_is_not_taken_for_the_echo_of_a_key() -> None:

@@ -342,10 +342,10 @@ CASES = [
         0,
         after=ask(Respond()),
     ),
-    Case(  # nothing is owed for words thrown away
+    Case(  # words thrown away are no turn
         wire.InputAudioBufferCleared(),
-        lambda flow: flow.controller.transcript.is_owed,
-        False,
+        lambda flow: [row.get("is_deleted") for row in flow.controller.transcript.as_list()][-1],
+        True,
         before=emit(STARTED, STOPPED),
     ),
     Case(STARTED, number_of(Stop), 1, scene=greeting),

@@ -9,6 +9,7 @@ from gateway.control import (
     Answer,
     CallState,
     Connect,
+    Disconnect,
     HangUp,
     Log,
     Play,
@@ -99,7 +100,7 @@ def test_a_session_that_the_service_refuses_is_explained_by_a_prompt_where_there
     flow = Flow(plan)
     refuse_session(flow)
     flow.run(5)
-    assert [type(a) for _, a in flow.actions][-4:] == [Log, Answer, Play, HangUp]
+    assert [type(a) for _, a in flow.actions][-5:] == [Log, Disconnect, Answer, Play, HangUp]
 
 
 def test_an_error_about_something_else_does_not_stop_a_session_being_set_up() -> None:
@@ -115,6 +116,7 @@ def test_a_terminal_error_is_a_lost_service(code: str) -> None:
     flow.emit(ErrorEvent(error=ErrorDetail(type="x", code=code, message="over")))
     flow.run(5)
     assert flow.did(HangUp) == [HangUp("service lost")]
+    assert flow.did(Disconnect) == [Disconnect()]  # it hears nothing more of the caller
 
 
 @pytest.mark.parametrize("code", ["response_cancel_not_active", "item_not_found", "brand_new"])

@@ -8,6 +8,7 @@ from gateway.control import (
     CallState,
     Connect,
     ControlSettings,
+    Disconnect,
     HangUp,
     Listen,
     Log,
@@ -101,6 +102,7 @@ def test_an_unreachable_service_is_explained_by_a_prompt_where_there_is_one() ->
     assert [type(a) for _, a in flow.actions if not isinstance(a, Log)] == [
         Ring,
         Connect,
+        Disconnect,
         Answer,
         Play,
         HangUp,

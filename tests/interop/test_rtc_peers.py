@@ -127,7 +127,7 @@ async def test_a_certificate_other_than_the_one_described_is_refused_on_both_sid
 
 async def test_what_is_no_rtp_or_no_json_text_ends_nothing(pair: tuple[Side, Side]) -> None:
     ours, theirs = pair
-    assert ours.peer._dtls is not None
+    assert ours.peer._stack.dtls is not None
     for junk in (b"\x80\x6f", b"\x80\x05" + bytes(20), b"\x80\xc8\x00\x01junk"):
         ours.peer._send_packet(junk, False)
     ours.peer._send_packet(b"\x80\xc8\xff\xff" + bytes(8), True)
@@ -161,8 +161,8 @@ async def test_a_peer_whose_other_side_is_gone_closes_in_bounded_time() -> None:
 
 async def test_datagrams_of_strangers_end_nothing(pair: tuple[Side, Side]) -> None:
     ours, theirs = pair
-    assert ours.peer._ice is not None
-    where = ours.peer._ice.local_candidates[0]
+    assert ours.peer._stack.ice is not None
+    where = ours.peer._stack.ice.local_candidates[0]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         for junk in (b"", b"\x16", b"\x80" * 12, b"\x00" * 20, b"junk"):
             stranger.sendto(junk, (where.host, where.port))
@@ -175,16 +175,16 @@ async def test_datagrams_of_strangers_end_nothing(pair: tuple[Side, Side]) -> No
 async def test_what_nobody_reads_yet_is_kept_within_bounds() -> None:
     side = Side()
     await side.peer.offer()
-    assert side.peer._ice is not None
+    assert side.peer._stack.ice is not None
     for _ in range(5000):
-        side.peer._ice.data_received(b"x", 1)
-    assert side.peer._ice._queue.qsize() <= 1024
+        side.peer._stack.ice.data_received(b"x", 1)
+    assert side.peer._stack.ice._queue.qsize() <= 1024
     await side.peer.close()
 
 
 async def test_a_text_that_is_no_utf_8_is_handed_on_all_the_same(pair: tuple[Side, Side]) -> None:
     ours, theirs = pair
-    sctp, channel = ours.peer._sctp, ours.peer._channel
+    sctp, channel = ours.peer._stack.sctp, ours.peer._channel
     assert sctp is not None
     assert channel is not None
     sctp._data_channel_queue.append((channel, WEBRTC_STRING, b'{"type":"caf\xe9"}'))
@@ -197,7 +197,7 @@ async def test_a_message_without_end_ends_the_connection_and_not_the_process(
     pair: tuple[Side, Side],
 ) -> None:
     ours, theirs = pair
-    sctp, channel = ours.peer._sctp, ours.peer._channel
+    sctp, channel = ours.peer._stack.sctp, ours.peer._channel
     assert sctp is not None
     assert channel is not None
     sctp._remote_max_message_size = 0  # that they take any is not what they said
