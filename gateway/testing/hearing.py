@@ -16,6 +16,7 @@ __all__ = ["Heard", "active", "heard_part", "heard_pieces", "match", "tone_share
 Pcm: TypeAlias = NDArray[np.int16]
 
 _FRAME_MS: Final = 5
+_ANCHORS: Final = 5  # pieces of a passage by which it is looked for
 _QUIET: Final = 60.0  # RMS in 16-bit units: under it a frame is silence on a telephone line
 
 
@@ -87,22 +88,32 @@ def heard_pieces(
     What crosses a network in real time is stretched or shortened by frames here and there, so
     that a long passage matches nowhere as a whole; its pieces do, each near the one before.
     """
-    size, near = rate * piece_ms // 1000, rate // 5
-    heard: list[bool] = []
-    expected: int | None = None  # where in the recording the next piece should begin
-    for start in range(0, len(passage) - size + 1, size):
-        piece = passage[start : start + size]
-        if active(piece, rate).mean() < 0.5:
-            expected = None if expected is None else expected + size
-            continue
-        since = 0 if expected is None else max(0, expected - near)
-        until = len(recording) if expected is None else expected + size + near
+    size = rate * piece_ms // 1000
+    starts = range(0, len(passage) - size + 1, size)
+    pieces = [
+        (start, passage[start : start + size])
+        for start in starts
+        if active(passage[start : start + size], rate).mean() >= 0.5
+    ]
+    best = [False] * len(pieces)
+    for start, piece in pieces[:_ANCHORS]:  # any of which may be warped, or said elsewhere too
+        begins = match(recording, piece)[0] - start
+        best = max(best, _heard_from(recording, begins, pieces, rate, alike), key=sum)
+    return best
+
+
+def _heard_from(
+    recording: Pcm, begins: int, pieces: list[tuple[int, Pcm]], rate: int, alike: float
+) -> list[bool]:
+    """Say which pieces were heard where a passage begins at ``begins``, or drifts to."""
+    heard, near = [], rate // 5
+    for start, piece in pieces:
+        since = max(0, begins + start - near)
+        until = max(since, begins + start + len(piece) + near)
         offset, similarity = match(recording[since:until], piece)
         heard.append(similarity > alike)
         if heard[-1]:
-            expected = since + offset + size
-        elif expected is not None:
-            expected += size
+            begins = since + offset - start
     return heard
 
 

@@ -1,4 +1,7 @@
-"""A service that breaks off, talks nonsense or is talked over: no caller is left in silence."""
+"""A service that breaks off, talks nonsense or is talked over: no caller is left in silence.
+
+Where the service breaks off here it is not tried again; `test_reconnect.py` is about that.
+"""
 
 import contextlib
 import json
@@ -24,6 +27,7 @@ SERVICE, PROMPT = 1037.0, 1673.0  # Hz
 PROMPT_MS = 800
 SLACK_MS = 60
 KEY = "input_audio_buffer.dtmf_event_received"
+AT_ONCE: Final[dict[str, Any]] = {"reconnect_seconds": 0.0}  # done without, once it is lost
 GOODBYE: Final[dict[str, Any]] = {"on": KEY, "digit": "9", "do": [{"say": "Goodbye."}, "hangup"]}
 
 
@@ -41,7 +45,7 @@ async def in_call(scene: Scene) -> AsyncIterator[tuple[BarePhone, ServiceSession
 def prompting(folder: Path) -> dict[str, Any]:
     """Settings under which a caller is told that the service is away."""
     path = write_wav(folder / "sorry.wav", tone(PROMPT, PROMPT_MS, 8000, -15.0), 8000)
-    return {"fallback": {"prompt": "sorry"}, "prompts": {"sorry": path}}
+    return {"fallback": {"prompt": "sorry"}, "prompts": {"sorry": path}, "realtime": AT_ONCE}
 
 
 def milliseconds(sound: NDArray[np.int16], frequency: float) -> int:
@@ -59,7 +63,7 @@ async def break_off(session: ServiceSession, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_a_caller_hears_an_apology_though_nothing_is_configured(how: str) -> None:
-    async with witnessed() as scene, in_call(scene) as (phone, session):
+    async with witnessed(realtime=AT_ONCE) as scene, in_call(scene) as (phone, session):
         since = len(phone.heard)
         await break_off(session, how)
         await phone.asked("BYE", within=9.0)
@@ -74,8 +78,8 @@ async def test_a_caller_hears_an_apology_though_nothing_is_configured(how: str) 
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_the_call_ends_at_once_where_the_prompt_is_switched_off(how: str) -> None:
-    fallback = {"prompt": ""}
-    async with witnessed(fallback=fallback) as scene, in_call(scene) as (phone, session):
+    tables = {"fallback": {"prompt": ""}, "realtime": AT_ONCE}
+    async with witnessed(**tables) as scene, in_call(scene) as (phone, session):
         await break_off(session, how)
         await phone.asked("BYE", within=1.0)
         record = await scene.ended("caller")

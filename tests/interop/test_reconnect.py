@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from peers import free_port
+from peers import TAPPED, free_port
 
 from gateway.app import Gateway
 from gateway.calls.registry import CallRecord
 from gateway.calls.softphone import Softphone
-from gateway.embedded.script import load_script
-from gateway.embedded.voice import load_voice
+from gateway.embedded.agents.script import load_script
+from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import heard_pieces
 from gateway.testing.loopback import loopback_gateway
 
@@ -39,7 +39,7 @@ class Service:
     async def start(self) -> None:
         arguments = ("embedded", "--port", str(self.port), "--json")
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", *arguments,
+            sys.executable, str(TAPPED), *arguments,
             stdout=asyncio.subprocess.PIPE, env=os.environ,
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -65,10 +65,10 @@ class Scene:
         (record,) = self.gateway.registry.records()
         return record
 
-    async def until(self, what: str, within: float = 20.0) -> None:
-        """Wait until the timeline holds ``what``."""
+    async def until_told_anew(self, within: float = 30.0) -> None:
+        """Wait until a second session was set up, and told of the first."""
         async with asyncio.timeout(within):
-            while what not in str(self.record.timeline):
+            while sum(entry["name"] == "session.updated" for entry in self.record.timeline) < 2:
                 await asyncio.sleep(0.05)
 
     async def hears(self, words: NDArray[np.int16], *, since: int, within: float = 20.0) -> None:
@@ -116,7 +116,7 @@ async def test_a_call_outlives_its_service_and_goes_on_where_it_was(link: str) -
         killed_at = len(phone.ear)
         assert not await phone.wait_ended(AWAY_SECONDS)
         await service.start()
-        await scene.until("conversation.item.create", within=25.0)
+        await scene.until_told_anew()
         phone.press("*")  # from sales, and only from there, it leads back to the menu
         await scene.hears(said_in("main"), since=killed_at)
 

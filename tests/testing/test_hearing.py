@@ -64,6 +64,14 @@ def test_a_piece_that_was_not_heard_is_told() -> None:
     assert heard_pieces(silence(3), passage, RATE) == [False] * 5
 
 
+def test_words_said_twice_do_not_lead_astray() -> None:
+    passage = np.concatenate([noise(0.4, seed=4), noise(1.6)])
+    warped = passage.copy()
+    warped[: RATE // 5] = passage[RATE // 50 : RATE // 5 + RATE // 50]
+    recording = np.concatenate([silence(0.5), warped, silence(1), passage[: RATE * 2 // 5]])
+    assert sum(heard_pieces(recording, passage, RATE)) >= 4
+
+
 def test_pauses_of_a_passage_are_not_listened_for() -> None:
     passage = np.concatenate([noise(0.8), silence(0.8), noise(0.8, seed=3)])
     recording = np.concatenate([silence(0.3), passage])
