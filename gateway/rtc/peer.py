@@ -5,7 +5,7 @@ import contextlib
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from aiortc.rtcdatachannel import RTCDataChannel
@@ -54,6 +54,23 @@ class PeerStats:
     jitter: float = 0.0
     round_trip: float | None = None
     remote_loss: float | None = None
+
+    @classmethod
+    def of(cls, audio: AudioStream, stack: Stack) -> Self:
+        """Gather what the parts of a connection have counted."""
+        reports, reception = audio.reports, audio.reception
+        return cls(
+            packets_received=reception.packets,
+            packets_sent=reports.packets_sent,
+            bytes_received=audio.bytes_received,
+            bytes_sent=reports.octets_sent,
+            lost=max(0, reception.lost),
+            malformed=audio.malformed + reports.malformed + stack.malformed,
+            unsent=audio.unsent,
+            jitter=reception.jitter_units / reception.clock,
+            round_trip=reports.round_trip,
+            remote_loss=reports.remote_loss,
+        )
 
 
 class Peer:
@@ -126,22 +143,10 @@ class Peer:
     @property
     def stats(self) -> PeerStats:
         """The figures so far."""
-        audio, reports = self._audio, self._audio.reports
-        reception = audio.reception
-        return PeerStats(
-            packets_received=reception.packets,
-            packets_sent=reports.packets_sent,
-            bytes_received=audio.bytes_received,
-            bytes_sent=reports.octets_sent,
-            lost=max(0, reception.lost),
-            malformed=audio.malformed + reports.malformed + self._stack.malformed,
-            unsent=audio.unsent,
-            messages_received=self._messages_received,
-            messages_sent=self._messages_sent,
-            jitter=reception.jitter_units / reception.clock,
-            round_trip=reports.round_trip,
-            remote_loss=reports.remote_loss,
-        )
+        stats = PeerStats.of(self._audio, self._stack)
+        stats.messages_received = self._messages_received
+        stats.messages_sent = self._messages_sent
+        return stats
 
     async def offer(self, label: str = "oai-events") -> str:
         """Return a whole offer, with a data channel of that label.
