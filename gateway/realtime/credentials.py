@@ -133,11 +133,13 @@ def credentials_of(settings: RealtimeSettings) -> Credentials:
     """Work out what lets us in.
 
     Raises:
-        ConfigError: ``auth`` needs a package that is not installed.
+        ConfigError: ``auth`` needs a package that is not installed, or the key cannot be sent.
 
     """
     if settings.auth == "entra":
         return EntraToken()
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
+    if not key.isprintable():
+        raise ConfigError("the key of the realtime service holds what no header can")
     is_azure_key = settings.provider == "azure" and settings.auth == "key"
     return Key(key, "api-key" if is_azure_key else "Authorization")

@@ -138,3 +138,17 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setitem(sys.modules, package, None)
 
     return hide
+
+
+@pytest.mark.parametrize("written", ["sk-1\n", "\r\n sk-1 ", "sk-1\t"])
+def test_the_line_end_of_a_file_is_no_part_of_the_key_in_it(written: str) -> None:
+    settings = RealtimeSettings(provider="openai", api_key=SecretStr(written))
+    assert credentials_of(settings) == Key("sk-1")
+
+
+@pytest.mark.parametrize("key", ["sk-1\r\nX-Evil: 1", "sk\0"])
+def test_a_key_that_would_be_more_than_a_header_is_refused_and_not_shown(key: str) -> None:
+    settings = RealtimeSettings(provider="openai", api_key=SecretStr(key))
+    with pytest.raises(ConfigError) as refused:
+        credentials_of(settings)
+    assert "sk" not in str(refused.value)
