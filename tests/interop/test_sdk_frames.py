@@ -101,7 +101,7 @@ def test_every_event_was_sent_for_a_reason_somewhere_in_the_tests(
     if not is_whole or options.keyword or options.markexpr:
         pytest.skip("only a part of the tests was run")
     seen = {Name.model_validate_json(frame).type for _, frame in kept()}
-    assert {PREVIEW_ALIASES.get(name, name) for name in seen} == set(SERVER_EVENTS)
+    assert not set(SERVER_EVENTS) - {PREVIEW_ALIASES.get(name, name) for name in seen}
 
 
 @pytest.mark.parametrize(
