@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "CallParts"]
 
 _ON_ITS_WAY: Final = 0.1  # seconds from the service's playing of live sound to the caller's ear
+_GRAIN: Final = 0.001  # seconds: uvloop rounds to these, and a timer may go off early by as much
 
 
 @dataclass(slots=True)
@@ -202,9 +203,13 @@ class Call:
             self._over.set()
 
     def _wake(self) -> None:
+        now = self._loop.time()
+        if self._wakes_at is not None and now < self._wakes_at:
+            self._timer = self._loop.call_later(_GRAIN, self._wake)
+            return
         self._timer = self._wakes_at = None
         try:
-            for action in self.controller.wake(self._loop.time()):
+            for action in self.controller.wake(now):
                 self._perform(action)
         except Exception:
             self._log.exception("fault inside the call", during="timer")

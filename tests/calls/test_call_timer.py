@@ -68,3 +68,19 @@ async def test_a_deadline_that_stays_after_its_time_is_served_again(
     for _ in range(5):
         await asyncio.sleep(0)
     assert brain.woken == woken
+
+
+async def test_a_timer_that_goes_off_early_does_not_wake_the_controller(
+    call: Call, brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "call_at", lambda when, work, **_: loop.call_soon(work))
+    brain.deadline = due = loop.time() + 0.01
+    call.post(LegAnswered())
+    woken_at = 0.0
+    while not brain.woken:
+        await asyncio.sleep(0)
+        woken_at = loop.time()
+    brain.deadline = None
+    call.post(LegAnswered())
+    assert woken_at >= due
