@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from .arrays import LaneArrays, Rows
+from .direct import write
 from .outbox import Outbox
 from .outlet import Outlet
 
@@ -34,9 +35,9 @@ class Downlink:
             elif not outlet.is_quiet:
                 outlet.payload[:] = outlet.silence
                 outlet.is_quiet = True
-            try:
-                outlet.send(outlet.packet)
-            except OSError:
+            if outlet.order is None:
+                outlet.send_packet()
+            elif write(*outlet.order) < 0:
                 outlet.errors += 1
             if outlet.tape is not None:
                 outlet.tape.say(outlet.silence if frame is None else frame)

@@ -8,6 +8,7 @@ from ..rtp.dtmf import EventPayload
 from ..rtp.packet import pack_header
 from ..sdp.negotiate import Negotiated
 from .arrays import HEADER, LaneArrays
+from .direct import Order, order_for
 from .events import LaneEvent
 from .formats import PCMU, Coder, Format
 from .keys import KeyQueue, tone_frames
@@ -38,6 +39,7 @@ class Outlet:
         self.playout = Playout()
         self.remote: Address | None = None
         self.send: Callable[[memoryview | bytes], int] = len
+        self.order: Order | None = None  # sends the packet of a tick, where that can be direct
         self.on_event = on_event
         self.format: Format = PCMU
         self.silence = PCMU.silence
@@ -51,6 +53,7 @@ class Outlet:
         self._arrays = arrays
         self._row = row
         self._port = port
+        self._link: Link | None = None
         self._needs_marker = True
         self._coder: Coder | None = None
         self._keys: KeyQueue | None = None
@@ -91,8 +94,11 @@ class Outlet:
     def aim(self, remote: Address | None, link: Link | None = None) -> None:
         """Send to ``remote``, through a socket that is linked to it if there is one."""
         self.remote = remote
+        self._link = link
+        self.order = None
         if link is not None:
             self.send = link.send
+            self.order = order_for(link, self.packet)
         elif remote is not None:
             sendto = self._port.sendto
             self.send = lambda data: sendto(data, remote)
@@ -106,6 +112,7 @@ class Outlet:
         size = self.format.size
         self.packet = packet[: HEADER + size]
         self.payload = packet[HEADER : HEADER + size]
+        self.order = order_for(self._link, self.packet)
         self.is_quiet = False
         self.is_plain = False
         arrays.step[row] = self.format.step
@@ -127,6 +134,13 @@ class Outlet:
             and not self.is_held
             and not (self._keys is not None and self._keys.is_busy)
         )
+
+    def send_packet(self) -> None:
+        """Send the packet of a tick by the socket's own method."""
+        try:
+            self.send(self.packet)
+        except OSError:
+            self.errors += 1
 
     def resume(self) -> None:
         """Mark the next packet as the first of a spurt, after a pause."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from voicecodecs.g711 import decode_alaw, decode_ulaw
 
 from .arrays import FRAME, HEADER, PACKET, SLOTS, LaneArrays
+from .direct import Order, order_for, read
 from .ports import Address, Link, Port
 
 __all__ = ["Inlet", "Poller", "Receiver"]
@@ -48,13 +49,14 @@ class Inlet:
     """One socket as the receiver sees it.
 
     ``source`` is whose datagrams may be taken in bulk; ``handle`` takes all others, and is
-    ``None`` while the port only drains.  A link's ``read`` is set: all its datagrams are
-    the source's.
+    ``None`` while the port only drains.  A link's ``order`` or ``read`` is set: all its
+    datagrams are the source's.
     """
 
-    __slots__ = ("buffer", "handle", "is_pending", "read", "read_from", "row", "source")
+    __slots__ = ("buffer", "handle", "is_pending", "order", "read", "read_from", "row", "source")
 
     def __init__(self, port: Port, row: int, buffer: memoryview, handle: Handler | None) -> None:
+        self.order: Order | None = None
         self.read: Callable[[memoryview], int] | None = None
         self.read_from = port.recvfrom_into
         self.row = row
@@ -92,6 +94,7 @@ class Receiver:
         """Watch a second socket of an inlet's port, to take the peer's packets in bulk from."""
         linked = Inlet(link, inlet.row, inlet.buffer, inlet.handle)
         linked.read = link.recv_into
+        linked.order = order_for(link, linked.buffer)
         linked.source = peer
         inlet.buffer = self._scratch  # what strangers send must not lie over the peer's packet
         self._poller.register(link.fileno(), 1)
@@ -121,20 +124,29 @@ class Receiver:
                     continue
                 if inlet.is_pending:
                     self.take()
-                try:
-                    if inlet.read is not None:
-                        size = inlet.read(inlet.buffer)
-                    else:
-                        size, source = inlet.read_from(inlet.buffer)
-                        if source != inlet.source:
-                            self._pass_on(inlet, size, source, now)
-                            continue
-                except OSError:
+                if inlet.order is None:
+                    size = self._read(inlet, now)
+                elif (size := read(*inlet.order)) < 0:
                     self.errors += 1
+                if size < 0:
                     continue
                 inlet.is_pending = True
                 self._pending.append(inlet)
                 self._sizes.append(size)
+
+    def _read(self, inlet: Inlet, now: float) -> int:
+        """Return the size of the source's next datagram, -1 where there is none to be taken."""
+        try:
+            if inlet.read is not None:
+                return inlet.read(inlet.buffer)
+            size, source = inlet.read_from(inlet.buffer)
+        except OSError:
+            self.errors += 1
+            return -1
+        if source == inlet.source:
+            return size
+        self._pass_on(inlet, size, source, now)
+        return -1
 
     def _pass_on(self, inlet: Inlet, size: int, source: Address, now: float) -> None:
         if inlet.handle is None:

@@ -180,6 +180,7 @@ class Seat:
         self.stop_recording(now)
         self.reporter.leave(now)
         self._last_stats = self.stats()
+        self.outlet.aim(None)  # its socket is about to be closed
         if self._line is not None:
             self._line.leave()
         receiver.drain_only(self.pair.rtcp)
