@@ -102,11 +102,12 @@ class Attachment:
         attempt = self._current = _Attempt(early=[])
         attempt.task = asyncio.create_task(self._reach(attempt), name="link")
 
-    def disconnect(self) -> None:
-        """Let the present link go for good; the caller's voice is kept for nobody."""
+    def disconnect(self, *, for_good: bool = True) -> None:
+        """Let the present link go; ``for_good``, the caller's voice is kept for nobody."""
         self._part()
-        self._holds = False
-        self._held.clear()
+        if for_good:
+            self._holds = False
+            self._held.clear()
 
     def listen(self) -> None:
         """Let the service hear the caller from now on, what was held first."""

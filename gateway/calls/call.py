@@ -247,8 +247,8 @@ class Call:
             case act.Connect():
                 self._sound.end_speech()
                 self._attachment.connect()
-            case act.Disconnect():
-                self._attachment.disconnect()
+            case act.Disconnect(for_good):
+                self._attachment.disconnect(for_good=for_good)
                 self._sound.end_speech()
             case act.Listen():
                 self._attachment.listen()

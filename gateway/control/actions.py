@@ -97,7 +97,12 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Let go of the link to the service, or of the attempt to open one, for good."""
+    """Let go of the link to the service, or of the attempt to open one.
+
+    Unless it is ``for_good``, what the caller says is kept for the next link.
+    """
+
+    for_good: bool = True
 
 
 @dataclass(frozen=True, slots=True)

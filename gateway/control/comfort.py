@@ -54,6 +54,10 @@ class Comfort:
         """That one is done."""
         self._waits.pop(waiter, None)
 
+    def end_all(self) -> None:
+        """Nobody waits for the service any more."""
+        self._waits.clear()
+
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in that the sound is over, or that the service is heard in its place."""
         match event:

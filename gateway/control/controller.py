@@ -16,7 +16,7 @@ from .caller_side import CallerSide
 from .comfort import Comfort
 from .context import Classify, Context, Mode
 from .digits import Digits
-from .event_table import EVENT_TABLE, OWN_TABLE, UNKNOWN, Part
+from .event_table import EVENT_TABLE, OWN_TABLE, Part
 from .events import Event, MediaTimeout, name_of
 from .fallback import Fallback
 from .idle import Idle
@@ -39,6 +39,9 @@ from .watchdog import Watchdog
 
 __all__ = ["Controller"]
 
+_MOST_UNKNOWN: Final = 32
+_LONGEST_NAME: Final = 80  # characters in a log line
+
 
 class Controller:
     """Decides what one call does about everything that happens to it.
@@ -53,6 +56,7 @@ class Controller:
         self._settings = settings
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
+        self._unknown: set[str] = set()  # names of events that were logged
         self.transcript = Transcript(context)
         self.usage = Usage(context)
         self._speech = Speech()
@@ -164,11 +168,20 @@ class Controller:
         if isinstance(event, InputAudioBufferDtmfEventReceived) and not self._digits.admits(event):
             return
         name = name_of(event)
-        handling = EVENT_TABLE.get(name) or OWN_TABLE.get(name) or UNKNOWN
+        handling = EVENT_TABLE.get(name) or OWN_TABLE.get(name)
+        if handling is None:
+            self._note_unknown(name)
+            return
         for name_of_part in handling.parts:
             if (part := self._parts.get(name_of_part)) is not None:
                 self._agenda.add(part.handle(event))
         self._decide(name, event)
+
+    def _note_unknown(self, name: str) -> None:
+        """Log an event that nobody here knows: the first of its name, as names may be endless."""
+        if name not in self._unknown and len(self._unknown) < _MOST_UNKNOWN:
+            self._unknown.add(name)
+            self._context.log(f"event {name[:_LONGEST_NAME]!r} is not known here")
 
     def _is_stale(self, event: Event) -> bool:
         """Tell whether the service says this over a link that counts for nothing any more."""

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .events import Transport
 
-__all__ = ["EVENT_TABLE", "MADE_HERE", "OWN_TABLE", "PARTS", "UNKNOWN", "Handling", "Part"]
+__all__ = ["EVENT_TABLE", "MADE_HERE", "OWN_TABLE", "PARTS", "Handling", "Part"]
 
 Part: TypeAlias = Literal[
     "service",
@@ -244,6 +244,3 @@ MADE_HERE: Final[Mapping[str, frozenset[Transport]]] = {
     "output_audio_buffer.stopped": frozenset({"websocket"}),
     "output_audio_buffer.cleared": frozenset({"websocket"}),
 }
-
-# What an event gets that nobody here knows: it is never fatal.
-UNKNOWN: Final = Handling(("timeline",), "note")

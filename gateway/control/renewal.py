@@ -11,6 +11,7 @@ from typing import Any, Final
 __all__ = ["Renewal"]
 
 _LIFETIME: Final = 3600.0  # seconds, where the service does not say
+_SHORTEST: Final = 5.0  # a session that ends sooner is not told to: a calendar is wrong
 _RESERVE: Final = 10.0  # before the end, what is left to set up the next one
 
 
@@ -45,7 +46,7 @@ class Renewal:
         if self._unix_time <= 0 or not isinstance(expires_at, int | float):
             return
         lifetime = expires_at - self._unix_time
-        if 0 < lifetime <= 10 * _LIFETIME:  # else one of the two clocks is wrong
+        if _SHORTEST <= lifetime <= 10 * _LIFETIME:  # else one of the two clocks is wrong
             self._live(lifetime, is_possible=self.is_possible)
 
     def stop(self) -> None:

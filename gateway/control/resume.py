@@ -1,8 +1,9 @@
 """Going on in a new session: what it is told of the one before, and what it is asked for."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from ..realtime.commands import ConversationItemCreate, user_text
+from ..realtime.commands import ConversationItemCreate
 from .context import Context
 from .states import CallState
 from .turns import Turns
@@ -24,8 +25,11 @@ _CUT_CALLER: Final = (
 class Memory(Protocol):
     """Who knows what was said in a call."""
 
-    def seeds(self) -> list[dict[str, Any]]:
-        """Return the conversation as items to create in a new session, oldest first."""
+    def seeds(self, remarks: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the conversation as items to create in a new session, oldest first.
+
+        Behind it come ``remarks``, which are for that session alone.
+        """
         ...
 
 
@@ -51,12 +55,10 @@ class Resume:
         context = self._context
         if context.transport == "sip":
             return
-        for item in self._memory.seeds():
+        remarks = [_CUT_ANSWER] if self._was_answer_cut else []
+        remarks += [_CUT_CALLER] if self._was_caller_cut else []
+        for item in self._memory.seeds(remarks):
             context.send(ConversationItemCreate(item=item))
-        if self._was_answer_cut:
-            context.send(user_text(_CUT_ANSWER))
-        if self._was_caller_cut:
-            context.send(user_text(_CUT_CALLER))
 
     def go_on(self) -> None:
         """Ask the new session for what the caller is owed; speech of theirs comes before it."""

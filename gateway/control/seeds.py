@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from .transcript_items import TranscriptItem
 
-__all__ = ["LOST_RESULT", "UNHEARD_TURN", "Seed", "seeds_of"]
+__all__ = ["LOST_RESULT", "UNHEARD_TURN", "Seed", "message", "seeds_of"]
 
 LOST_RESULT: Final = '{"error":"the connection was lost before this was done"}'
 UNHEARD_TURN: Final = "(The caller spoke, but their words were not understood.)"
@@ -49,7 +49,7 @@ def seeds_of(
         kept.append(group)
         count, characters = count + len(group), characters + size
     seeds = [seed for group in reversed(kept) for seed in group]
-    return [(None, _message("system", _LEFT_OUT)), *seeds] if is_short and seeds else seeds
+    return [(None, message("system", _LEFT_OUT)), *seeds] if is_short and seeds else seeds
 
 
 def _seeds_for(item: TranscriptItem, results: dict[str, TranscriptItem]) -> list[Seed]:
@@ -58,12 +58,12 @@ def _seeds_for(item: TranscriptItem, results: dict[str, TranscriptItem]) -> list
     match item.type:
         case "message" if item.role == "user":
             text = item.text or ("" if item.is_open else UNHEARD_TURN)
-            return [(item, _message("user", text))] if text else []
+            return [(item, message("user", text))] if text else []
         case "message" if item.role == "assistant":
             text = item.heard if item.is_spoken else item.text
-            return [(item, _message("assistant", text))] if text else []
+            return [(item, message("assistant", text))] if text else []
         case "message":
-            return [(item, _message("system", item.text))] if item.text else []
+            return [(item, message("system", item.text))] if item.text else []
         case "function_call" if item.call_id and item.name:
             return _pair(item, results.pop(item.call_id, None))
         case "mcp_call" if item.name:
@@ -71,7 +71,7 @@ def _seeds_for(item: TranscriptItem, results: dict[str, TranscriptItem]) -> list
             told = (
                 f"(The tool {item.name} was used with {item.arguments or '{}'}; it gave: {result}"
             )
-            return [(item, _message("system", told[:_MOST_OF_A_TOOL] + ")"))]
+            return [(item, message("system", told[:_MOST_OF_A_TOOL] + ")"))]
         case _:
             return []
 
@@ -83,6 +83,7 @@ def _pair(call: TranscriptItem, result: TranscriptItem | None) -> list[Seed]:
     return [(call, {"type": "function_call", **said}), (result, answer)]
 
 
-def _message(role: str, text: str) -> dict[str, Any]:
+def message(role: str, text: str) -> dict[str, Any]:
+    """Return a message as an item to create."""
     kind = "output_text" if role == "assistant" else "input_text"
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}

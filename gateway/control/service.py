@@ -44,13 +44,19 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
     """Return the session to ask for: the configured one, with formats, tools and turn rules."""
     session: dict[str, Any] = copy.deepcopy(dict(settings.session))
     session.setdefault("type", "realtime")
+    is_talk = session["type"] != "transcription"
     audio = session.setdefault("audio", {})
     wanted = {"type": audio_format} | ({"rate": 24000} if audio_format == "audio/pcm" else {})
-    for side in ("input", "output") if audio_format else ():
-        audio.setdefault(side, {})["format"] = dict(wanted)
+    for side in ("input", "output") if is_talk else ("input",):
+        if audio_format:
+            audio.setdefault(side, {})["format"] = dict(wanted)
+    if not is_talk:
+        return session
     if not settings.call.barge_in:
-        turns = audio["input"].setdefault("turn_detection", {"type": "server_vad"})
-        turns["interrupt_response"] = False
+        told = audio.setdefault("input", {})
+        turns = told.setdefault("turn_detection", {"type": "server_vad"})
+        if turns is not None:  # else the service takes no turns by itself
+            turns["interrupt_response"] = False
     own = session.get("tools", [])
     names = {tool.get("name") for tool in own}
     added = [tool for tool in tool_definitions(settings) if tool["name"] not in names]
@@ -186,6 +192,8 @@ class Service:
             self.lose(reason)
             return
         context.service = Mode.AWAY
+        if was_mute:
+            context.act(Disconnect(for_good=False))
         self.renewal.stop()
         self._comfort.begin(_WAITER)
         pause = (self._outage.retry_at or context.now) - context.now
@@ -198,7 +206,7 @@ class Service:
         self._context.service = Mode.LOST
         self._outage.stop()
         self.renewal.stop()
-        self._comfort.end(_WAITER)
+        self._comfort.end_all()
         self._context.log(f"the service is lost: {reason}")
         self._context.act(Disconnect())
         self._on_lost()

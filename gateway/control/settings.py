@@ -91,6 +91,12 @@ class ControlSettings:
         """The session's own words on turns; empty where it leaves them to the service."""
         return table_at(dict(self.session), "audio", "input", "turn_detection")
 
+    @property
+    def is_answered_by_itself(self) -> bool:
+        """Whether the service answers what the caller says without being asked to."""
+        is_talk = self.session.get("type", "realtime") != "transcription"
+        return is_talk and bool(self.turn_detection.get("create_response", True))
+
     @classmethod
     def of(cls, settings: Settings) -> "ControlSettings":
         """Check the configuration's rules and names.

@@ -30,7 +30,7 @@ from .actions import Action, HangUp, Request, SendCommand
 from .context import Context
 from .events import CallStarted, Event, LegEnded, LinkReady
 from .hearing import Hearing
-from .seeds import seeds_of
+from .seeds import message, seeds_of
 from .transcript_items import TranscriptItem
 from .transcript_order import ItemOrder, signature
 from .words import MOST_ARGUMENTS, SOUND, Words
@@ -65,14 +65,20 @@ class Transcript:
         """Return all items as JSON-ready data, in order."""
         return [item.as_dict(self._started_at) for item in self._items]
 
-    def seeds(self, *, max_items: int = 40, max_chars: int = 16_000) -> list[dict[str, Any]]:
-        """Return the conversation as items to create in a new session, oldest first."""
+    def seeds(
+        self, remarks: Sequence[str] = (), *, max_items: int = 40, max_chars: int = 16_000
+    ) -> list[dict[str, Any]]:
+        """Return the conversation as items to create in a new session, oldest first.
+
+        Behind it come ``remarks``, which are no part of the conversation.
+        """
         self._seeded = seeds_of(
             reversed(self._items),
             max_items=max_items,
             max_chars=max_chars,
             is_short=self.dropped > 0,
         )
+        self._seeded += [(None, message("user", remark)) for remark in remarks]
         return [seed for _, seed in self._seeded]
 
     def note(self, actions: Sequence[Action]) -> None:

@@ -222,8 +222,7 @@ class Turns:
 
     def _expect(self) -> None:
         """The service owes a response, unless it was told not to begin any."""
-        turns = self._context.settings.turn_detection
-        if turns.get("create_response", True):
+        if self._context.settings.is_answered_by_itself:
             self._asks.forgive()
             if self.active is None:
                 self._expected_until = self._context.now + _EXPECT_SECONDS
