@@ -102,9 +102,13 @@ class Call:
             await self._close()
 
     def hang_up(self, reason: str) -> None:
-        """End the call from outside."""
-        if self._leg is not None:
-            self._leg.hang_up(reason)
+        """End the call from outside; a caller's side that cannot be told is let go."""
+        try:
+            if self._leg is not None:
+                self._leg.hang_up(reason)
+        except Exception:
+            self._log.exception("fault while hanging up")
+            self._over.set()
 
     def post(self, event: control.Event) -> None:
         """Let something happen to the call, after whatever is happening to it now."""
@@ -136,8 +140,8 @@ class Call:
             transport=self._parts.transport,
             link=self._attachment.stats,
             usage=self.controller.usage.as_dict(),
-            transcript=self.controller.transcript.as_list(),
-            timeline=[entry.as_dict() for entry in self.controller.timeline.entries],
+            said=self.controller.transcript,
+            happened=self.controller.timeline,
         )
 
     # What the leg, the lane and the link tell

@@ -11,6 +11,7 @@ from ..errors import CapacityError, LinkError, SipError
 from ..legs.hosted_leg import HostedCalls, HostedLeg
 from ..realtime.webhook import IncomingCall, Replays
 from ..sip.uri import Uri
+from .call import Call
 from .links import LinkPlan, first_session
 from .registry import Health
 from .switchboard import Switchboard
@@ -60,8 +61,16 @@ class HostedReception:
         except CapacityError as error:
             self._refuse(incoming, str(error))
             return
+        try:
+            call.attach(self._make_leg(incoming, call), None)
+        except BaseException:
+            self._switchboard.dismiss(call)
+            raise
+        self._switchboard.begin(call)
+
+    def _make_leg(self, incoming: IncomingCall, call: Call) -> HostedLeg:
         control = self._switchboard.control
-        leg = HostedLeg(
+        return HostedLeg(
             incoming.call_id,
             self._service,
             call.on_leg,
@@ -71,8 +80,6 @@ class HostedReception:
             session=first_session(control),
             transfer_seconds=control.call.transfer_seconds,
         )
-        call.attach(leg, None)
-        self._switchboard.begin(call)
 
     def _is_new(self, incoming: IncomingCall) -> bool:
         now = self._clock()

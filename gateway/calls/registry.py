@@ -3,7 +3,7 @@
 import enum
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 from ..errors import CapacityError
@@ -12,12 +12,27 @@ from .quota import Quota
 __all__ = ["CallRecord", "Health", "LiveCall", "Registry"]
 
 _REMEMBERED: Final = 500  # ended calls kept; the oldest is forgotten first
-_LONG: Final = ("timeline", "transcript")
+_MOST_TOLD: Final = 200_000  # entries of ended calls' timelines; the oldest call's go first
+
+
+class Account(Protocol):
+    """Something long about a call, put into words when somebody asks."""
+
+    def __len__(self) -> int:
+        """Return how many entries it has."""
+        ...
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """Return them as JSON-ready data."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """What is worth knowing of one call, in progress or over."""
+    """What is worth knowing of one call, in progress or over.
+
+    What was said and what happened go on with a call in progress; all else is of one moment.
+    """
 
     call_id: str
     caller: str
@@ -32,13 +47,28 @@ class CallRecord:
     transport: str = ""  # what the link to the service was made of
     link: dict[str, int] = field(default_factory=dict)  # what went to and from the service
     usage: dict[str, Any] = field(default_factory=dict)  # tokens, seconds, cost
-    transcript: list[dict[str, Any]] = field(default_factory=list)  # as far as it was heard
-    timeline: list[dict[str, Any]] = field(default_factory=list)
+    said: Account | None = None
+    happened: Account | None = None
+
+    @property
+    def transcript(self) -> list[dict[str, Any]]:
+        """What was said, as far as it was heard."""
+        return self.said.as_list() if self.said is not None else []
+
+    @property
+    def timeline(self) -> list[dict[str, Any]]:
+        """Every event and action, in order."""
+        return self.happened.as_list() if self.happened is not None else []
 
     def as_dict(self, *, with_timeline: bool = True) -> dict[str, Any]:
         """Return the record as JSON would hold it; without its two long parts if so asked."""
-        names = [f.name for f in fields(self) if with_timeline or f.name not in _LONG]
-        return {name: getattr(self, name) for name in names}
+        row = {name: getattr(self, name) for name in _SHORT}
+        if with_timeline:
+            row |= {"transcript": self.transcript, "timeline": self.timeline}
+        return row
+
+
+_SHORT: Final = tuple(f.name for f in fields(CallRecord) if f.name not in ("said", "happened"))
 
 
 class LiveCall(Protocol):
@@ -72,7 +102,9 @@ class Registry:
         self.is_draining = False
         self.refused = 0
         self._live: dict[str, LiveCall] = {}
-        self._ended: deque[CallRecord] = deque(maxlen=_REMEMBERED)
+        self._ended: dict[str, CallRecord] = {}  # the oldest first
+        self._told: deque[CallRecord] = deque()  # those of them that have their long parts
+        self._told_entries = 0
 
     def __len__(self) -> int:
         return len(self._live)
@@ -108,12 +140,30 @@ class Registry:
     def release(self, call: LiveCall) -> None:
         """Let a call that is over go, and remember its record."""
         if self._live.pop(call.call_id, None) is not None:
-            self._ended.append(call.record())
+            self._remember(call.record())
 
     def records(self) -> list[CallRecord]:
         """Return the calls in progress, then those that ended, newest first."""
-        return [call.record() for call in self] + list(reversed(self._ended))
+        return [call.record() for call in self] + list(reversed(self._ended.values()))
 
     def record(self, call_id: str) -> CallRecord | None:
         """Return one call's record, or ``None`` where it is unknown or forgotten."""
-        return next((r for r in self.records() if r.call_id == call_id), None)
+        live = self._live.get(call_id)
+        return live.record() if live is not None else self._ended.get(call_id)
+
+    def _remember(self, record: CallRecord) -> None:
+        """Keep a record within bounds: of the oldest calls the short parts, then nothing."""
+        self._ended[record.call_id] = record
+        self._told.append(record)
+        self._told_entries += _entries(record)
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        while len(self._told) > _REMEMBERED or self._told_entries > _MOST_TOLD:
+            old = self._told.popleft()
+            self._told_entries -= _entries(old)
+            if old.call_id in self._ended:
+                self._ended[old.call_id] = replace(old, said=None, happened=None)
+
+
+def _entries(record: CallRecord) -> int:
+    return len(record.happened) if record.happened is not None else 0

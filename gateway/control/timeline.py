@@ -85,6 +85,9 @@ class Timeline:
         self.dropped = 0
         self._streams: dict[tuple[str, str | None], TimelineEntry] = {}
 
+    def __len__(self) -> int:
+        return len(self.entries)
+
     def as_list(self) -> list[dict[str, Any]]:
         """Return all entries as JSON-ready data."""
         return [entry.as_dict() for entry in self.entries]

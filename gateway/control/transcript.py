@@ -61,6 +61,9 @@ class Transcript:
         """How many items at the beginning are gone for want of room."""
         return self._items.dropped
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def as_list(self) -> list[dict[str, Any]]:
         """Return all items as JSON-ready data, in order."""
         return [item.as_dict(self._started_at) for item in self._items]

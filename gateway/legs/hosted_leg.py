@@ -206,6 +206,9 @@ class HostedLeg:
                 return fault
             except TimeoutError:
                 return LinkError(f"no answer within {_REQUEST_SECONDS:g} s")
+            except Exception as error:
+                self._log.exception("fault while asking the service")
+                return LinkError(f"{type(error).__name__} inside the gateway")
         return None
 
     @property

@@ -272,3 +272,29 @@ async def test_the_record_holds_what_was_said_and_what_it_used(scene: Scene) -> 
     assert "My name is Ann." in str(record["transcript"])
     assert record["usage"]["tokens"]["text_output"] == 20
     assert "transcript" not in call.record().as_dict(with_timeline=False)
+
+
+async def test_a_call_that_cannot_be_made_takes_up_no_room(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_settings: object) -> dict[str, Any]:
+        raise KeyError("input")
+
+    monkeypatch.setattr("gateway.calls.hosted.first_session", fail)
+    with pytest.raises(KeyError):
+        scene.reception.take(incoming())
+    assert len(scene.registry) == 0
+
+
+async def test_a_caller_side_that_cannot_hang_up_holds_nothing_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await scene.take()
+
+    def fail(_leg: object, reason: str = "") -> None:
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr("gateway.legs.hosted_leg.HostedLeg.hang_up", fail)
+    call.hang_up("stopped")
+    await settle()
+    assert len(scene.registry) == 0

@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
-        self.fault: LinkError | None = None
+        self.fault: Exception | None = None
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -214,3 +214,13 @@ async def test_what_a_held_call_cannot_do_does_nothing(scene: Scene) -> None:
     await settle()
     assert scene.told == []
     assert scene.desk.asked == []
+
+
+@pytest.mark.parametrize("is_up", [False, True])
+async def test_a_fault_of_our_own_leaves_no_call_hanging(scene: Scene, is_up: bool) -> None:
+    if is_up:
+        await scene.answered()
+    scene.desk.fault = TypeError("a session that is no JSON")
+    scene.leg.hang_up("done") if is_up else scene.leg.answer()
+    await settle()
+    assert [type(event) for event in scene.told] == [LegEnded]
