@@ -101,8 +101,13 @@ class Asks:
         return None
 
     def clear(self) -> None:
-        """Forget both."""
+        """Forget both, and what is known of the service."""
         self.pending = self.begun = None
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Take it that this service may not return our metadata after all."""
+        self._is_echoed = False
 
     def _tokens_of(self, ask: Ask) -> tuple[str | None, ...]:
         """Return the tokens by which the answer to ``ask`` may be known."""

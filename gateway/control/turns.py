@@ -158,6 +158,7 @@ class Turns:
         is_over = self.active is not None and self.is_dropped(self.active)
         ask = self._asks.pending or (None if is_over else self._asks.begun)
         self._context.log(f"asking again: {reason}")
+        self._asks.doubt()
         if self.active is not None:
             self._cancel(self.active)
             self._drop(self.active)
@@ -208,7 +209,8 @@ class Turns:
         ask = self._asks.pending
         if ask is None or not self._may_send(ask) or self._context.now < ask.not_before:
             return
-        self.waits_since = self._context.now
+        if self.waits_since is None:  # else it was refused before, and goes on waiting
+            self.waits_since = self._context.now
         ask.event_id = self._context.send(spoken(ask))
 
     def _may_send(self, ask: Ask) -> bool:
@@ -249,6 +251,8 @@ class Turns:
         if response_id == self.active:
             self.active = self._cancelled_until = self.waits_since = None
             self._asks.begun = None
+            if self._asks.pending is not None and self._asks.pending.event_id:
+                self.waits_since = self._context.now  # this was the answer to something else
         self._speech.finish(response_id)
         follow_up: Sequence[Request] = ()
         is_dropped = self.is_dropped(response_id)

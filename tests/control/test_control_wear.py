@@ -1,13 +1,13 @@
 """What wears a call out: hours, losses and strange news that pile up, and what is left behind."""
 
 import pytest
-from call_scenes import HOURS, assert_alive, settings, state, talking
+from call_scenes import HOURS, asked, assert_alive, settings, state, talking
 
 from gateway.control import CallState, ControlSettings, Disconnect, Log, Play
 from gateway.control.renewal import Renewal
 from gateway.control.service import session_for
 from gateway.control.settings import COMFORT
-from gateway.realtime.commands import ConversationItemCreate, ResponseCreate
+from gateway.realtime.commands import ClientEvent, ConversationItemCreate, ResponseCreate
 from gateway.realtime.events import (
     ErrorDetail,
     ErrorEvent,
@@ -121,3 +121,39 @@ def test_a_session_that_only_writes_down_is_asked_for_with_nothing_it_cannot_hav
     plan = ControlSettings.of(settings(session={"type": "transcription"}))
     wanted = {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}
     assert session_for(plan, "audio/pcm") == {"type": "transcription", "audio": wanted}
+
+
+def test_a_service_that_ceases_to_name_our_requests_is_understood_after_a_while() -> None:
+    flow = talking()
+    flow.service.is_echoing = False
+    flow.press("5")
+    flow.run(60)
+    assert_alive(flow)
+    assert len(flow.service.sessions) == 1
+    flow.service.replies.append(Reply(1000, text=HOURS))
+    flow.press("6")
+    flow.run(5)
+    spoken = [item for item in flow.controller.transcript.as_list() if item.get("text") == HOURS]
+    assert [item["heard"] for item in spoken] == [HOURS]
+
+
+def test_a_service_that_says_for_ever_it_is_busy_is_left_for_another_session() -> None:
+    flow = talking(settings(realtime={"response_seconds": 5}))
+    code, take = "conversation_already_has_active_response", flow.service.receive
+
+    def refuse(command: ClientEvent) -> None:
+        if isinstance(command, ResponseCreate) and len(flow.service.sessions) == 1:
+            flow.later(0.01, lambda: flow.emit(_error(code, command.event_id)))
+        else:
+            take(command)
+
+    flow.service.receive = refuse  # type: ignore[method-assign]
+    flow.press("5")
+    flow.run(20)
+    assert_alive(flow)
+    assert len(flow.service.sessions) == 2
+    assert asked(flow)
+
+
+def _error(code: str, event_id: str | None) -> ErrorEvent:
+    return ErrorEvent(error=ErrorDetail(code=code, message=code, event_id=event_id))
