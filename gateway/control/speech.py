@@ -73,6 +73,14 @@ class Speech:
             if progress.is_done:
                 del self._responses[response_id]
 
+    def outlast(self, response_id: str) -> None:
+        """Take it that all before this one was heard: its end may have been told to nobody."""
+        for earlier in self.responses:
+            if earlier == response_id:
+                return
+            if self._responses[earlier].is_done:
+                del self._responses[earlier]
+
     def forget(self, response_id: str) -> None:
         """It will not be heard any further."""
         self._responses.pop(response_id, None)

@@ -176,6 +176,7 @@ class Turns:
                 self._hear_of(event.response_id)
             case OutputAudioBufferStarted():
                 self._hear_of(event.response_id)
+                self._speech.outlast(event.response_id)
             case OutputAudioBufferStopped():
                 self._speech.hear(event.response_id)
             case OutputAudioBufferCleared():

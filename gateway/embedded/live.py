@@ -139,10 +139,13 @@ class LiveSession:
 
     def pump(self) -> None:
         """Collect what the session wants done; sleep until its deadline."""
-        if self._group is None or self.over.is_set():
-            return
+        if self._group is not None and not self.over.is_set():
+            with self._guarded():
+                self._pump(self._group)
+
+    def _pump(self, group: asyncio.TaskGroup) -> None:
         for job in self.session.jobs():
-            task = self._group.create_task(self._do(job))
+            task = group.create_task(self._do(job))
             self._jobs.add(task)
             task.add_done_callback(self._jobs.discard)
         if self._on_sounds is not None and not self.is_stalled:

@@ -157,3 +157,14 @@ def test_a_service_that_says_for_ever_it_is_busy_is_left_for_another_session() -
 
 def _error(code: str, event_id: str | None) -> ErrorEvent:
     return ErrorEvent(error=ErrorDetail(code=code, message=code, event_id=event_id))
+
+
+def test_an_answer_whose_end_was_told_while_the_sideband_was_away_delays_no_goodbye() -> None:
+    flow = Flow(settings(call={"barge_in": False}), "sip")
+    flow.start()
+    flow.run(0.6)  # the greeting is being heard
+    flow.lose_service(seconds=3)
+    flow.run(6)
+    flow.service.hear_caller(0.5, "When are you open?")
+    flow.run(5)
+    assert flow.controller._speech.is_quiet

@@ -189,3 +189,21 @@ async def test_speech_comes_in_one_piece(text: str) -> None:
     workers = Workers(Mute(), None)
     assert len(await workers.speak(Speak("j", text))) == 240 * len(text)
     workers.close()
+
+
+async def test_a_fault_while_news_are_collected_ends_that_session_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workers = Workers(Mute(), None)
+    socket, running = connect(workers, Limits(longest=1e9))
+    await until(socket, "session.created")
+
+    def fail(_session: Session) -> list[object]:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Session, "jobs", fail)
+    socket.incoming.put_nowait(CREATE)
+    async with asyncio.timeout(5):
+        await running
+    assert socket.closed == (1011, "internal error")
+    workers.close()

@@ -1,11 +1,14 @@
 """What the caller and the client did since the last response, in order."""
 
+from collections import deque
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..agents.agent import AgentEvent, CallTool
 
 __all__ = ["Approved", "Inbox", "News"]
+
+_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,13 @@ class _Pending:
 
 
 class Inbox:
-    """Events waiting to be told to the agent; some of them are still being understood."""
+    """Events waiting to be told to the agent; some of them are still being understood.
+
+    Where no answer is ever wanted nobody drains it: the oldest events are forgotten.
+    """
 
     def __init__(self) -> None:
-        self._pending: list[_Pending] = []
+        self._pending: deque[_Pending] = deque(maxlen=_MOST)
 
     @property
     def is_ready(self) -> bool:
@@ -51,5 +57,6 @@ class Inbox:
 
     def drain(self) -> list[News]:
         """Take everything out."""
-        pending, self._pending = self._pending, []
-        return [each.event for each in pending if each.event is not None]
+        events = [each.event for each in self._pending if each.event is not None]
+        self._pending.clear()
+        return events
