@@ -183,6 +183,7 @@ class Attachment:
         elif len(attempt.early) < _MOST_EARLY:
             attempt.early.append(event)
         else:
+            attempt.early.clear()
             self._end(attempt, LinkError("the service talks before the link is up"))
 
     def _pass(self, attempt: _Attempt, sound: bytes) -> None:
@@ -190,7 +191,15 @@ class Attachment:
             self._owner.on_speech(sound)
 
     def _end(self, attempt: _Attempt, fault: LinkError | None) -> None:
-        """Take the end of a link, or of the attempt to make one."""
+        """Take the end of a link, or of the attempt to make one.
+
+        What a link said before it was up says why it is gone: it is told all the same.
+        """
+        if attempt is self._current and attempt.early:
+            early, attempt.early = attempt.early, None
+            self._owner.on_link_ready()
+            for event in early:
+                self._take(attempt, event)
         if attempt is self._current:
             self._part()
             self._owner.on_link_lost(fault or LinkError("the link was closed"))

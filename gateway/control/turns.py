@@ -30,15 +30,15 @@ from .actions import Request, Respond, Say, Stop
 from .asks import SAY_EXACTLY, TOKEN, Ask, Asks, spoken
 from .context import Context
 from .events import Event
+from .setbacks import Setbacks
 from .speech import Speech
 from .states import CallState
-from .unfinished import incomplete_remark, unfinished
+from .unfinished import unfinished
 
 __all__ = ["SAY_EXACTLY", "Turns"]
 
 _EXPECT_SECONDS: Final = 1.0  # how soon the service begins a response it owes
 _CANCEL_SECONDS: Final = 2.0  # how soon a cancelled response is done
-_MOST_FAILURES: Final = 3
 _MOST_DROPPED: Final = 64
 _IS_ACTIVE: Final = "conversation_already_has_active_response"
 
@@ -54,13 +54,11 @@ class Turns:
         self.waits_since: float | None = None  # for the service to begin or to go on
         self._context = context
         self._speech = speech
-        self._on_failure = on_failure
         self._asks = Asks()
+        self._setbacks = Setbacks(context, self._asks, on_failure)
         self._dropped: dict[str, None] = {}
         self._expected_until: float | None = None
         self._cancelled_until: float | None = None
-        self._failures = 0
-        self._is_finishing = False  # an answer left incomplete is being rounded off
 
     @property
     def is_free(self) -> bool:
@@ -259,29 +257,21 @@ class Turns:
         is_dropped = self.is_dropped(response_id)
         match response.status:
             case "completed":
-                self._failures = 0
-                self._is_finishing = False
+                self._setbacks.forget()
             case "failed" if not is_dropped:
                 details = response.status_details
                 error = details.error if isinstance(details, StatusDetails) else None
-                self._fail(begun.request if begun else Respond(), error or ErrorDetail())
+                self.waits_since = None
+                self._setbacks.fail(begun.request if begun else Respond(), error or ErrorDetail())
             case "incomplete" if not is_dropped:
-                follow_up = self._round_off(response, begun)
+                is_reserved = self.is_reserved
+                follow_up = self._setbacks.round_off(response, begun, is_reserved=is_reserved)
             case "cancelled":
                 self._refuse_late(response_id)
             case _:
                 pass
         self.pump()
         return follow_up
-
-    def _round_off(self, response: ResponseInfo, begun: Ask | None) -> Sequence[Request]:
-        """Have an answer that was left incomplete brought to an end, once."""
-        self._context.log(f"response {response.id} is incomplete: {response.reason}")
-        is_talk = self._context.state is CallState.TALKING and not self.is_reserved
-        if self._is_finishing or not is_talk or (begun and isinstance(begun.request, Say)):
-            return ()
-        self._is_finishing = True
-        return incomplete_remark(response.reason or "")
 
     def _take_error(self, error: ErrorDetail) -> None:
         ask = self._asks.find(error.event_id)
@@ -290,8 +280,8 @@ class Turns:
         if error.code == _IS_ACTIVE or (error.message or "").startswith("Conversation already"):
             self._refuse(ask)
         elif self._context.classify(error) == "retry":
-            self._asks.pending = None
-            self._fail(ask.request, error)
+            self._asks.pending = self.waits_since = None
+            self._setbacks.fail(ask.request, error)
         elif ask is self._asks.pending:
             self._asks.pending = self.waits_since = None
             self._context.log(f"the service will not speak: {error.message}")
@@ -306,18 +296,6 @@ class Turns:
             self._asks.begun = None
             self._cancel(self.active)
             self._drop(self.active)
-
-    def _fail(self, request: Say | Respond, error: ErrorDetail) -> None:
-        reason = error.message or error.code or "the response failed"
-        self.waits_since = None
-        self._failures += 1
-        if self._failures > _MOST_FAILURES or self._context.classify(error) == "terminal":
-            self._asks.put_owed(request)  # from the next session, if there is one
-            self._on_failure(error)
-            return
-        delay = 0.5 * 2**self._failures
-        self._context.log(f"trying again in {delay:g} s: {reason}")
-        self._asks.put_owed(request, not_before=self._context.now + delay)
 
     def _cancel(self, response_id: str) -> None:
         self._context.send(ResponseCancel(response_id=response_id or None))

@@ -10,7 +10,13 @@ from gateway.calls.attachment import Attachment, OnAudio
 from gateway.control.events import Transport
 from gateway.errors import LinkError, NegotiationError
 from gateway.realtime.commands import ClientEvent, ResponseCreate
-from gateway.realtime.events import ServerEvent, SessionCreated, Unknown
+from gateway.realtime.events import (
+    ErrorDetail,
+    ErrorEvent,
+    ServerEvent,
+    SessionCreated,
+    Unknown,
+)
 from gateway.realtime.link import Link, LinkStats, OnClosed, OnEvent
 
 CREATED = SessionCreated(session={})
@@ -323,3 +329,18 @@ async def test_counts_add_up_over_all_links(scene: Scene) -> None:
         scene.attachment.send(ResponseCreate())
     assert scene.attachment.stats["commands"] == 3
     assert scene.attachment.stats["connections"] == 3
+
+
+async def test_the_reason_that_a_link_gave_before_it_was_up_is_told_though_it_is_gone(
+    scene: Scene,
+) -> None:
+    refused = ErrorEvent(error=ErrorDetail(code="insufficient_quota"))
+    scene.attachment.connect()
+    await settle()
+    (link,) = scene.links
+    link.on_event(refused)
+    link.on_closed(LinkError("closed"))
+    await settle()
+    assert scene.owner.told[:2] == ["ready", refused]
+    assert [str(told) for told in scene.owner.told[2:]] == ["closed"]
+    assert link.is_closed
