@@ -220,7 +220,9 @@ def _favour_the_clock() -> None:
     """Keep the interpreter's own pauses short of a frame."""
     gc.collect()
     gc.freeze()  # what start-up made stays: no collection need look at it again
-    gc.set_threshold(50_000, 20, 50)  # a full collection takes longer than a tick: few of them
+    # Every object costs a collection the better part of a microsecond, and while one runs no
+    # call has a voice: many small ones, and nearly never one of everything.
+    gc.set_threshold(2_000, 3, 10_000)
     # The media thread lets the interpreter go with every packet it sends; by default it
     # would wait up to 5 ms to get it back from a busy event loop.
     sys.setswitchinterval(0.0001)
