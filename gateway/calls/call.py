@@ -209,7 +209,7 @@ class Call:
     def _wake(self) -> None:
         now = self._loop.time()
         if self._wakes_at is not None and now < self._wakes_at:
-            self._timer = self._loop.call_later(_GRAIN, self._wake)
+            self._timer = self._loop.call_later(max(_GRAIN, self._wakes_at - now), self._wake)
             return
         self._timer = self._wakes_at = None
         try:
@@ -222,9 +222,16 @@ class Call:
         self._arm()
 
     def _arm(self) -> None:
-        """Set the timer to the controller's deadline; most events leave it where it was."""
+        """Set the timer to the controller's deadline; most events leave it where it was.
+
+        So does a deadline put off, as every piece of speech does: the timer, when it goes off
+        too early, sets itself anew.
+        """
         deadline = None if self._over.is_set() else self.controller.deadline
         if deadline == self._wakes_at:
+            return
+        if deadline is not None and self._wakes_at is not None and deadline > self._wakes_at:
+            self._wakes_at = deadline
             return
         if self._timer is not None:
             self._timer.cancel()

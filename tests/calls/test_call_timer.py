@@ -84,3 +84,28 @@ async def test_a_timer_that_goes_off_early_does_not_wake_the_controller(
     brain.deadline = None
     call.post(LegAnswered())
     assert woken_at >= due
+
+
+async def test_a_deadline_that_is_put_off_leaves_the_timer_alone_and_is_kept(
+    call: Call, brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    armed: list[float] = []
+    now = loop.time()
+
+    def note(when: float, work: Any, *_: Any, **__: Any) -> asyncio.TimerHandle:
+        armed.append(when)
+        return asyncio.TimerHandle(when, work, (), loop)
+
+    monkeypatch.setattr(loop, "call_at", note)
+    for deadline in (now + 1, now + 2, now + 3):
+        brain.deadline = deadline
+        call.post(LegAnswered())
+    assert armed == [now + 1]
+    monkeypatch.setattr(loop, "time", lambda: now + 1.001)
+    call._wake()
+    assert brain.woken == 0
+    assert armed == [now + 1, pytest.approx(now + 3)]
+    monkeypatch.setattr(loop, "time", lambda: now + 3.001)
+    call._wake()
+    assert brain.woken == 1
