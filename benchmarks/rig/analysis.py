@@ -68,13 +68,19 @@ def _call(measured: Measured, call: int) -> tuple[Floats, Floats, NDArray[np.int
     return packets["time"][mine], (stamps - stamps[:1].sum()) / 8000.0, packets["sound"][mine]
 
 
-def lateness_ms(measured: Measured) -> Floats:
-    """Return how late each packet came, against the earliest one of its call on its grid."""
+def lateness_ms(measured: Measured, *, is_talking: bool | None = None) -> Floats:
+    """Return how late each packet came, against the earliest one of its call on its grid.
+
+    Of all of them, or only of those that came when all calls were up (``is_talking``), or before.
+    """
     late: list[Floats] = []
     for call in range(measured.calls):
         times, media, _ = _call(measured, call)
         if len(times):
-            late.append(_late(times, media))
+            of_call = _late(times, media)
+            if is_talking is not None:
+                of_call = of_call[(times >= measured.talking_from) == is_talking]
+            late.append(of_call)
     return np.concatenate(late) if late else np.zeros(0)
 
 

@@ -41,6 +41,7 @@ class Measured:
     beats: NDArray[np.float64]  # when the metronome's datagrams arrived; see rig.metronome
     trips: NDArray[np.float64]  # how long its round trips took
     reference_us: float  # see python_reference
+    talking_from: float = 0.0  # when the last call had been answered
 
 
 def cpu_seconds(pid: int) -> float:
@@ -163,4 +164,5 @@ def run_load(
         beats=np.array(beat["arrivals"], np.float64),
         trips=np.array(beat["trips"]),
         reference_us=statistics.median(references),
+        talking_from=begun,
     )

@@ -31,14 +31,17 @@ def echo(stamped: Stamped, parent: int) -> None:
             stamped.socket.sendto(data[:8] + struct.pack("d", at) + data[16:], sender)
 
 
-def listen(stamped: Stamped, until: float, beats: dict[int, tuple[float, float]]) -> bool:
-    """Take echoes until the time comes; return whether to go on."""
+def listen(
+    stamped: Stamped, echoes: int, until: float, beats: dict[int, tuple[float, float]]
+) -> bool:
+    """Take what the port ``echoes`` sends until the time comes; return whether to go on."""
     while (left := until - time.monotonic()) > 0:
         ready = select.select([stamped.socket, sys.stdin], [], [], left)[0]
         if stamped.socket in ready:
-            data, _, _ = stamped.receive()
-            number, at = struct.unpack("qd", data[:16])
-            beats[number] = at, time.monotonic()
+            data, _, (_, port) = stamped.receive()
+            if port == echoes:  # a call of an earlier run may have had our port
+                number, at = struct.unpack("qd", data[:16])
+                beats[number] = at, time.monotonic()
         if sys.stdin in ready:
             return False
     return True
@@ -53,7 +56,7 @@ def main() -> None:
     beats: dict[int, tuple[float, float]] = {}
     sent: list[float] = []
     start = time.monotonic() + BEAT
-    while listen(near, start + len(sent) * BEAT, beats):
+    while listen(near, far.port, start + len(sent) * BEAT, beats):
         packet = struct.pack("qd", len(sent), 0.0).ljust(SIZE, b"\0")
         sent.append(time.monotonic())
         near.socket.sendto(packet, ("127.0.0.1", far.port))

@@ -69,6 +69,14 @@ def test_a_clock_that_stalls_makes_all_that_follows_late() -> None:
     assert analysis.spread(late)["p50"] == pytest.approx(100)
 
 
+def test_what_was_late_while_calls_came_in_is_told_apart_from_what_was_when_all_talked() -> None:
+    run = measured(call(late={20: 0.03, 200: 0.007}))
+    run.talking_from = 2.0
+    assert np.max(analysis.lateness_ms(run, is_talking=True)) == pytest.approx(7)
+    assert np.max(analysis.lateness_ms(run, is_talking=False)) == pytest.approx(30)
+    assert len(analysis.lateness_ms(run, is_talking=False)) == 100
+
+
 def test_the_metronomes_lateness_is_reckoned_alike_and_what_never_came_is_missed() -> None:
     run = measured(call())
     run.beats[40] += 0.009
