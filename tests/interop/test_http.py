@@ -7,6 +7,8 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.calls.registry import CallRecord, Registry
+from gateway.control.events import CallStarted
+from gateway.control.timeline import Timeline
 from gateway.http import HttpServer
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
@@ -22,9 +24,10 @@ class OneCall:
     call_id: str = "c1"
 
     def record(self) -> CallRecord:
-        timeline = [{"at": 0.0, "kind": "event", "name": "call.started", "detail": {}, "count": 1}]
+        timeline = Timeline()
+        timeline.add_event(0.0, CallStarted(self.call_id, "ann", "demo"))
         return CallRecord(
-            self.call_id, "ann", "demo", 0.0, "talking", 1.5, codec="PCMU", timeline=timeline
+            self.call_id, "ann", "demo", 0.0, "talking", 1.5, codec="PCMU", happened=timeline
         )
 
     def hang_up(self, reason: str) -> None:
