@@ -7,7 +7,6 @@ through ``on_event`` and ``on_audio``, on the loop.
 
 import asyncio
 import dataclasses
-import select
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from ..clock import Clock, Ids, RandomIds, monotonic
 from ..errors import CapacityError
 from ..sdp.negotiate import Negotiated
 from .core import GROUPS, MediaCore
+from .direct import DirectPoll
 from .events import LaneEvent, Mark
 from .formats import PCMU, Format
 from .keys import check_digits
@@ -41,7 +41,7 @@ class MediaEngine:
         ports: where lanes get their ports.
         media_timeout: seconds without a packet after which a lane says so.
         lanes: the most there may be at once; as many as there are ports, if not given.
-        poller: tells which ports have something to read; ``select.epoll()`` if not given.
+        poller: tells which ports have something to read; the system's if not given.
         clock: tells monotonic seconds.
         ids: where stream identifiers come from.
 
@@ -58,7 +58,7 @@ class MediaEngine:
         ids: Ids | None = None,
     ) -> None:
         capacity = min(lanes or _MOST_LANES, ports.capacity)
-        self._epoll = select.epoll() if poller is None else None
+        self._epoll = DirectPoll() if poller is None else None
         watcher: Poller | None = poller or self._epoll
         assert watcher is not None
         self.core = MediaCore(capacity, watcher, media_timeout=media_timeout)

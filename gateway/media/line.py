@@ -29,6 +29,11 @@ class Line:
         empty(port)
         self._inlet: Inlet = receiver.add(port, row, handle, is_bulk=True)
 
+    @property
+    def may_settle(self) -> bool:
+        """Whether there is time for it; if not, the peer's next packet will do as well."""
+        return self._receiver.may_link
+
     def settle_on(self, peer: Address, now: float) -> Link | None:
         """Speak with ``peer`` alone from now on; return the socket to send by if there is one."""
         self.part()

@@ -23,6 +23,8 @@ Handler: TypeAlias = Callable[[bytes, Address, float], None]
 
 _PASSES: Final = 8
 """Datagrams read from one socket at a time; the rest waits in the kernel for 5 ms."""
+_LINKS: Final = 6
+"""Sockets linked in 5 ms: each takes ten system calls, and many calls may begin at one moment."""
 
 _BOTH_LAWS: Final[NDArray[np.int16]] = np.concatenate(
     [decode_ulaw(bytes(range(256))), decode_alaw(bytes(range(256)))]
@@ -79,6 +81,7 @@ class Receiver:
         self._pending: list[Inlet] = []
         self._sizes: list[int] = []
         self._arrivals: list[float] = []
+        self._links_left = _LINKS
         self._now = 0.0  # when the pending ones without an arrival came
 
     def add(self, port: Port, row: int, handle: Handler, *, is_bulk: bool = False) -> Inlet:
@@ -90,8 +93,14 @@ class Receiver:
         self._inlets[port.fileno()] = inlet
         return inlet
 
+    @property
+    def may_link(self) -> bool:
+        """Whether there is time for another link before the next tick."""
+        return self._links_left > 0
+
     def link(self, link: Link, inlet: Inlet, peer: Address) -> None:
         """Watch a second socket of an inlet's port, to take the peer's packets in bulk from."""
+        self._links_left -= 1
         linked = Inlet(link, inlet.row, inlet.buffer, inlet.handle)
         linked.read = link.recv_into
         linked.order = order_for(link, linked.buffer)
@@ -114,6 +123,7 @@ class Receiver:
         inlets = self._inlets
         self._note_arrivals()
         self._now = now
+        self._links_left = _LINKS
         for _ in range(_PASSES):
             ready = self._poller.poll(0)
             if not ready:

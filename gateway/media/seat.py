@@ -248,9 +248,13 @@ class Seat:
             self.group.waking.add(self)
         if line is None or not intake.latch.is_locked or source == line.peer:
             return
-        if source[:2] == intake.latch.remote:
+        if source[:2] != intake.latch.remote:
+            return
+        if line.may_settle:
             self.outlet.aim(source, line.settle_on(source, now))
             self.group.is_stale = True
+        elif self.outlet.remote != source:
+            self.outlet.aim(source)
 
     def _hear_key(self, key: KeyEvent, now: float) -> None:
         is_down = isinstance(key, KeyDown)

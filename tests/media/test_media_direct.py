@@ -1,5 +1,6 @@
 """Datagrams in and out by the C library, with orders made once."""
 
+import select
 import socket
 from collections.abc import Iterator
 
@@ -57,6 +58,32 @@ def test_a_datagram_longer_than_its_place_is_cut_to_it(pair: Pair) -> None:
     pair[0].send(bytes(range(1, 21)))
     assert direct.read(*order(pair[1], place, 8)) == 8
     assert place[8:] == bytes(12)
+
+
+def test_a_poll_tells_of_the_sockets_that_have_something_and_of_no_other(pair: Pair) -> None:
+    poll = direct.DirectPoll()
+    poll.register(pair[0].fileno(), select.EPOLLIN)
+    poll.register(pair[1].fileno(), select.EPOLLIN)
+    assert poll.poll(0) == []
+    pair[0].send(b"a")
+    assert poll.poll(0) == [(pair[1].fileno(), select.EPOLLIN)]
+    pair[1].send(b"b")
+    both = {(sock.fileno(), select.EPOLLIN) for sock in pair}
+    assert set(poll.poll(0)) == both
+    poll.unregister(pair[1].fileno())
+    assert poll.poll(0) == [(pair[0].fileno(), select.EPOLLIN)]
+    poll.close()
+
+
+def test_a_poll_is_the_same_where_there_is_no_c_library(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "_EPOLL_WAIT", None)
+    poll = direct.DirectPoll()
+    poll.register(pair[1].fileno(), select.EPOLLIN)
+    pair[0].send(b"a")
+    assert poll.poll(0) == [(pair[1].fileno(), select.EPOLLIN)]
+    poll.close()
 
 
 def test_what_is_no_socket_of_the_system_gets_no_order() -> None:
