@@ -29,6 +29,9 @@ Kind: TypeAlias = Literal["event", "derived", "timer", "request", "action"]
 _LIMIT: Final = 20_000  # entries; what comes later is counted, not kept
 _MOST_STREAMS: Final = 256
 _LONGEST_TEXT: Final = 4_096  # characters of deltas in one entry
+_LONGEST_RAW: Final = 2_000  # of an event that nobody could read
+_SECRETS: Final = frozenset({"authorization", "headers", "client_secret"})
+_HIDDEN: Final = "…"
 _REQUESTS: Final[Mapping[str, type[Any]]] = {cls.__name__: cls for cls in get_args(Request)}
 
 
@@ -56,7 +59,7 @@ class TimelineEntry:
             subject.command if isinstance(subject, SendCommand) else subject
         )
         plain.pop("type", None)
-        return dict(plain)
+        return {name: _without_secrets(value) for name, value in plain.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON-ready data."""
@@ -140,7 +143,7 @@ class Timeline:
 def _without_sound(event: Event) -> Event:
     """Return the event as it is kept: sound, and what cannot be read, take too much room."""
     if isinstance(event, Unknown):
-        return msgspec.structs.replace(event, raw=b"")
+        return msgspec.structs.replace(event, raw=_legible(event))
     if isinstance(event, ResponseOutputAudioDelta):
         return msgspec.structs.replace(event, delta=b"")
     if isinstance(event, ConversationItemRetrieved) and event.item.content:
@@ -149,6 +152,26 @@ def _without_sound(event: Event) -> Event:
             event, item=msgspec.structs.replace(event.item, content=silent)
         )
     return event
+
+
+def _legible(event: Unknown) -> str:
+    """Return what came, as far as it is text that may be kept: neither sound nor a session."""
+    if "audio" in event.type or event.type.startswith("session."):
+        return ""
+    raw = event.raw[:_LONGEST_RAW]
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return plain data without what opens doors: the keys of tools' servers, client secrets."""
+    if isinstance(value, list):
+        return [_without_secrets(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _HIDDEN if name in _SECRETS and one else _without_secrets(one)
+        for name, one in value.items()
+    }
 
 
 def _join(entry: TimelineEntry, event: Event) -> bool:
@@ -175,4 +198,4 @@ def _subject(kind: Kind, name: str, detail: Mapping[str, Any]) -> Any:
         return msgspec.convert(detail, OWN_EVENTS[name])
     if name in SERVER_EVENTS:
         return msgspec.convert({**detail, "type": name}, SERVER_EVENTS[name])
-    return Unknown(type=name, problem=detail.get("problem", ""))
+    return Unknown(type=name, raw=detail.get("raw", ""), problem=detail.get("problem", ""))

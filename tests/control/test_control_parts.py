@@ -18,6 +18,7 @@ from gateway.control import (
     HangUp,
     Reject,
     Say,
+    SendCommand,
     Transfer,
     first_difference,
     replay,
@@ -30,6 +31,7 @@ from gateway.control.speech import Speech
 from gateway.control.states import TRANSITIONS
 from gateway.control.timeline import Timeline, TimelineEntry
 from gateway.errors import ConfigError
+from gateway.realtime.commands import SessionUpdate
 from gateway.realtime.events import (
     SERVER_EVENTS,
     ErrorDetail,
@@ -277,10 +279,29 @@ def test_a_delta_that_could_not_be_read_does_not_stand_in_the_way_of_those_that_
     ]
 
 
-def test_what_could_not_be_read_is_named_and_not_kept() -> None:
+def test_what_could_not_be_read_is_kept_as_far_as_it_is_text_and_short() -> None:
     timeline = Timeline()
-    timeline.add_event(0.0, Unknown(type="new.event", raw=bytes(1 << 20)))
-    assert len(msgspec.json.encode(timeline.as_list())) < 200
+    timeline.add_event(0.0, Unknown(type="new.event", raw=b'{"type":"new.event","colour":"red"}'))
+    timeline.add_event(1.0, Unknown(type="long.event", raw=b"x" * (1 << 20)))
+    timeline.add_event(2.0, Unknown(type="response.output_audio.delta", raw=b"c291bmQ="))
+    kept = [row["detail"]["raw"] for row in timeline.as_list()]
+    assert kept == ['{"type":"new.event","colour":"red"}', "x" * 2000, ""]
+    again = TimelineEntry.from_dict(timeline.as_list()[0]).subject
+    assert isinstance(again, Unknown)
+    assert again.raw == kept[0]
+
+
+def test_a_timeline_shows_no_key_of_a_tools_server() -> None:
+    tool = {"type": "mcp", "server_label": "crm", "authorization": "s3cret", "headers": {"K": "v"}}
+    timeline = Timeline()
+    timeline.add_action(0.0, SendCommand(SessionUpdate(session={"tools": [tool]})))
+    timeline.add_event(1.0, SessionUpdated(session={"tools": [tool], "client_secret": {"v": "ek"}}))
+    told = msgspec.json.encode(timeline.as_list()).decode()
+    assert "s3cret" not in told
+    assert '"v"' not in told
+    assert "ek" not in told
+    assert told.count("crm") == 2
+    assert tool["authorization"] == "s3cret"  # what is sent is whole
 
 
 def test_a_timeline_is_bounded_and_says_so() -> None:
