@@ -15,6 +15,7 @@ from .usage import Usage
 
 __all__ = ["Limits"]
 
+_MOSTLY: Final = 0.9  # of tokens or money
 _RESERVE: Final = 15.0  # s; before a session's end that is the call's, to say goodbye in
 
 
@@ -34,14 +35,19 @@ class Limits:
         self._say_goodbye = say_goodbye
         self._winds_down_at: float | None = None
         self._ends_at: float | None = None
-        self._cause = "time limit"
-        self._is_used_up = False  # tokens or money
+        self._is_told = False  # that the end is near
         self._is_over = False
+        self._began_at = 0.0
 
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
-        times = (self._winds_down_at, self._ends_at, self._session_ends_at)
+        times = (
+            self._winds_down_at,
+            self._ends_at,
+            self._session_notice_at,
+            self._session_ends_at,
+        )
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -52,19 +58,27 @@ class Limits:
             return None
         return ends_at - _RESERVE
 
+    @property
+    def _session_notice_at(self) -> float | None:
+        """When to tell the caller of that end, at the earliest when half of the time is over."""
+        ends_at, call = self._session_ends_at, self._context.settings.call
+        if ends_at is None or not call.wind_down or self._is_told:
+            return None
+        return ends_at - min(call.wind_down_seconds, (ends_at - self._began_at) / 2)
+
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in the call's beginning, or that something was used."""
         call = self._context.settings.call
         if isinstance(event, CallStarted):
-            self._ends_at = self._context.now + call.max_seconds
+            self._began_at = self._context.now
+            self._ends_at = self._began_at + call.max_seconds
             if call.wind_down:
                 notice = min(call.wind_down_seconds, call.max_seconds / 2)
                 self._winds_down_at = self._ends_at - notice
-        elif 0 < call.max_tokens <= self._usage.total_tokens:
-            return self._use_up("token limit")
-        elif 0 < call.max_cost <= self._usage.cost:
-            return self._use_up("cost limit")
-        return ()
+            return ()
+        return self._count("token limit", self._usage.total_tokens, call.max_tokens) or self._count(
+            "cost limit", self._usage.cost, call.max_cost
+        )
 
     def wake(self) -> Sequence[Request]:
         """Tell the caller, or end the call, as is due."""
@@ -72,7 +86,11 @@ class Limits:
         if session_ends_at is not None and now >= session_ends_at:
             self._finish("session limit")
         elif self._ends_at is not None and now >= self._ends_at:
-            self._finish(self._cause)
+            self._finish("time limit")
+        elif self._session_notice_at is not None and now >= self._session_notice_at:
+            notice = self._notice()
+            self._is_told = True
+            return notice
         elif self._winds_down_at is not None and now >= self._winds_down_at:
             self._winds_down_at = None
             return self._notice()
@@ -84,22 +102,24 @@ class Limits:
         self._say_goodbye(cause)
 
     def _notice(self) -> Sequence[Request]:
-        """Return what tells the caller that the end is near."""
+        """Return what tells the caller, once, that the end is near."""
         text = self._context.settings.call.wind_down
-        return (Say(text),) if text and self._context.state is CallState.TALKING else ()
-
-    def _use_up(self, cause: str) -> Sequence[Request]:
-        """Begin to wind down, once; the answer being heard is not cut for it."""
-        if self._is_used_up or self._is_over:
+        if self._is_told or not text or self._context.state is not CallState.TALKING:
             return ()
-        self._is_used_up = True
-        self._context.log(f"the call has reached its {cause}")
-        call, notice = self._context.settings.call, self._notice()
+        self._is_told = True
         self._winds_down_at = None
-        if notice and call.wind_down_seconds > 0:
-            ends_at = self._context.now + call.wind_down_seconds
-            if self._ends_at is None or ends_at < self._ends_at:
-                self._ends_at, self._cause = ends_at, cause
-            return notice
-        self._is_over, self._ends_at = True, None
-        return (*notice, Say(call.goodbye), HangUp(cause))
+        return (Say(text),)
+
+    def _count(self, cause: str, used: float, most: float) -> Sequence[Request]:
+        """Tell the caller once most of it is used, and say goodbye once all of it is.
+
+        The answer being heard is not cut for either; after the goodbye none is asked for.
+        """
+        if self._is_over or most <= 0 or used < _MOSTLY * most:
+            return ()
+        if used < most:
+            return self._notice()
+        self._context.log(f"the call has reached its {cause}")
+        self._is_over = True
+        self._winds_down_at = self._ends_at = None
+        return (Say(self._context.settings.call.goodbye), HangUp(cause))

@@ -56,16 +56,18 @@ def test_the_word_of_warning_does_not_cut_an_answer() -> None:
     assert said(flow) == [SOON]
 
 
-def test_a_call_that_used_its_tokens_is_told_and_goes_on_for_a_minute() -> None:
+def test_a_call_that_used_most_of_its_tokens_is_told_and_ends_when_all_are_used() -> None:
     flow = talking(settings(call={"max_tokens": 1000, "wind_down": SOON}))
-    used(flow, 999)
+    used(flow, 899)
     flow.run(3)
     assert not said(flow)
     used(flow, 1)
-    used(flow, 500)
-    flow.run(30)
+    flow.run(1)
+    used(flow, 50)
+    flow.run(300)
     assert said(flow) == [SOON]
-    flow.run(40)
+    used(flow, 50)
+    flow.run(10)
     assert said(flow) == [SOON, "Goodbye."]
     assert flow.did(HangUp) == [HangUp("token limit")]
 

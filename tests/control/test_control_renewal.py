@@ -1,7 +1,7 @@
 """Sessions are replaced before the service ends them, when nobody would notice."""
 
 import pytest
-from call_scenes import DTMF, settings, state, talking
+from call_scenes import DTMF, said, settings, state, talking
 
 from gateway.control import CallState, Connect, HangUp, Listen, Play, Stop
 from gateway.control.events import LegHeld
@@ -161,6 +161,19 @@ def test_a_hosted_call_ends_with_a_goodbye_before_its_session_does() -> None:
     flow.run(15)
     assert flow.did(HangUp) == [HangUp("session limit")]
     assert flow.when(HangUp) < 295
+
+
+def test_a_hosted_caller_is_told_that_the_end_is_near() -> None:
+    call = LONG | {"wind_down": "We have one more minute."}
+    flow = Flow(settings(call=call), transport="sip")
+    flow.service.session_seconds = 300
+    flow.start()
+    flow.run(220)
+    assert said(flow) == []
+    flow.run(10)
+    assert said(flow) == ["We have one more minute."]
+    flow.run(70)
+    assert flow.did(HangUp) == [HangUp("session limit")]
 
 
 def test_a_hosted_call_attached_to_again_lives_no_longer_for_it() -> None:
