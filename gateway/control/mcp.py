@@ -41,6 +41,8 @@ from .turns import Turns
 __all__ = ["Mcp"]
 
 _GRACE_SECONDS: Final = 0.3  # for the service to go on by itself
+_MOST_ROUNDS: Final = 3
+_SPEAK: Final = "Do not use tools now. Tell the caller in one sentence what you could not do."
 _LONGEST_SECONDS: Final = 60.0  # that a tool may take
 _MOST_ITEMS: Final = 256
 _MOST_TOLD: Final = 200  # characters of arguments in a log line
@@ -73,6 +75,7 @@ class Mcp:
         self._decided: dict[str, None] = {}
         self._running: dict[str, float] = {}  # calls under way, and when they are given up
         self._follow_at: float | None = None  # when the model is asked to go on
+        self._rounds = 0  # how often it was, and only called tools again
 
     @property
     def deadline(self) -> float | None:
@@ -125,7 +128,7 @@ class Mcp:
         if self._follow_at is not None and now >= self._follow_at and not self._running:
             self._follow_at = None
             if self._may_go_on:
-                requests.append(Respond())
+                requests += self._go_on()
         if self._wait_until is not None and now >= self._wait_until:
             self._context.log("the tools are not listed yet: the call goes on without them")
             requests += self._release()
@@ -137,6 +140,17 @@ class Mcp:
         context = self._context
         is_talk = context.state is CallState.TALKING and not context.is_caller_speaking
         return is_talk and context.is_service_ready and self._turns.is_free
+
+    def _go_on(self) -> Sequence[Request]:
+        """Ask the model to go on; one that only ever calls tools is told to speak, then left."""
+        self._rounds += 1
+        if self._rounds <= _MOST_ROUNDS:
+            return (Respond(),)
+        if self._rounds == _MOST_ROUNDS + 1:
+            self._context.log("the model calls tools and says nothing: it is told to speak")
+            return (Respond(_SPEAK),)
+        self._context.log("the model calls tools and says nothing: it is asked no more")
+        return ()
 
     # Lists of tools
 
@@ -224,6 +238,8 @@ class Mcp:
         """Tell whether the model still owes words on what a tool gave."""
         output = response.output or []
         kinds = [item.type for item in output]
+        if "message" in kinds:
+            self._rounds = 0
         if response.status != "completed" or not kinds or "function_call" in kinds:
             return
         if kinds[-1] in ("mcp_call", "mcp_approval_request"):

@@ -198,6 +198,17 @@ def test_after_an_answer_the_model_is_asked_to_go_on_when_its_response_is_done()
 # A caller who waits for a tool
 
 
+def test_a_model_that_only_calls_what_it_may_not_is_told_to_speak_and_then_left() -> None:
+    flow = talking(plan(wait_seconds=0))
+    asked_before = asked(flow)
+    for number in range(20):
+        begin(flow, f"r{number}")
+        finish(flow, request(f"ask-{number}"), response_id=f"r{number}")
+        flow.run(1)
+    assert asked(flow) - asked_before <= 4
+    assert "it is asked no more" in logged(flow)
+
+
 def work(flow: Flow, seconds: float = 3.0) -> None:
     begin(flow)
     flow.emit(wire.ResponseMcpCallInProgress(item_id="call-1", output_index=0))

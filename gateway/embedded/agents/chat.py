@@ -104,6 +104,10 @@ def _messages(entry: Entry, answered: set[str | None]) -> list[_Message]:
         case "mcp_call" if item.output is not None or item.error is not None:
             output = str(item.error if item.output is None else item.output)
             return [_call(item, item.id or ""), _output(item.id or "", output)]
+        case "mcp_approval_response" if item.approve is False:
+            why = f": {item.reason}" if item.reason else ""
+            told = f"The call of that tool was refused{why}. Go on without it."
+            return [{"role": "system", "content": told}]
     return []
 
 
