@@ -1,6 +1,6 @@
 """Reaching the service: when to try, how long an attempt may take, and when enough was tried.
 
-Pauses double from a quarter of a second to eight, each shortened by up to a half.  By how
+Pauses double from a quarter of a second to two, each shortened by up to a half.  By how
 much follows from the call and the attempt alone: calls that lost the service together do
 not come back together, and a call played again does as it did.
 """
@@ -14,7 +14,7 @@ from ..config import RealtimeSettings
 __all__ = ["Due", "Outage", "pause_before"]
 
 _FIRST: Final = 0.25  # seconds
-_LONGEST: Final = 8.0
+_LONGEST: Final = 2.0
 _STEADY_SECONDS: Final = 10.0  # a link that lasted so long was not part of the outage before
 _LEAVING_SECONDS: Final = 5.0  # a goodbye does not wait longer for a service that is away
 _GRACE: Final = 1.0  # the link itself gives up an attempt a little before we do

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ..config import table_at
 from ..realtime.commands import SessionUpdate
 from ..realtime.events import (
     ErrorDetail,
@@ -34,6 +35,7 @@ from .turns import Turns
 
 __all__ = ["Service", "objection", "session_for"]
 
+_RATE: Final = 24_000  # Hz, of audio/pcm
 _EXPIRED: Final = "session_expired"
 _LATE: Final = "the service did not get ready in time"
 _SPOKEN_OVER: Final = "turn_detected"  # a response the caller cut was heard
@@ -46,7 +48,7 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
     session.setdefault("type", "realtime")
     is_talk = session["type"] != "transcription"
     audio = session.setdefault("audio", {})
-    wanted = {"type": audio_format} | ({"rate": 24000} if audio_format == "audio/pcm" else {})
+    wanted = {"type": audio_format} | ({"rate": _RATE} if audio_format == "audio/pcm" else {})
     for side in ("input", "output") if is_talk else ("input",):
         if audio_format:
             audio.setdefault(side, {})["format"] = dict(wanted)
@@ -67,10 +69,12 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
 
 def objection(session: dict[str, Any], audio_format: str) -> str:
     """Say why a session as the service confirmed it is of no use, or return nothing."""
-    for side in ("input", "output"):
-        said = _format_of(session, side)
-        if audio_format and said not in ("", audio_format):
-            return f"the service uses {said} for {side}, not {audio_format}"
+    for side in ("input", "output") if audio_format else ():
+        said = table_at(session, "audio", side, "format")
+        if said.get("type", audio_format) != audio_format:
+            return f"the service uses {said['type']} for {side}, not {audio_format}"
+        if audio_format == "audio/pcm" and said.get("rate", _RATE) != _RATE:
+            return f"the service uses {said['rate']} Hz for {side}, not {_RATE}"
     return ""
 
 
@@ -331,11 +335,3 @@ class Service:
             return ()
         self._is_greeted = True
         return (Respond(call.greeting or None),) if call.greet else ()
-
-
-def _format_of(session: dict[str, Any], side: str) -> str:
-    """Return the audio format a session says it uses, empty where it says none."""
-    node: Any = session
-    for name in ("audio", side, "format", "type"):
-        node = node.get(name) if isinstance(node, dict) else None
-    return node if isinstance(node, str) else ""

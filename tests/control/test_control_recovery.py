@@ -35,16 +35,16 @@ from gateway.testing.scripted_service import Reply
 # Pauses
 
 
-def test_pauses_grow_to_eight_seconds_and_are_shortened_by_no_more_than_half() -> None:
+def test_pauses_grow_to_two_seconds_and_are_shortened_by_no_more_than_half() -> None:
     for attempt in range(30):
-        whole = min(8.0, 0.25 * 2**attempt)
+        whole = min(2.0, 0.25 * 2**attempt)
         assert whole / 2 < pause_before("a call", attempt) <= whole
 
 
 def test_calls_that_lost_the_service_together_come_back_apart_and_the_same_each_time() -> None:
     pauses = [pause_before(f"call {n}", 5) for n in range(100)]
     assert len(set(pauses)) == 100
-    assert max(pauses) - min(pauses) > 3
+    assert max(pauses) - min(pauses) > 0.5
     assert pauses == [pause_before(f"call {n}", 5) for n in range(100)]
 
 
@@ -92,8 +92,9 @@ def test_the_pauses_between_attempts_grow_until_the_service_is_back() -> None:
     tries = [at for at, a in flow.actions if isinstance(a, Connect)][1:]
     assert tries[0] - lost_at <= 0.25
     gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
-    assert gaps == sorted(gaps)
-    assert 4 <= len(tries) <= 8
+    assert gaps[:3] == sorted(gaps[:3])
+    assert max(gaps) <= 2.1  # whoever comes back is noticed soon
+    assert 4 <= len(tries) <= 10
     assert_alive(flow)
 
 

@@ -110,12 +110,12 @@ def test_an_unreachable_service_is_explained_by_a_prompt_where_there_is_one() ->
     assert flow.when(HangUp) == pytest.approx(flow.when(Play) + flow.prompt_seconds)
 
 
-def test_a_service_that_takes_another_audio_format_is_not_used() -> None:
+@pytest.mark.parametrize("other", [{"type": "audio/pcmu"}, {"type": "audio/pcm", "rate": 16000}])
+def test_a_service_that_takes_another_audio_format_is_not_used(other: dict[str, object]) -> None:
     flow = Flow()
     flow.start()
     flow.run(0.05)
-    session = {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}
-    flow.post(SessionUpdated(session=session))
+    flow.post(SessionUpdated(session={"audio": {"output": {"format": other}}}))
     flow.run(1)
     assert flow.did(Reject) == [Reject(503, "Service Unavailable")]
 
