@@ -22,6 +22,9 @@ __all__ = ["HostedCalls", "HostedLeg"]
 _Request: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 _REQUEST_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 30.0  # for as long a call that is to end is asked to
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 4.0
 _GONE: Final = 404  # the service knows no such call, or knows it no more
 _DECLINE: Final = 603
 
@@ -157,9 +160,9 @@ class HostedLeg:
             self._on_event(TransferEnded(is_accepted=True, status=200))
             self._end("gateway", 200, "transferred")
         elif self._is_linked:
-            self._end("caller", 200, "hung up")
+            self._end("caller", 200, "hung up, or let go by the service")
         else:
-            self._end("caller", 480, "accepted, but then the service knew the call no more")
+            self._end("peer", 480, "accepted, but then the service knew the call no more")
         return True
 
     # How it is done
@@ -176,10 +179,16 @@ class HostedLeg:
             self._end("gateway", 503, f"the service does not take the call: {fault}")
 
     async def _leave(self, request: _Request, status: int, reason: str) -> None:
-        """End the call by a request; one that fails leaves nothing else to be done."""
-        fault = await self._ask(request)
-        if fault is not None and fault.status != _GONE:
-            self._log.warning("the service would not end the call", reason=str(fault))
+        """End the call by a request, repeated while it fails: a caller is not left with nobody."""
+        give_up_at = asyncio.get_running_loop().time() + _LEAVE_SECONDS
+        pause = _FIRST_PAUSE
+        while (fault := await self._ask(request)) is not None and fault.status != _GONE:
+            is_late = asyncio.get_running_loop().time() + pause > give_up_at
+            if is_late or not fault.retryable:
+                self._log.error("the service would not end the call", reason=str(fault))
+                break
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
         self._end("gateway", status, reason)
 
     async def _refer(self, target: str) -> None:
@@ -208,7 +217,7 @@ class HostedLeg:
                 return LinkError(f"no answer within {_REQUEST_SECONDS:g} s")
             except Exception as error:
                 self._log.exception("fault while asking the service")
-                return LinkError(f"{type(error).__name__} inside the gateway")
+                return LinkError(f"{type(error).__name__} inside the gateway", retryable=False)
         return None
 
     @property
@@ -229,7 +238,7 @@ class HostedLeg:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _end(self, by: Literal["caller", "gateway"], status: int, reason: str) -> None:
+    def _end(self, by: Literal["caller", "gateway", "peer"], status: int, reason: str) -> None:
         if self._state is _State.OVER:
             return
         self._state = _State.OVER

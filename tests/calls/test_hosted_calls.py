@@ -202,7 +202,7 @@ async def test_the_end_of_the_call_at_the_service_ends_it_here(scene: Scene) -> 
     scene.socket.on_closed(LinkError("the call is over", retryable=False, status=404))
     await settle()
     (record,) = scene.registry.records()
-    assert (record.ended_by, record.reason) == ("caller", "hung up")
+    assert (record.ended_by, record.reason) == ("caller", "hung up, or let go by the service")
     assert "hangup" not in scene.verbs
 
 
@@ -211,7 +211,7 @@ async def test_an_acceptance_that_came_to_nothing_is_recorded_as_such(scene: Sce
     scene.reception.take(incoming())
     await settle()
     (record,) = scene.registry.records()
-    assert record.ended_by == "caller"
+    assert record.ended_by == "peer"
     assert "accepted, but then" in (record.reason or "")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import LinkError
+from gateway.legs import hosted_leg
 from gateway.legs.events import LegAnswered, LegEnded, LegEvent, TransferEnded, TransferProgress
 from gateway.legs.hosted_leg import HostedLeg
 
@@ -137,7 +138,10 @@ async def test_a_hang_up_while_the_answer_is_under_way_follows_it(scene: Scene) 
     assert scene.told == [LegEnded("gateway", 200, "changed our mind")]
 
 
-async def test_a_call_ends_though_the_service_will_not_end_it(scene: Scene) -> None:
+async def test_a_call_ends_though_the_service_will_not_end_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosted_leg, "_LEAVE_SECONDS", 0.0)
     await scene.answered()
     scene.desk.fault = LinkError("server error", status=500)
     scene.leg.hang_up("done")
@@ -145,10 +149,26 @@ async def test_a_call_ends_though_the_service_will_not_end_it(scene: Scene) -> N
     assert scene.told == [LegEnded("gateway", 200, "done")]
 
 
+async def test_a_service_that_does_not_end_the_call_is_asked_until_it_does(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosted_leg, "_FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(hosted_leg, "_LONGEST_PAUSE", 0.0)
+    await scene.answered()
+    scene.desk.fault = LinkError("too busy", status=503)
+    scene.leg.hang_up("done")
+    await settle()
+    assert scene.told == []  # the caller is still there, and so are we
+    scene.desk.fault = None
+    await settle()
+    assert scene.told == [LegEnded("gateway", 200, "done")]
+    assert scene.desk.asked.count(("hangup", "rtc_1")) >= 2
+
+
 async def test_the_end_of_the_socket_is_the_callers_hanging_up(scene: Scene) -> None:
     await scene.answered()
     assert scene.leg.ends_with(GONE)
-    assert scene.told == [LegEnded("caller", 200, "hung up")]
+    assert scene.told == [LegEnded("caller", 200, "hung up, or let go by the service")]
     scene.leg.hang_up()
     await settle()
     assert scene.desk.asked == []
@@ -189,7 +209,7 @@ async def test_a_transfer_of_which_nothing_is_heard_comes_to_nothing() -> None:
             await asyncio.sleep(0)
     assert scene.told == [TransferProgress(202), TransferEnded(False, 408)]
     assert scene.leg.ends_with(GONE)
-    assert scene.told[-1] == LegEnded("caller", 200, "hung up")
+    assert scene.told[-1] == LegEnded("caller", 200, "hung up, or let go by the service")
 
 
 async def test_a_transfer_that_the_service_refuses_is_told_at_once(scene: Scene) -> None:
