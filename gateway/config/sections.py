@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "L16")
+_MCP_SERVER: Final = frozenset({"server_url", "connector_id", "tunnel_id"})
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 _BIND: Final = re.compile(r"(udp|tcp):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
@@ -212,6 +213,9 @@ def check_session(session: dict[str, Any]) -> str:
     for side in ("input", "output"):
         if "format" in table_at(session, "audio", side):
             return f"audio.{side}.format: media.pass_through chooses it; remove this line"
+    for number, tool in enumerate(session.get("tools") or ()):
+        if isinstance(tool, dict) and tool.get("type") == "mcp" and not _MCP_SERVER & tool.keys():
+            return f"tools[{number}]: no MCP server is named; add server_url"
     turns = table_at(session, "audio", "input", "turn_detection")
     idle = turns.get("idle_timeout_ms")
     where = "audio.input.turn_detection.idle_timeout_ms"

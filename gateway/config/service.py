@@ -114,6 +114,16 @@ class McpSettings(Table):
     approve: Words = Field(default_factory=list)
     wait_seconds: float = Field(default=2.0, ge=0, le=30)  # the greeting waits so long for tools
 
+    @field_validator("approve")
+    @classmethod
+    def _of_a_server(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            if "/" not in pattern:
+                raise ValueError(
+                    f"{pattern!r} fits nothing; write {pattern + '/*'!r} or SERVER/TOOL"
+                )
+        return patterns
+
 
 class PriceSettings(Table):
     """``[prices]``: what a million tokens cost, in whatever money ``call.max_cost`` is in."""

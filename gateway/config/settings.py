@@ -87,6 +87,8 @@ class Settings(BaseSettings):
                     f"targets.{name}: {target!r} cannot be called; "
                     "write sip:USER@HOST or tel:+NUMBER"
                 )
+        if self.call.max_cost and not any(self.prices.model_dump().values()):
+            raise ValueError("call.max_cost: nothing costs anything; say in [prices] what does")
         names = [trunk.name for trunk in self.trunks]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"trunks: the name {min(twice)!r} is used twice; rename one")
@@ -127,6 +129,13 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
             raise ConfigError(
                 f"{where}: realtime.{secret}: secrets stay out of files; "
                 f"export it and name the variable in realtime.{secret}_env"
+            )
+    for number, tool in enumerate(table_at(written, "session").get("tools") or ()):
+        if isinstance(tool, dict) and "authorization" in tool:
+            where = f"{name}:{line_of(text, ('session', 'tools', number, 'authorization'))}"
+            raise ConfigError(
+                f"{where}: session.tools[{number}].authorization: secrets stay out of files; "
+                "export it and name the variable in authorization_env"
             )
     asked = _merge(written, overrides)
     merged = _merge(_known_names(env, asked), asked)

@@ -6,6 +6,7 @@ from gateway.config import Settings, load
 from gateway.errors import ConfigError
 
 AZURE = 'provider = "azure"\nurl = "https://r.openai.azure.com"\nmodel = "m"\n'
+CRM = 'tools = [{{ type = "mcp", server_url = "https://crm.example", {} = "CRM_KEY" }}]'
 KEY = {"AZURE_OPENAI_API_KEY": "k", "OPENAI_API_KEY": "k"}
 
 
@@ -28,6 +29,11 @@ def loaded(text: str, **env: str) -> Settings:
         ('[fallback]\nkeys = { "12" = ["hangup"] }', "'12' is no key"),
         ('[fallback]\nkeys = { "1" = [] }', "key 1 does nothing"),
         ('[fallback]\nkeys = { "1" = ["jump"] }', "unknown action 'jump'"),
+        ('[mcp]\napprove = ["crm"]', "'crm/*'"),
+        ("[call]\nmax_cost = 2.5", "[prices]"),
+        ('[session]\ntools = [{ type = "mcp", server_label = "crm" }]', "server_url"),
+        (f"[session]\n{CRM.format('authorization')}", "secrets stay out of files"),
+        (f"[session]\n{CRM.format('authorization_env')}", "no CRM_KEY"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(text: str, said: str) -> None:
@@ -44,6 +50,12 @@ def test_the_secret_of_webhooks_comes_from_the_environment_and_is_never_shown() 
     assert secret.get_secret_value() == "whsec_c2VjcmV0"
     assert "whsec" not in repr(settings)
     assert "webhook_secret" not in settings.realtime.model_dump()
+
+
+def test_the_key_of_an_mcp_server_comes_from_the_environment() -> None:
+    settings = loaded(f"[session]\n{CRM.format('authorization_env')}", CRM_KEY="s3cret")
+    (tool,) = settings.session["tools"]
+    assert tool == {"type": "mcp", "server_url": "https://crm.example", "authorization": "s3cret"}
 
 
 def test_entra_needs_no_key() -> None:
