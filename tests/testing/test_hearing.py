@@ -40,6 +40,14 @@ def test_a_cut_is_measured_to_the_frame() -> None:
     assert heard.error_ms(1800) == pytest.approx(-200, abs=5)
 
 
+def test_a_stall_on_the_way_does_not_count_as_heard() -> None:
+    passage = noise(4)
+    stalled = [passage[:RATE], silence(0.3), passage[RATE : RATE * 2], silence(2)]
+    heard = heard_part(np.concatenate([silence(0.5), *stalled]), passage, RATE)
+    assert heard.error_ms(2000) == pytest.approx(0, abs=5)
+    assert heard.error_ms(2300) == pytest.approx(300, abs=10)
+
+
 def test_a_cut_within_a_pause_is_a_span() -> None:
     passage = np.concatenate([noise(1), silence(0.4), noise(1, seed=3)])
     recording = np.concatenate([passage[:RATE], silence(2)])

@@ -15,7 +15,7 @@ __all__ = ["Beat", "Player"]
 _BYTES_PER_MS: Final = 48  # PCM of 16 bits at 24 kHz
 _FRAME: Final = 20 * _BYTES_PER_MS
 _SECONDS: Final = 0.020
-_LATEST: Final = 0.200  # behind this, beats are skipped and not caught up with
+_LATEST: Final = 0.040  # behind this, beats are skipped and not caught up with
 
 
 class Player:
