@@ -97,7 +97,7 @@ async def test_a_caller_who_hangs_up_ends_a_call_that_the_service_holds() -> Non
         await phone.hears_sound()
         assert (await phone.hang_up()).status == 200
         record = await scene.ended()
-        assert (record.ended_by, record.reason) == ("caller", "hung up")
+        assert (record.ended_by, record.reason) == ("caller", "hung up, or let go by the service")
         assert (record.transport, record.caller, record.called) == ("sip", "bare", "demo")
 
 
