@@ -15,7 +15,7 @@ from aioice import Candidate
 from ..errors import RtcError, SdpError
 from ..sdp.description import MediaDescription, SessionDescription
 
-__all__ = ["CLOCKS", "OFFERED", "Local", "Remote"]
+__all__ = ["CLOCKS", "LONGEST_MESSAGE", "OFFERED", "Local", "Remote"]
 
 CLOCKS: Final[Mapping[str, int]] = {"opus": 48000, "PCMU": 8000, "PCMA": 8000}
 """RTP clock in Hz of each codec that can be agreed."""
@@ -37,7 +37,8 @@ _RTPMAPS: Final[Mapping[str, str]] = {
 }
 _DIGESTS: Final = ("sha-256", "sha-384", "sha-512")
 _DEFAULT_MESSAGE: Final = 65_536  # RFC 8841, section 6.1
-_LONGEST_MESSAGE: Final = 262_144  # that we take, as browsers do
+LONGEST_MESSAGE: Final = 16 << 20
+"""Bytes of a message that we take: an item that is fetched comes with its sound."""
 _DEFAULT_SCTP_PORT: Final = 5000
 _HIGHEST_PORT: Final = 65_535
 _MOST_CANDIDATES: Final = 64
@@ -241,7 +242,7 @@ class Local:
 
     def _data(self, mid: str, setup: str) -> MediaDescription:
         section = self._section("application", _DATA, ["webrtc-datachannel"], mid)
-        values = (f"sctp-port:{_DEFAULT_SCTP_PORT}", f"max-message-size:{_LONGEST_MESSAGE}")
+        values = (f"sctp-port:{_DEFAULT_SCTP_PORT}", f"max-message-size:{LONGEST_MESSAGE}")
         section.lines += [("a", value) for value in values]
         section.lines += self._transport(setup)
         return section

@@ -7,7 +7,7 @@ come, and packets are encrypted and sent in the caller's turn.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import aioice
@@ -19,7 +19,15 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
-from aiortc.rtcsctptransport import WEBRTC_STRING, DataChunk, RTCSctpTransport
+from aiortc.rtcsctptransport import (
+    SCTP_DATA_LAST_FRAG,
+    WEBRTC_STRING,
+    DataChunk,
+    InboundStream,
+    RTCSctpTransport,
+)
+
+from .description import LONGEST_MESSAGE
 
 __all__ = ["Dtls", "Ice", "OnPacket", "Sctp", "make_certificate", "sha256_of"]
 
@@ -28,8 +36,8 @@ OnPacket: TypeAlias = Callable[[bytes], None]
 _LOOPBACK: Final = ("127.0.0.1",)
 _MOST_WAITING: Final = 1024
 """Datagrams that may wait for somebody to read them: before the handshake nobody does."""
-_MOST_UNREAD: Final = 1 << 20
-"""Bytes of messages whose end has not come; each may be a quarter of that (we say so)."""
+_ROOM: Final = LONGEST_MESSAGE + (1 << 20)
+"""Bytes of messages whose end has not come: what the other side may send unread."""
 _MOST_OUT_OF_ORDER: Final = 4096
 """Pieces that came before one that is missing."""
 _LOOK_INTERVAL: Final = 1.0  # seconds between looks at whether the other side is there
@@ -182,6 +190,32 @@ class Dtls(RTCDtlsTransport):
             await super()._send_data(data)
 
 
+class _Inbound(InboundStream):
+    """Pieces of messages, looked through for whole ones only where the end of one is among them.
+
+    Else each piece would cost a look at all before it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ends = 0
+
+    def add_chunk(self, chunk: DataChunk) -> None:
+        super().add_chunk(chunk)
+        self._ends += bool(chunk.flags & SCTP_DATA_LAST_FRAG)
+
+    def pop_messages(self) -> Iterator[tuple[int, int, bytes]]:
+        if self._ends:
+            for message in super().pop_messages():
+                self._ends -= 1
+                yield message
+
+    def prune_chunks(self, tsn: int) -> int:
+        size = super().prune_chunks(tsn)
+        self._ends = sum(bool(one.flags & SCTP_DATA_LAST_FRAG) for one in self.reassembly)
+        return size
+
+
 class Sctp(RTCSctpTransport):
     """The association that carries the data channel; a message it cannot read ends nothing.
 
@@ -194,7 +228,7 @@ class Sctp(RTCSctpTransport):
     def __init__(self, dtls: Dtls, on_overflow: Callable[[], None]) -> None:
         super().__init__(dtls)
         self._on_overflow = on_overflow
-        self._room = self._advertised_rwnd  # for messages of which nothing came so far
+        self._advertised_rwnd = _ROOM
 
     async def _receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
         if pp_id == WEBRTC_STRING:
@@ -205,11 +239,13 @@ class Sctp(RTCSctpTransport):
             self.malformed += 1
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
-        unread = self._room - self._advertised_rwnd
-        if unread > _MOST_UNREAD or len(self._sack_misordered) > _MOST_OUT_OF_ORDER:
+        if self._advertised_rwnd < 0 or len(self._sack_misordered) > _MOST_OUT_OF_ORDER:
             self._on_overflow()
         elif chunk.user_data:  # a piece of nothing is no piece (RFC 9260, section 6.2)
             await super()._receive_data_chunk(chunk)
+
+    def _get_inbound_stream(self, stream_id: int) -> InboundStream:
+        return self._inbound_streams.setdefault(stream_id, _Inbound())
 
 
 def _as_utf8(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from aiortc.rtcsctptransport import WEBRTC_STRING
 
 from gateway.errors import RtcError
 from gateway.rtc import Peer, PeerState
+from gateway.rtc.description import LONGEST_MESSAGE
 from gateway.rtp.packet import RtpPacket
 
 pytestmark = pytest.mark.interop
@@ -86,8 +87,8 @@ async def test_a_message_longer_than_the_other_side_takes_is_refused(
     pair: tuple[Side, Side],
 ) -> None:
     ours, _ = pair
-    with pytest.raises(RtcError, match="262145 bytes"):
-        ours.peer.send("x" * 262_145)
+    with pytest.raises(RtcError, match=f"{LONGEST_MESSAGE + 1} bytes"):
+        ours.peer.send("x" * (LONGEST_MESSAGE + 1))
 
 
 async def test_the_end_of_one_side_is_told_to_the_other(pair: tuple[Side, Side]) -> None:
@@ -193,6 +194,14 @@ async def test_a_text_that_is_no_utf_8_is_handed_on_all_the_same(pair: tuple[Sid
     await until(lambda: theirs.messages == ['{"type":"caf\ufffd"}'])
 
 
+async def test_a_message_of_megabytes_comes_whole(pair: tuple[Side, Side]) -> None:
+    ours, theirs = pair
+    ours.peer.send("x" * (5 << 20))
+    ours.peer.send("after")
+    await until(lambda: len(theirs.messages) == 2, seconds=60)
+    assert [len(message) for message in theirs.messages] == [5 << 20, 5]
+
+
 async def test_a_message_without_end_ends_the_connection_and_not_the_process(
     pair: tuple[Side, Side],
 ) -> None:
@@ -200,6 +209,9 @@ async def test_a_message_without_end_ends_the_connection_and_not_the_process(
     sctp, channel = ours.peer._stack.sctp, ours.peer._channel
     assert sctp is not None
     assert channel is not None
+    listener = theirs.peer._stack.sctp
+    assert listener is not None
+    listener._advertised_rwnd = 1 << 20  # the rest of its room is taken
     sctp._remote_max_message_size = 0  # that they take any is not what they said
     channel.send("x" * (3 << 20))
     await theirs.reach(PeerState.CLOSED)
