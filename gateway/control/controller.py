@@ -39,6 +39,7 @@ from .watchdog import Watchdog
 
 __all__ = ["Controller"]
 
+_PAUSE: Final = "pause"  # who keeps the caller waiting while the service is left alone
 _MOST_UNKNOWN: Final = 32
 _LONGEST_NAME: Final = 80  # characters in a log line
 
@@ -156,6 +157,10 @@ class Controller:
             self._agenda.add(requests)
             self._agenda.run()
         self._service.settle(is_quiet=self._agenda.is_idle)
+        if self._turns.is_pausing:
+            self._comfort.begin(_PAUSE)
+        else:
+            self._comfort.end(_PAUSE)
         self._comfort.settle()
         actions = context.drain()
         self.transcript.note(actions)

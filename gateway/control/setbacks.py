@@ -1,5 +1,6 @@
 """Answers that were not completed: whether they are asked for again, and how often."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ __all__ = ["Setbacks"]
 
 _MOST_FAILURES: Final = 3
 _FIRST_PAUSE: Final = 1.0  # seconds; doubled for each failure that follows
+_COME_BACK: Final = re.compile(r"try again in (\d{1,6}(?:\.\d{1,6})?) ?(ms|s)\b")
 
 
 class Setbacks:
@@ -41,9 +43,17 @@ class Setbacks:
             self._asks.put_owed(request)  # from the next session, if there is one
             self._on_failure(error)
             return
-        pause = _FIRST_PAUSE * 2 ** (self._failures - 1)
+        pause = max(_FIRST_PAUSE * 2 ** (self._failures - 1), self._told_pause(error))
         self._context.log(f"trying again in {pause:g} s: {reason}")
         self._asks.put_owed(request, not_before=self._context.now + pause)
+
+    def _told_pause(self, error: ErrorDetail) -> float:
+        """Return for how long the service wants to be left alone; 0 where a caller cannot wait."""
+        told = _COME_BACK.search(error.message or "")
+        if told is None:
+            return 0.0
+        seconds = float(told[1]) * (0.001 if told[2] == "ms" else 1.0)
+        return seconds if seconds <= self._context.settings.realtime.reconnect_seconds else 0.0
 
     def round_off(
         self, response: ResponseInfo, begun: Ask | None, *, is_reserved: bool

@@ -67,6 +67,12 @@ class Turns:
         return is_open and self._asks.pending is None
 
     @property
+    def is_pausing(self) -> bool:
+        """Whether the caller waits for an answer that the service is not yet to be asked for."""
+        ask = self._asks.pending
+        return ask is not None and not ask.event_id and self._context.now < ask.not_before
+
+    @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         times = [self._expected_until, self._cancelled_until]

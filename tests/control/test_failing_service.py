@@ -19,7 +19,7 @@ from gateway.control import (
     Transfer,
 )
 from gateway.control.events import TransferEnded
-from gateway.control.settings import APOLOGY
+from gateway.control.settings import APOLOGY, COMFORT
 from gateway.realtime.commands import SessionUpdate
 from gateway.realtime.events import ErrorDetail, ErrorEvent, Unknown
 from gateway.testing.flow import Flow
@@ -140,6 +140,23 @@ def test_a_failed_response_is_asked_for_again_with_growing_pauses() -> None:
     assert asked[1] - asked[0] == pytest.approx(1.05)
     assert asked[2] - asked[1] == pytest.approx(2.05)
     assert not flow.did(HangUp)
+
+
+@pytest.mark.parametrize(("told", "pause"), [("12.5s", 12.55), ("2500 ms", 2.55), ("51.9s", 1.05)])
+def test_a_service_is_left_alone_for_as_long_as_it_says_and_a_caller_can_wait(
+    told: str, pause: float
+) -> None:
+    said_so = f"Rate limit reached. Please try again in {told}."
+    busy = ErrorDetail(type="server_error", code="rate_limit_exceeded", message=said_so)
+    flow = Flow()
+    flow.service.replies.extend([Reply(0, status="failed", error=busy), Reply()])
+    flow.start()
+    flow.run(20)
+    asked = [at for at, a in flow.actions if isinstance(a, SendCommand)][1:]
+    assert asked[1] - asked[0] == pytest.approx(pause)
+    comforts = [a for a in flow.did(Play) if a.prompt == COMFORT]
+    assert bool(comforts) is (pause > 1.0)
+    assert len(flow.did(Connect)) == 1
 
 
 def test_a_service_that_only_fails_is_given_up() -> None:
