@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -269,13 +269,13 @@ class Call:
                 leg.answer()
             case act.Reject(status, reason):
                 leg.reject(status, reason)
-            case act.HangUp(cause):
+            case act.HangUp(cause, _):
                 self._part(leg, cause)
             case act.Hold():
                 leg.hold()
             case act.Resume():
                 leg.resume()
-            case act.Transfer(target):
+            case act.Refer(target, _):
                 leg.transfer(target)
             case act.Stop():
                 self._sound.stop()
@@ -284,12 +284,12 @@ class Call:
                     self.post(control.PromptStopped(name, is_complete=False))
             case act.SendDtmf(digits):
                 leg.send_dtmf(digits)
-            case act.Record(is_on):
-                self._sound.record(is_on=is_on)
+            case act.Record(do):
+                self._sound.record(is_on=do == "start")
             case act.Log(text):
                 self._log.info(text)
             case _:
-                assert_never(action)
+                self._log.warning("cannot do", action=action)
 
     def _part(self, leg: "Leg", cause: str) -> None:
         """Hang up; sound that the service played a moment ago is let through first."""

@@ -58,7 +58,7 @@ async def _look(settings: Settings) -> list[Finding]:
         await reach_service(settings),
     ]
     trunks = [reach_trunk(trunk, host) for trunk in settings.trunks for host in trunk.hosts]
-    targets = [reach_target(name, uri) for name, uri in settings.targets.items()]
+    targets = [reach_target(name, target.uri) for name, target in settings.targets.items()]
     return findings + list(await asyncio.gather(*trunks, *targets))
 
 

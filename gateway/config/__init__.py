@@ -1,6 +1,18 @@
 """The configuration: one TOML file, environment overrides, secrets from the environment."""
 
-from .rules import KEYS, Rule, Step
+from .flows import (
+    BargeInSettings,
+    CollectSettings,
+    CustomTool,
+    DialSettings,
+    IdleSettings,
+    MenuSettings,
+    Profile,
+    Prompted,
+    Target,
+    WebhookSettings,
+)
+from .rules import Rule
 from .sections import (
     CallSettings,
     HttpSettings,
@@ -13,22 +25,34 @@ from .sections import (
 )
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 from .settings import Settings, load
+from .steps import KEYS, MENU_MOVES, Step
 
 __all__ = [
     "KEYS",
+    "MENU_MOVES",
+    "BargeInSettings",
     "CallSettings",
+    "CollectSettings",
+    "CustomTool",
+    "DialSettings",
     "FallbackSettings",
     "HttpSettings",
+    "IdleSettings",
     "LimitSettings",
     "McpSettings",
     "MediaSettings",
+    "MenuSettings",
     "PriceSettings",
+    "Profile",
+    "Prompted",
     "RealtimeSettings",
     "Rule",
     "Settings",
     "SipSettings",
     "Step",
+    "Target",
     "TrunkSettings",
+    "WebhookSettings",
     "is_loopback",
     "load",
     "table_at",

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 __all__ = [
+    "BuiltinTool",
     "CallSettings",
     "HttpSettings",
     "LimitSettings",
@@ -49,6 +50,17 @@ def _listed(value: object) -> object:
         return json.loads(value)
     return [word.strip() for word in value.split(",") if word.strip()]
 
+
+BuiltinTool: TypeAlias = Literal[
+    "transfer_call",
+    "hang_up",
+    "send_dtmf",
+    "collect_digits",
+    "hold_call",
+    "resume_call",
+    "open_menu",
+    "set_variable",
+]
 
 Words: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
@@ -139,6 +151,7 @@ class MediaSettings(Table):
     append_ms: int = Field(default=40, ge=20, le=200, multiple_of=20)
     pass_through: bool = False
     detect_inband: bool = True
+    keys_in_recordings: bool = True  # tones of keys are heard in them
     timeout_seconds: float = Field(
         default=60.0, ge=0
     )  # hang up after so long without RTP; 0: never
@@ -168,14 +181,16 @@ class CallSettings(Table):
 
     greet: bool = True
     greeting: str = ""  # instructions for the first response; empty: the session's own
-    barge_in: bool = True
+    menu: str = ""  # opened in place of a greeting
+    variables: dict[str, str] = {}  # as a call begins; texts name them in braces
+    timezone: str = ""  # of rules with a time; empty: UTC
+    keys_in_transcript: bool = True
     goodbye: str = "Goodbye."
     goodbye_seconds: float = Field(
         default=20.0, gt=0, le=120
     )  # longest wait for speech to be heard
-    idle_limit: int = Field(default=3, ge=0)  # unanswered prompts before the goodbye; 0: no limit
     key_window_ms: int = Field(default=1000, ge=0, le=5000)  # one press seen by two detectors
-    tools: list[Literal["transfer_call", "hang_up"]] = ["transfer_call", "hang_up"]
+    tools: list[BuiltinTool] = ["transfer_call", "hang_up"]
     transfer_seconds: float = Field(default=40.0, gt=0, le=300)
     max_seconds: float = Field(default=7200.0, gt=0)
     wind_down_seconds: float = Field(default=60.0, ge=0)  # before the end by a limit
@@ -206,6 +221,9 @@ class LimitSettings(Table):
     max_calls: int = Field(default=500, ge=1)
     retry_after_seconds: int = Field(default=5, ge=1)
     quota_floor: float = Field(default=0.05, ge=0, lt=1)  # of the service's rate limit
+    tool_calls: int = Field(default=100, ge=1)  # of the model, in one call
+    tool_calls_per_minute: int = Field(default=30, ge=1)
+    keys_per_second: int = Field(default=20, ge=1)  # of one caller; more are dropped
 
 
 def check_session(session: dict[str, Any]) -> str:

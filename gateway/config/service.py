@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from .rules import KEYS, Step
 from .sections import Table, Words, is_loopback
+from .steps import KEYS, Step
 
 __all__ = ["FallbackSettings", "McpSettings", "PriceSettings", "RealtimeSettings"]
 

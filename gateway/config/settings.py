@@ -20,6 +20,17 @@ from pydantic_settings import (
 )
 
 from ..errors import ConfigError
+from .flows import (
+    BargeInSettings,
+    CollectSettings,
+    CustomTool,
+    DialSettings,
+    IdleSettings,
+    MenuSettings,
+    Profile,
+    Target,
+    WebhookSettings,
+)
 from .lines import line_of
 from .rules import Rule
 from .secrets import with_secrets
@@ -56,9 +67,17 @@ class Settings(BaseSettings):
     fallback: FallbackSettings = FallbackSettings()
     mcp: McpSettings = McpSettings()
     prices: PriceSettings = PriceSettings()
-    targets: dict[str, str] = {}
+    barge_in: BargeInSettings = BargeInSettings()
+    idle: IdleSettings = IdleSettings()
+    targets: dict[str, Target] = {}
+    dial: DialSettings = DialSettings()
     prompts: dict[str, Path] = {}
     rules: list[Rule] = []
+    menus: dict[str, MenuSettings] = {}
+    collects: dict[str, CollectSettings] = {}
+    tools: dict[str, CustomTool] = {}
+    webhooks: dict[str, WebhookSettings] = {}
+    profiles: dict[str, Profile] = {}
     http: HttpSettings = HttpSettings()
     limits: LimitSettings = LimitSettings()
 
@@ -81,12 +100,6 @@ class Settings(BaseSettings):
     def _is_sound(self) -> "Settings":
         if problem := check_session(self.session):
             raise ValueError(f"session.{problem}")
-        for name, target in self.targets.items():
-            if not target.lower().startswith(("sip:", "sips:", "tel:")):
-                raise ValueError(
-                    f"targets.{name}: {target!r} cannot be called; "
-                    "write sip:USER@HOST or tel:+NUMBER"
-                )
         if self.call.max_cost and not any(self.prices.model_dump().values()):
             raise ValueError("call.max_cost: nothing costs anything; say in [prices] what does")
         names = [trunk.name for trunk in self.trunks]

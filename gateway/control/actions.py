@@ -5,33 +5,51 @@ controller asks of the call that drives it: speech requests have by then become 
 the service, sent when the service can take them.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from ..realtime.commands import ClientEvent
+from .sealed import Sealed
 
 __all__ = [
     "Action",
     "Answer",
+    "CallOut",
+    "Collect",
+    "Conceal",
     "Connect",
     "Disconnect",
+    "DropCallee",
     "HangUp",
     "Hold",
     "Listen",
     "Log",
+    "Mute",
+    "OpenMenu",
+    "Patch",
+    "Patching",
+    "PausePlayout",
     "Play",
+    "PostWebhook",
     "Record",
+    "Redirect",
+    "Refer",
     "Reject",
     "Request",
     "Respond",
     "Resume",
+    "ResumePlayout",
     "Ring",
+    "RunErrand",
     "Say",
     "SendCommand",
     "SendDtmf",
     "SendText",
+    "SetVariables",
     "Stop",
     "Transfer",
+    "UpdateSession",
 ]
 
 
@@ -54,10 +72,24 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send a call not yet answered elsewhere (302).
+
+    In a request ``target`` is a configured name; in an action, the address it stands for.
+    """
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
-    """Have the service speak this text word for word, over whatever it was saying."""
+    """Have the service speak this text word for word, over whatever it was saying.
+
+    While the service is away the prompt is played in its place, where there is one.
+    """
 
     text: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +107,46 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateSession:
+    """Change these fields of the service's session."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Take a number by keys, as configured under this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMenu:
+    """Open the menu of this name, or ``repeat``, go ``back`` from or ``close`` the open one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariables:
+    """Set variables of the call; their texts may name others in braces."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PostWebhook:
+    """Tell the webhook of this name how the call stands."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
-    """Play a configured prompt to the caller; it ends with a ``PromptStopped`` of this name.
+    """Play a prompt to the caller; it ends with a ``PromptStopped`` of this name.
+
+    It is one that is configured, or ``tone:`` and a tone: ``busy``, ``ringback``, ``beep``,
+    ``silence``, or hertz and milliseconds such as ``425/480,0/480``.
 
     A repeated one plays until something is queued behind it, or it is stopped.
     """
@@ -129,19 +199,110 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Send the caller elsewhere (REFER); ends with ``TransferEnded``.
+    """Send the caller to a configured target, or to another profile of this gateway.
 
-    In a request ``target`` is a configured name; in an action, the address it stands for.
+    What is ``None`` is as the target's configuration has it.
+    """
+
+    target: str = ""
+    profile: str = ""
+    mode: Literal["blind", "attended", "bridge"] | None = None
+    whisper: str | None = None
+    agent: Literal["leaves", "silent", "stays"] | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """Ask the caller's side to call this address (REFER); ends with ``TransferEnded``.
+
+    With ``is_attended`` the call there takes the place of ours with the callee (Replaces).
     """
 
     target: str
+    is_attended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallOut:
+    """Call this address: the second leg, of which there is one at a time.
+
+    Told by ``CalleeProgress``, ``CalleeAnswered`` and at last ``CalleeEnded``.
+    """
+
+    target: str
+    seconds: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class DropCallee:
+    """End the second leg, however far it has come."""
+
+    cause: str = "normal"
+
+
+Patching: TypeAlias = Literal["caller", "consult", "bridge", "monitor", "conference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Say who hears whom.
+
+    ``caller``: agent and caller, as a call begins.  ``consult``: agent and callee, the caller
+    on hold.  ``bridge``: caller and callee.  ``monitor``: the same, and the agent listens.
+    ``conference``: all three.
+    """
+
+    line: Patching
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Say who is not heard: the caller by the service, the agent by the caller."""
+
+    who: Literal["caller", "agent", "both", "none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Conceal:
+    """Keep the caller's sound from the service and from the recording, or stop that."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PausePlayout:
+    """Stop playing, keeping what is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayout:
+    """Play on from where it was paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunErrand:
+    """Do something slow outside the call: a webhook or a tool; ends with ``ErrandDone``.
+
+    ``payload`` is what it is told; ``sealed`` joins it on its way out, and is shown nowhere.
+    """
+
+    errand_id: str
+    kind: Literal["webhook", "tool"]
+    name: str
+    payload: Mapping[str, Any]
+    sealed: Sealed = field(default_factory=Sealed, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call: in a request once all speech was heard, in an action now."""
+    """End the call: in a request once all speech was heard, in an action now.
+
+    ``q850`` is the cause the other side is told (ITU-T Q.850).
+    """
 
     cause: str = "normal"
+    q850: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +314,9 @@ class SendDtmf:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Start or stop recording both directions."""
+    """Record both directions, or stop; a paused recording has silence in its place."""
 
-    is_on: bool = True
+    do: Literal["start", "stop", "pause", "resume"] = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +338,30 @@ Action: TypeAlias = (
     | SendCommand
     | Hold
     | Resume
-    | Transfer
+    | Redirect
+    | Refer
+    | CallOut
+    | DropCallee
+    | Patch
+    | Mute
+    | Conceal
+    | PausePlayout
+    | ResumePlayout
+    | RunErrand
     | HangUp
     | SendDtmf
     | Record
     | Log
 )
-Request: TypeAlias = Action | Say | Respond | SendText
+Request: TypeAlias = (
+    Action
+    | Say
+    | Respond
+    | SendText
+    | UpdateSession
+    | Collect
+    | OpenMenu
+    | SetVariables
+    | PostWebhook
+    | Transfer
+)

@@ -6,7 +6,8 @@ stands behind it.  No wait is endless: after ``goodbye_seconds`` the next thing 
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..realtime.commands import user_text
 from .actions import (
@@ -29,7 +30,10 @@ from .speech import Speech
 from .states import CallState
 from .turns import Turns
 
-__all__ = ["Agenda"]
+__all__ = ["Agenda", "Doer"]
+
+Doer: TypeAlias = Callable[[Any], Sequence[Request]]
+"""Carries one kind of request out; returns what follows from it."""
 
 _AFTER_SPEECH = (Play, SendDtmf, Transfer, HangUp)
 _SPOKEN = (Say, Respond)
@@ -41,12 +45,12 @@ class Agenda:
     """The requests not yet carried out."""
 
     def __init__(
-        self, context: Context, speech: Speech, turns: Turns, transfer: Callable[[str], None]
+        self, context: Context, speech: Speech, turns: Turns, doers: Mapping[type, Doer]
     ) -> None:
         self._context = context
         self._speech = speech
         self._turns = turns
-        self._transfer = transfer
+        self._doers = doers
         self._todo: deque[Request] = deque()
         self._waits_until: float | None = None
 
@@ -140,6 +144,8 @@ class Agenda:
         match request:
             case Respond() if request == Respond() and self._turns.will_answer:
                 pass  # one answer serves both
+            case Say(prompt=str(prompt)) if prompt and not context.is_service_ready:
+                self._perform(Play(prompt))
             case Say() | Respond():
                 if context.is_service_ready:
                     self._turns.ask(request)
@@ -150,10 +156,10 @@ class Agenda:
                     context.send(user_text(request.text))
             case Stop():
                 self._turns.interrupt()
-            case Transfer():
-                self._transfer(request.target)
+            case _ if (do := self._doers.get(type(request))) is not None:
+                self.add(do(request))
             case _:
-                self._perform(request)
+                self._perform(request)  # type: ignore[arg-type]
 
     def _perform(self, action: Action) -> None:
         is_accepted = self._context.is_accepted

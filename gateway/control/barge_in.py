@@ -57,7 +57,7 @@ class BargeIn:
     def _interrupt(self) -> None:
         """Stop for the caller, unless this call or this moment is not to be interrupted."""
         settings = self._context.settings
-        if settings.call.barge_in and self._context.state is CallState.TALKING:
+        if "service" in settings.barge_in.by and self._context.state is CallState.TALKING:
             cancels = settings.turn_detection.get("interrupt_response", True)
             self._turns.interrupt(is_cancelled_by_service=bool(cancels))
 

@@ -14,6 +14,7 @@ from .events import Event, Transport
 from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
 from .timeline import Timeline
+from .variables import Variables
 
 __all__ = ["Classify", "Context", "Mode"]
 
@@ -52,6 +53,13 @@ class Context:
         self.is_held = False
         self.is_caller_speaking = False
         self.is_awaiting_tools = False  # the greeting waits for them
+        self.is_concealed = False  # the caller's sound and keys are for nobody's eyes or ears
+        self.is_patched_away = False  # the caller talks to somebody else than the agent
+        self.place = ""  # the menu or collection that is open
+        self.trunk = self.caller = self.called = ""
+        self.started_at = 0.0  # by ``now``
+        self.unix_time = 0.0  # at that moment
+        self.variables = Variables(settings.call.variables)
         self.timeline = Timeline()
         self.derived: deque[Event] = deque()
         self._actions: list[Action] = []

@@ -9,19 +9,34 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
-from .actions import Action, HangUp, Request, Respond, Say, SendText
-from .agenda import Agenda
+from .actions import (
+    Action,
+    Collect,
+    HangUp,
+    OpenMenu,
+    PostWebhook,
+    Request,
+    Respond,
+    Say,
+    SendText,
+    SetVariables,
+    Transfer,
+)
+from .agenda import Agenda, Doer
+from .answering import Answering
 from .barge_in import BargeIn
 from .caller_side import CallerSide
 from .comfort import Comfort
 from .context import Classify, Context, Mode
 from .digits import Digits
+from .errands import Errands
 from .event_table import EVENT_TABLE, OWN_TABLE, Part
 from .events import Event, MediaTimeout, name_of
 from .fallback import Fallback
 from .idle import Idle
 from .limits import Limits
 from .mcp import Mcp
+from .menus import Menus
 from .part import ControlPart, TimedPart
 from .resume import Resume
 from .rules import match_rule, takes_floor
@@ -73,7 +88,16 @@ class Controller:
             self._comfort,
             self._leave_service,
         )
-        self._agenda = Agenda(context, self._speech, self._turns, self._start_transfer)
+        self._menus = Menus(context, self._speech)
+        errands = Errands(context)
+        doers: Mapping[type, Doer] = {
+            Transfer: self._transfer.start,
+            OpenMenu: self._menus.open,
+            Collect: self._menus.open,
+            SetVariables: self._set_variables,
+            PostWebhook: errands.post,
+        }
+        self._agenda = Agenda(context, self._speech, self._turns, doers)
         self._digits = Digits(context)
         self._idle = Idle(context)
         # Every part, by the name that the tables of events know it by.
@@ -91,6 +115,9 @@ class Controller:
             "usage": self.usage,
             "mcp": Mcp(context, self._turns, self._comfort, self._service.greet),
             "comfort": self._comfort,
+            "menus": self._menus,
+            "errands": errands,
+            "answering": Answering(context),
             "watchdog": Watchdog(context, self._turns, self._take_silence),
         }
         waiting = [part for part in self._parts.values() if isinstance(part, TimedPart)]
@@ -157,6 +184,7 @@ class Controller:
             self._agenda.add(requests)
             self._agenda.run()
         self._service.settle(is_quiet=self._agenda.is_idle)
+        self._menus.settle(is_quiet=self._agenda.is_idle)
         if self._turns.is_pausing:
             self._comfort.begin(_PAUSE)
         else:
@@ -204,12 +232,15 @@ class Controller:
         if digit and (way_out := self._fallback.take_key(digit)) is not None:
             self._agenda.replace(way_out)
             return
+        if digit and (taken := self._menus.take_key(digit)) is not None:
+            self._agenda.replace(taken)
+            return
         rule = match_rule(self._settings.rules, name, digit, count, self.state)
         if rule is not None:
             self._obey(rule.requests)
         elif isinstance(event, InputAudioBufferDtmfEventReceived):
             self._tell_key(event)
-        elif name == TIMEOUT_EVENT and 0 < self._settings.call.idle_limit <= count:
+        elif name == TIMEOUT_EVENT and 0 < self._context.settings.idle.limit <= count:
             self._say_goodbye("idle")
         elif isinstance(event, MediaTimeout) and not self._context.is_held:
             self._context.act(HangUp("no media"))
@@ -227,7 +258,7 @@ class Controller:
             where = self.state.value if self.state is not CallState.TALKING else "without service"
             self._context.log(f"key {event.event} ignored, the call is {where}")
             return
-        if self._settings.call.barge_in:
+        if "key" in self._context.settings.barge_in.by:
             if self._context.is_service_ready:
                 self._turns.withdraw()
             self._turns.interrupt()
@@ -237,8 +268,11 @@ class Controller:
     def _say_goodbye(self, cause: str) -> None:
         self._agenda.replace((Say(self._settings.call.goodbye), HangUp(cause)))
 
-    def _start_transfer(self, name: str) -> None:
-        self._agenda.add(self._transfer.start(name))
+    def _set_variables(self, request: SetVariables) -> Sequence[Request]:
+        variables = self._context.variables
+        for name, value in request.values.items():
+            variables.set(name, variables.render(value))
+        return ()
 
     def _take_failure(self, error: ErrorDetail) -> None:
         self._service.take_failure(error)

@@ -26,6 +26,9 @@ Part: TypeAlias = Literal[
     "comfort",
     "watchdog",
     "timeline",
+    "menus",
+    "errands",
+    "answering",
 ]
 
 
@@ -45,6 +48,9 @@ PARTS: Final[Mapping[Part, str]] = {
     "comfort": "plays a soft sound while the caller waits for something slow",
     "watchdog": "asks again where the service stays silent, then gives the link up",
     "timeline": "keeps every event and action of the call, in order",
+    "menus": "prompts for keys, takes them, and goes on by what was pressed",
+    "errands": "posts webhooks and runs tools, outside the call",
+    "answering": "tells a human from a machine where we called",
 }
 
 
@@ -124,10 +130,10 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
     ),
     "input_audio_buffer.timeout_triggered": Handling(
         ("transcript", "idle", "turns"),
-        "rules; else count, and at call.idle_limit say goodbye and hang up",
+        "rules; else count, and at idle.limit say goodbye and hang up",
     ),
     "input_audio_buffer.dtmf_event_received": Handling(
-        ("digits", "idle"), "rules; else stop playout and tell the model the key"
+        ("digits", "idle"), "the open menu; rules; else stop playout and tell the model the key"
     ),
     "output_audio_buffer.started": Handling(
         ("turns", "transcript", "usage", "comfort"), "the agent is heard: the caller's wait is over"
@@ -235,6 +241,20 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "transfer.progress": _noted("note the status"),
     "transfer.ended": Handling(("transfer",), "hang up, or take the caller back and explain"),
     "media.timeout": _noted("rules; else hang up, unless on hold"),
+    "key.released": Handling(("digits",), "note how long the key was down"),
+    "menu.opened": _noted("note where the caller is"),
+    "menu.closed": _noted("note how it ended"),
+    "timer.elapsed": _noted("rules"),
+    "voice.started": Handling(
+        ("idle", "barge_in", "answering"), "stop playout, where barge_in.by says so"
+    ),
+    "voice.stopped": Handling(("barge_in", "answering"), "a cough is no interruption"),
+    "beep.heard": Handling(("answering",), "the machine listens: speak now"),
+    "answer.classified": _noted("rules"),
+    "callee.progress": Handling(("transfer",), "note the status"),
+    "callee.answered": Handling(("transfer", "answering"), "consult, or bridge"),
+    "callee.ended": Handling(("transfer",), "take the caller back, or hang up"),
+    "errand.done": Handling(("tools", "errands"), "give the model the result"),
 }
 
 # Where the gateway makes an event that the service does not send there.

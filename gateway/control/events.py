@@ -8,11 +8,18 @@ from ..realtime.events import wire_name as service_name
 
 __all__ = [
     "OWN_EVENTS",
+    "AnswerClassified",
     "AudioFormat",
+    "BeepHeard",
     "CallStarted",
+    "CalleeAnswered",
+    "CalleeEnded",
+    "CalleeProgress",
+    "ErrandDone",
     "Event",
     "Heard",
     "KeyPressed",
+    "KeyReleased",
     "KeySource",
     "LegAnswered",
     "LegEnded",
@@ -20,17 +27,24 @@ __all__ = [
     "LinkLost",
     "LinkReady",
     "MediaTimeout",
+    "MenuClosed",
+    "MenuOpened",
     "OwnEvent",
     "PlayoutFlushed",
     "PlayoutStarted",
     "PlayoutStopped",
     "PromptStopped",
+    "Side",
+    "TimerElapsed",
     "TransferEnded",
     "TransferProgress",
     "Transport",
+    "VoiceStarted",
+    "VoiceStopped",
     "name_of",
 ]
 
+Side: TypeAlias = Literal["caller", "callee"]
 KeySource: TypeAlias = Literal["rfc4733", "info", "inband", "service", "browser"]
 Transport: TypeAlias = Literal["websocket", "webrtc", "sip"]
 AudioFormat: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma", ""]
@@ -49,6 +63,8 @@ class CallStarted:
     called: str
     is_outbound: bool = False
     is_hosted: bool = False
+    trunk: str = ""  # the neighbour it came from
+    unix_time: float = 0.0  # when that was
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +111,114 @@ class LinkLost:
 
 @dataclass(frozen=True, slots=True)
 class KeyPressed:
-    """A key went down, as one detector saw it; ``received_at`` is unix seconds."""
+    """A key went down, as one detector saw it; ``received_at`` is unix seconds.
+
+    ``leg`` is whose key it was.
+    """
 
     key: str
     source: KeySource
     duration_ms: int = 0
     received_at: int = 0
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReleased:
+    """A key went up after so long, as one detector saw it."""
+
+    key: str
+    source: KeySource
+    duration_ms: int
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class MenuOpened:
+    """A menu, or a collection of keys, has begun."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MenuClosed:
+    """A menu or a collection is over: a key was taken, nothing came, or it was left.
+
+    ``keys`` is what was pressed; of a sensitive collection, ``•`` for each.
+    """
+
+    name: str
+    outcome: Literal["key", "collected", "failed", "closed"]
+    keys: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerElapsed:
+    """So many seconds have passed since the call was answered."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStarted:
+    """Somebody speaks, as we hear it ourselves."""
+
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStopped:
+    """They have stopped, having spoken for so long."""
+
+    duration_ms: int
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class BeepHeard:
+    """A single steady tone ended, as of a machine that records from now on."""
+
+    hertz: int
+    duration_ms: int
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerClassified:
+    """Who answered a call that we placed."""
+
+    by: Literal["human", "machine", "unknown"]
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeProgress:
+    """The second leg rings (a provisional SIP status)."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeAnswered:
+    """The second leg is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeEnded:
+    """The second leg is gone, or never came to be: the SIP status says why."""
+
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandDone:
+    """An errand is over: what was answered, or what went wrong."""
+
+    errand_id: str
+    status: int = 200
+    body: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +292,7 @@ OwnEvent: TypeAlias = (
     | LinkReady
     | LinkLost
     | KeyPressed
+    | KeyReleased
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutFlushed
@@ -181,6 +300,17 @@ OwnEvent: TypeAlias = (
     | TransferProgress
     | TransferEnded
     | MediaTimeout
+    | MenuOpened
+    | MenuClosed
+    | TimerElapsed
+    | VoiceStarted
+    | VoiceStopped
+    | BeepHeard
+    | AnswerClassified
+    | CalleeProgress
+    | CalleeAnswered
+    | CalleeEnded
+    | ErrandDone
 )
 Event: TypeAlias = OwnEvent | ServerEvent | Unknown
 
@@ -195,6 +325,7 @@ OWN_EVENTS: Final[dict[str, type[OwnEvent]]] = dict(
             "link.ready",
             "link.lost",
             "key.pressed",
+            "key.released",
             "playout.started",
             "playout.stopped",
             "playout.flushed",
@@ -202,6 +333,17 @@ OWN_EVENTS: Final[dict[str, type[OwnEvent]]] = dict(
             "transfer.progress",
             "transfer.ended",
             "media.timeout",
+            "menu.opened",
+            "menu.closed",
+            "timer.elapsed",
+            "voice.started",
+            "voice.stopped",
+            "beep.heard",
+            "answer.classified",
+            "callee.progress",
+            "callee.answered",
+            "callee.ended",
+            "errand.done",
         ),
         get_args(OwnEvent),
         strict=True,

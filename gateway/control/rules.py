@@ -3,13 +3,34 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from .actions import HangUp, Play, Reject, Request, Respond, Say, Transfer
+from .actions import (
+    Collect,
+    HangUp,
+    OpenMenu,
+    Play,
+    Redirect,
+    Reject,
+    Request,
+    Respond,
+    Say,
+    Transfer,
+)
 from .settings import DTMF_EVENT, CheckedRule
 from .states import CallState
 
 __all__ = ["match_rule", "takes_floor"]
 
-_FLOOR: Final = (Say, Respond, Play, Transfer, HangUp, Reject)
+_FLOOR: Final = (
+    Say,
+    Respond,
+    Play,
+    OpenMenu,
+    Collect,
+    Transfer,
+    HangUp,
+    Reject,
+    Redirect,
+)
 _BUSY: Final = (CallState.LEAVING, CallState.TRANSFERRING)
 
 
@@ -28,7 +49,7 @@ def match_rule(
     for somebody who presses one is still there.
     """
     for rule in rules:
-        if rule.on != name or (rule.state is not None and rule.state is not state):
+        if name not in rule.on or (rule.state is not None and rule.state is not state):
             continue
         if rule.digits is not None and digit not in rule.digits:
             continue

@@ -54,7 +54,7 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
             audio.setdefault(side, {})["format"] = dict(wanted)
     if not is_talk:
         return session
-    if not settings.call.barge_in:
+    if "service" not in settings.barge_in.by:
         told = audio.setdefault("input", {})
         turns = told.setdefault("turn_detection", {"type": "server_vad"})
         if turns is not None:  # else the service takes no turns by itself

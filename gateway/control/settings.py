@@ -6,27 +6,54 @@ Made once per process; a controller costs nothing to set up from it.
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from ..config import (
+    BargeInSettings,
     CallSettings,
+    CollectSettings,
+    CustomTool,
     FallbackSettings,
+    IdleSettings,
+    LimitSettings,
     McpSettings,
+    MenuSettings,
     PriceSettings,
     RealtimeSettings,
     Rule,
     Settings,
     Step,
+    Target,
+    WebhookSettings,
     table_at,
+)
+from ..config.steps import (
+    HangUpStep,
+    KeysStep,
+    MuteStep,
+    NameStep,
+    PlayStep,
+    RecordStep,
+    RejectStep,
+    SayStep,
+    TableStep,
+    TargetStep,
+    TextStep,
+    TransferStep,
 )
 from ..realtime.events import SERVER_EVENTS
 from .actions import (
     Answer,
+    Collect,
     HangUp,
     Hold,
     Log,
+    Mute,
+    OpenMenu,
     Play,
+    PostWebhook,
     Record,
+    Redirect,
     Reject,
     Request,
     Respond,
@@ -35,8 +62,10 @@ from .actions import (
     Say,
     SendDtmf,
     SendText,
+    SetVariables,
     Stop,
     Transfer,
+    UpdateSession,
 )
 from .events import OWN_EVENTS
 from .states import CallState
@@ -58,6 +87,18 @@ SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
 _LAST: Final = ("hangup", "reject")
+_BARE: Final[Mapping[str, type[Answer | Ring | Stop | Hold | Resume]]] = {
+    "answer": Answer,
+    "ring": Ring,
+    "stop": Stop,
+    "hold": Hold,
+    "resume": Resume,
+}
+_NAMED: Final[Mapping[str, type[Collect | OpenMenu | PostWebhook]]] = {
+    "collect": Collect,
+    "menu": OpenMenu,
+    "webhook": PostWebhook,
+}
 _SERVED: Final = ("say", "respond", "send_text")
 
 
@@ -65,7 +106,7 @@ _SERVED: Final = ("say", "respond", "send_text")
 class CheckedRule:
     """A rule whose event, state, targets and prompts are known to exist."""
 
-    on: str
+    on: tuple[str, ...]
     requests: tuple[Request, ...]
     digits: str | None = None
     count: int | None = None
@@ -78,12 +119,19 @@ class ControlSettings:
 
     call: CallSettings
     session: Mapping[str, Any]
-    targets: Mapping[str, str]
+    targets: Mapping[str, Target]
     rules: tuple[CheckedRule, ...]
     realtime: RealtimeSettings
     fallback: FallbackSettings
     mcp: McpSettings
     prices: PriceSettings
+    barge_in: BargeInSettings
+    idle: IdleSettings
+    limits: LimitSettings
+    tools: Mapping[str, CustomTool]
+    webhooks: Mapping[str, WebhookSettings]
+    menus: Mapping[str, MenuSettings]
+    collects: Mapping[str, CollectSettings]
     fallback_keys: Mapping[str, tuple[Request, ...]] = field(default_factory=dict)
 
     @property
@@ -136,21 +184,30 @@ class ControlSettings:
             settings.fallback,
             settings.mcp,
             settings.prices,
+            settings.barge_in,
+            settings.idle,
+            settings.limits,
+            settings.tools,
+            settings.webhooks,
+            settings.menus,
+            settings.collects,
             keys,
         )
 
 
 def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
     path = ("rules", index)
-    _must_exist(settings, (*path, "on"), rule.on, [*SERVER_EVENTS, *OWN_EVENTS], "event")
-    if rule.digit is not None and rule.on != DTMF_EVENT:
+    for name in rule.on:
+        _must_exist(settings, (*path, "on"), name, [*SERVER_EVENTS, *OWN_EVENTS], "event")
+    if rule.digit is not None and DTMF_EVENT not in rule.on:
         raise settings.problem((*path, "digit"), f"only {DTMF_EVENT} has a digit; remove it")
     states = [state.value for state in CallState if state is not CallState.ENDED]
-    if rule.state is not None:
-        _must_exist(settings, (*path, "state"), rule.state, states, "state")
+    for name in rule.state:
+        _must_exist(settings, (*path, "state"), name, states, "state")
     requests = _checked_steps(settings, (*path, "do"), rule.do)
-    state = None if rule.state is None else CallState(rule.state)
-    return CheckedRule(rule.on, requests, rule.digit, rule.count, state)
+    state = CallState(rule.state[0]) if rule.state else None
+    count = rule.count if isinstance(rule.count, int) else None
+    return CheckedRule(tuple(rule.on), requests, rule.digit, count, state)
 
 
 def _checked_steps(
@@ -164,10 +221,13 @@ def _checked_steps(
             raise settings.problem(
                 (*path, number + 1), f"nothing is done after {step.kind}; remove it"
             )
-        if step.kind == "transfer":
-            _must_exist(settings, where, step.text, settings.targets, "target")
-        if step.kind == "play":
-            _must_exist(settings, where, step.text, _prompts(settings), "prompt")
+        match step.argument:
+            case TransferStep(target=str(target)) if target:
+                _must_exist(settings, where, target, settings.targets, "target")
+            case PlayStep(prompt=str(prompt)) if prompt:
+                _must_exist(settings, where, prompt, _prompts(settings), "prompt")
+            case _:
+                pass
         requests.append(_request(step))
     return tuple(requests)
 
@@ -194,37 +254,51 @@ def _must_exist(
 
 
 def _request(step: Step) -> Request:
-    text = step.text
-    match step.kind:
-        case "answer":
-            return Answer()
-        case "ring":
-            return Ring()
-        case "reject":
-            return Reject(int(text))
-        case "say":
-            return Say(text)
-        case "play":
-            return Play(text)
-        case "stop":
-            return Stop()
+    """Return what a step asks for."""
+    match step.argument:
+        case SayStep(text=text, prompt=prompt):
+            return Say(text, prompt)
+        case PlayStep(prompt=prompt, tone=tone, repeat=repeat):
+            return Play(prompt or f"tone:{tone}", repeat)
+        case RejectStep(status=status, reason=reason):
+            return Reject(status, reason)
+        case HangUpStep(reason=reason, cause=cause):
+            return HangUp(reason, cause)
+        case KeysStep(digits=digits):
+            return SendDtmf(digits)
+        case MuteStep(who=who):
+            return Mute(who)
+        case RecordStep(do=do):
+            return Record(do)
+        case TargetStep(target=target):
+            return Redirect(target)
+        case TextStep(text=text):
+            return _of_text(step.kind, text)
+        case NameStep(name=name):
+            return _NAMED[step.kind](name)
+        case TableStep(table=table) if step.kind == "set":
+            return SetVariables({name: str(value) for name, value in table.items()})
+        case TableStep(table=table):
+            return UpdateSession(table)
+        case TransferStep() as to:
+            return _transfer(step.kind, to)
+        case _:
+            return _BARE[step.kind]()
+
+
+def _of_text(kind: str, text: str) -> Request:
+    match kind:
         case "respond":
             return Respond(text or None)
         case "send_text":
             return SendText(text)
-        case "hold":
-            return Hold()
-        case "resume":
-            return Resume()
-        case "transfer":
-            return Transfer(text)
-        case "send_dtmf":
-            return SendDtmf(text)
-        case "record":
-            return Record(step.argument is True)
-        case "log":
+        case _:
             return Log(text)
-        case "hangup":
-            return HangUp(text or "rule")
-        case _ as unreachable:
-            assert_never(unreachable)
+
+
+def _transfer(kind: str, to: TransferStep) -> Transfer:
+    """Return a transfer; to dial is to bridge, with the agent staying."""
+    is_dialled = kind == "dial"
+    mode = to.mode or ("bridge" if is_dialled else None)
+    agent = to.agent or ("stays" if is_dialled else None)
+    return Transfer(to.target, to.profile, mode, to.whisper, agent, to.seconds)

@@ -21,6 +21,7 @@ from ..realtime.events import (
 )
 from .actions import Action, Request, SendCommand
 from .events import OWN_EVENTS, Event, name_of
+from .sealed import Sealed
 
 __all__ = ["Kind", "Timeline", "TimelineEntry"]
 
@@ -56,7 +57,7 @@ class TimelineEntry:
             return {}
         subject = self.subject
         plain = msgspec.to_builtins(
-            subject.command if isinstance(subject, SendCommand) else subject
+            subject.command if isinstance(subject, SendCommand) else subject, enc_hook=repr
         )
         plain.pop("type", None)
         return {name: _without_secrets(value) for name, value in plain.items()}
@@ -186,6 +187,12 @@ def _join(entry: TimelineEntry, event: Event) -> bool:
     return True
 
 
+def _unseal(kind: type, shown: object) -> Sealed:
+    """Return what is left of something sealed: nothing."""
+    del kind, shown
+    return Sealed()
+
+
 def _subject(kind: Kind, name: str, detail: Mapping[str, Any]) -> Any:
     if kind == "timer":
         return None
@@ -193,7 +200,7 @@ def _subject(kind: Kind, name: str, detail: Mapping[str, Any]) -> Any:
         if name in CLIENT_EVENTS:
             command: Command = msgspec.convert({**detail, "type": name}, CLIENT_EVENTS[name])
             return SendCommand(command)  # type: ignore[arg-type]
-        return msgspec.convert(detail, _REQUESTS[name])
+        return msgspec.convert(detail, _REQUESTS[name], dec_hook=_unseal)
     if name in OWN_EVENTS:
         return msgspec.convert(detail, OWN_EVENTS[name])
     if name in SERVER_EVENTS:

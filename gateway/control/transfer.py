@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from ..realtime.commands import function_output
-from .actions import HangUp, Request, Respond, SendText, Transfer
+from .actions import HangUp, Refer, Request, Respond, SendText, Transfer
 from .context import Context, Mode
 from .events import Event, LinkReady, TransferEnded
 from .states import CallState
@@ -23,17 +23,17 @@ class TransferDesk:
         self._context = context
         self._name = ""
 
-    def start(self, name: str) -> Sequence[Request]:
-        """Refer the caller to the target configured as ``name``; returns what to do if refused."""
+    def start(self, request: Transfer) -> Sequence[Request]:
+        """Send the caller to a configured target; returns what to do if that cannot be."""
         context = self._context
-        target = context.settings.targets.get(name)
-        self._name = name
+        target = context.settings.targets.get(request.target)
+        self._name = request.target
         if target is None:
             return self._explain("is not a target this gateway may call")
         if not context.is_answered or not context.move(CallState.TRANSFERRING):
             return self._explain("is not possible now")
         self.deadline = context.now + context.settings.call.transfer_seconds
-        context.act(Transfer(target))
+        context.act(Refer(target.uri))
         return ()
 
     def handle(self, event: Event) -> Sequence[Request]:

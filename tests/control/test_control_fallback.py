@@ -14,9 +14,9 @@ from gateway.control import (
     HangUp,
     Log,
     Play,
+    Refer,
     Reject,
     Stop,
-    Transfer,
     first_difference,
     replay,
 )
@@ -60,7 +60,7 @@ def test_a_caller_who_presses_nothing_is_transferred_where_that_is_the_way_out()
     flow = lost(plan(transfer="operator"))
     flow.run(30)
     assert played(flow) == ["menu", "menu"]
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
     flow.post(TransferEnded(is_accepted=True))
     assert flow.did(HangUp) == [HangUp("transferred")]
 
@@ -71,7 +71,7 @@ def test_a_key_during_the_prompt_stops_it_and_does_what_it_is_configured_to() ->
     flow.press("0")
     flow.run(0.1)
     assert flow.did(Stop)
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
 
 
 def test_a_key_after_the_prompt_is_taken_and_the_menu_comes_back() -> None:

@@ -9,8 +9,8 @@ from gateway.control import (
     HangUp,
     Log,
     Play,
+    Refer,
     Stop,
-    Transfer,
 )
 from gateway.control.events import LegHeld, LinkLost, TransferEnded
 from gateway.realtime.commands import (
@@ -97,7 +97,7 @@ def test_a_transfer_succeeds_without_the_service() -> None:
     flow.run(1)
     flow.press("0")
     flow.run(0.2)
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
     flow.post(TransferEnded(is_accepted=True))
     assert flow.did(HangUp) == [HangUp("transferred")]
 

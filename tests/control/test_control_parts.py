@@ -16,6 +16,7 @@ from gateway.control import (
     Controller,
     ControlSettings,
     HangUp,
+    Refer,
     Reject,
     Say,
     SendCommand,
@@ -246,8 +247,8 @@ def test_somebody_outside_may_ask_for_a_transfer_by_name_only() -> None:
     controller.handle(own.CallStarted("1", "a", "b"), 0.0)
     controller.handle(own.LinkReady(), 0.1)
     controller.handle(own.LegAnswered(), 0.2)
-    assert not [a for a in controller.request(Transfer("sip:x@y"), 0.3) if isinstance(a, Transfer)]
-    assert Transfer("sip:desk@pbx") in controller.request(Transfer("desk"), 0.4)
+    assert not [a for a in controller.request(Transfer("sip:x@y"), 0.3) if isinstance(a, Refer)]
+    assert Refer("sip:desk@pbx") in controller.request(Transfer("desk"), 0.4)
 
 
 # The timeline
@@ -385,7 +386,7 @@ STORM_PLAN = plan(
     targets={"desk": "sip:desk@pbx"},
     prompts={"sorry": "sorry.wav"},
     fallback={"prompt": "sorry"},
-    call={"idle_limit": 1},
+    idle={"limit": 1},
     rules=[
         {"on": DTMF, "digit": "0", "do": [{"transfer": "desk"}]},
         {"on": DTMF, "digit": "#", "do": [{"say": "Bye."}, "hangup"]},

@@ -11,12 +11,13 @@ from gateway.realtime.events import InputAudioBufferSpeechStarted, InputAudioBuf
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import EPOCH, Reply
 
-LONG = {"max_seconds": 99_999, "idle_limit": 0}
+LONG = {"max_seconds": 99_999}
+PATIENT = {"limit": 0}
 
 
 def short_session(seconds: float = 300, **tables: object) -> Flow:
     """Return a call, greeted, whose sessions are short."""
-    flow = Flow(settings(**{"call": LONG, **tables}))
+    flow = Flow(settings(**{"call": LONG, "idle": PATIENT, **tables}))
     flow.service.session_seconds = seconds
     flow.start()
     flow.run(2)
@@ -73,7 +74,7 @@ def test_sessions_are_renewed_one_after_the_other() -> None:
 
 
 def test_an_hour_is_the_usual_life() -> None:
-    flow = Flow(settings(call=LONG))
+    flow = Flow(settings(call=LONG, idle=PATIENT))
     flow.start()
     flow.run(3400)
     assert len(connects(flow)) == 1
@@ -144,7 +145,7 @@ def test_a_renewal_does_not_disturb_a_caller_on_hold_or_being_transferred() -> N
 
 
 def test_a_webrtc_session_is_renewed_as_well() -> None:
-    flow = Flow(settings(call=LONG), transport="webrtc")
+    flow = Flow(settings(call=LONG, idle=PATIENT), transport="webrtc")
     flow.service.session_seconds = 300
     flow.start()
     flow.run(200)
@@ -152,7 +153,7 @@ def test_a_webrtc_session_is_renewed_as_well() -> None:
 
 
 def test_a_hosted_call_ends_with_a_goodbye_before_its_session_does() -> None:
-    flow = Flow(settings(call=LONG), transport="sip")
+    flow = Flow(settings(call=LONG, idle=PATIENT), transport="sip")
     flow.service.session_seconds = 300
     flow.start()
     flow.run(280)
@@ -165,7 +166,7 @@ def test_a_hosted_call_ends_with_a_goodbye_before_its_session_does() -> None:
 
 def test_a_hosted_caller_is_told_that_the_end_is_near() -> None:
     call = LONG | {"wind_down": "We have one more minute."}
-    flow = Flow(settings(call=call), transport="sip")
+    flow = Flow(settings(call=call, idle=PATIENT), transport="sip")
     flow.service.session_seconds = 300
     flow.start()
     flow.run(220)
@@ -177,7 +178,7 @@ def test_a_hosted_caller_is_told_that_the_end_is_near() -> None:
 
 
 def test_a_hosted_call_attached_to_again_lives_no_longer_for_it() -> None:
-    flow = Flow(settings(call=LONG), transport="sip")
+    flow = Flow(settings(call=LONG, idle=PATIENT), transport="sip")
     flow.start()
     flow.run(1000)
     flow.lose_service()
@@ -188,7 +189,9 @@ def test_a_hosted_call_attached_to_again_lives_no_longer_for_it() -> None:
 
 
 def test_a_call_is_not_renewed_while_it_says_goodbye() -> None:
-    flow = talking(settings(call=LONG, rules=[{"on": DTMF, "do": [{"say": "Bye."}, "hangup"]}]))
+    flow = talking(
+        settings(call=LONG, idle=PATIENT, rules=[{"on": DTMF, "do": [{"say": "Bye."}, "hangup"]}])
+    )
     flow.run(3477)
     flow.service.replies.append(Reply(4000))
     flow.press("#")

@@ -157,7 +157,7 @@ def test_an_owed_answer_is_not_asked_for_once_the_caller_is_leaving() -> None:
 
 
 def test_a_quiet_call_is_not_a_silent_service() -> None:
-    flow = talking(settings(realtime=QUICK, call={"idle_limit": 0}))
+    flow = talking(settings(realtime=QUICK, idle={"limit": 0}))
     flow.run(600)
     assert len(flow.did(Connect)) == 1
     assert len(creates(flow)) == 1

@@ -106,14 +106,14 @@ def test_a_strange_event_is_logged_once_for_each_name() -> None:
 
 @pytest.mark.parametrize("audio_format", ["audio/pcm", ""])
 def test_a_call_that_nobody_talks_into_can_be_had_on_every_link(audio_format: str) -> None:
-    plan = ControlSettings.of(settings(call={"barge_in": False}))
+    plan = ControlSettings.of(settings(barge_in={"by": []}))
     turns = session_for(plan, audio_format)["audio"]["input"]["turn_detection"]
     assert turns == {"type": "server_vad", "interrupt_response": False}
 
 
 def test_a_session_without_turns_is_left_without() -> None:
     without = {"audio": {"input": {"turn_detection": None}}}
-    plan = ControlSettings.of(settings(call={"barge_in": False}, session=without))
+    plan = ControlSettings.of(settings(barge_in={"by": []}, session=without))
     assert session_for(plan, "audio/pcm")["audio"]["input"]["turn_detection"] is None
 
 
@@ -160,7 +160,7 @@ def _error(code: str, event_id: str | None) -> ErrorEvent:
 
 
 def test_an_answer_whose_end_was_told_while_the_sideband_was_away_delays_no_goodbye() -> None:
-    flow = Flow(settings(call={"barge_in": False}), "sip")
+    flow = Flow(settings(barge_in={"by": []}), "sip")
     flow.start()
     flow.run(0.6)  # the greeting is being heard
     flow.lose_service(seconds=3)

@@ -354,7 +354,7 @@ CASES = [
         wire.InputAudioBufferTimeoutTriggered(item_id="s", audio_start_ms=0, audio_end_ms=6_000),
         said,
         ["Goodbye."],
-        scene=lambda: quiet(call={"idle_limit": 1}),
+        scene=lambda: quiet(idle={"limit": 1}),
         after=wait(2.0),
     ),
     Case(

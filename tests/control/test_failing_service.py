@@ -13,10 +13,10 @@ from gateway.control import (
     HangUp,
     Log,
     Play,
+    Refer,
     Reject,
     SendCommand,
     Stop,
-    Transfer,
 )
 from gateway.control.events import TransferEnded
 from gateway.control.settings import APOLOGY, COMFORT
@@ -58,7 +58,7 @@ def test_a_service_lost_may_lead_to_a_person() -> None:
     plan = settings(fallback={"transfer": "operator"}, realtime=NO_RETURN)
     flow = talking(plan)
     flow.lose_service()
-    assert len(flow.did(Transfer)) == 1
+    assert len(flow.did(Refer)) == 1
     assert not flow.did(Play)
     flow.post(TransferEnded(is_accepted=False, status=480))
     assert flow.did(Play) == [Play(APOLOGY)]

@@ -11,9 +11,9 @@ from gateway.control import (
     ControlSettings,
     HangUp,
     Listen,
+    Refer,
     Ring,
     SendCommand,
-    Transfer,
     first_difference,
     replay,
 )
@@ -152,8 +152,8 @@ def test_a_transfer_waits_for_its_announcement(transport: Transport) -> None:
     flow = call(transport, None, reply)
     flow.service.hear_caller(0.3)
     flow.run(4)
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
-    assert flow.when(Transfer) == pytest.approx(times_of(flow, "output_audio_buffer.stopped")[-1])
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
+    assert flow.when(Refer) == pytest.approx(times_of(flow, "output_audio_buffer.stopped")[-1])
     flow.post(TransferEnded(is_accepted=True, status=200))
     assert flow.did(HangUp) == [HangUp("transferred")]
 

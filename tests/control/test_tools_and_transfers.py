@@ -3,7 +3,7 @@
 import pytest
 from call_scenes import DTMF, call_of, said, settings, state, talking
 
-from gateway.control import CallState, HangUp, Transfer
+from gateway.control import CallState, HangUp, Refer
 from gateway.control.events import TransferEnded, TransferProgress
 from gateway.realtime.commands import ResponseCreate
 from gateway.testing.scripted_service import Reply
@@ -32,8 +32,8 @@ def test_a_transfer_waits_for_its_announcement_and_hangs_up_when_the_target_has_
     flow = talking(None, Reply(1500, calls=(call_of("transfer_call", '{"target":"operator"}'),)))
     flow.service.hear_caller(0.3)
     flow.run(4)
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
-    assert flow.when(Transfer) == pytest.approx(flow.heard_until("response-2"))
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
+    assert flow.when(Refer) == pytest.approx(flow.heard_until("response-2"))
     flow.post(TransferProgress(180))
     assert state(flow) is CallState.TRANSFERRING
     flow.post(TransferEnded(is_accepted=True, status=200))
@@ -69,7 +69,7 @@ def test_a_transfer_to_somewhere_not_allowed_is_refused_to_the_model() -> None:
     flow.run(3)
     (result,) = flow.service.texts()
     assert "not an allowed target" in result
-    assert not flow.did(Transfer)
+    assert not flow.did(Refer)
     assert len(flow.sent(ResponseCreate)) == 2  # the greeting, and the model's excuse
 
 
@@ -87,7 +87,7 @@ def test_garbage_arguments_are_refused_not_obeyed() -> None:
         flow = talking(None, Reply(0, calls=(call_of("transfer_call", arguments),)))
         flow.service.hear_caller(0.3)
         flow.run(3)
-        assert not flow.did(Transfer)
+        assert not flow.did(Refer)
 
 
 def test_functions_of_a_cancelled_response_are_not_run() -> None:

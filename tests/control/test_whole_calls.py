@@ -13,11 +13,11 @@ from gateway.control import (
     Listen,
     Log,
     Play,
+    Refer,
     Reject,
     Ring,
     SendCommand,
     Stop,
-    Transfer,
     first_difference,
     replay,
 )
@@ -78,7 +78,7 @@ def test_a_session_is_set_up_with_formats_tools_and_the_users_own_fields() -> No
 
 
 def test_a_call_that_may_not_be_interrupted_tells_the_service_so() -> None:
-    flow = talking(settings(call={"barge_in": False}))
+    flow = talking(settings(barge_in={"by": []}))
     (update,) = flow.sent(SessionUpdate)
     assert update.session["audio"]["input"]["turn_detection"]["interrupt_response"] is False
 
@@ -181,7 +181,7 @@ def test_speech_after_the_agent_finished_changes_nothing() -> None:
 
 
 def test_a_call_without_barge_in_goes_on_speaking() -> None:
-    flow = talking(settings(call={"barge_in": False}), settle=0.6)
+    flow = talking(settings(barge_in={"by": []}), settle=0.6)
     flow.service.hear_caller(0.5)
     flow.run(1)
     assert not flow.did(Stop)
@@ -235,7 +235,7 @@ def test_a_rule_takes_a_key_away_from_the_model() -> None:
     plan = settings(rules=[{"on": DTMF, "digit": "0", "do": [{"transfer": "operator"}]}])
     flow = talking(plan)
     flow.press("0")
-    assert flow.did(Transfer) == [Transfer("sip:operator@pbx.example")]
+    assert flow.did(Refer) == [Refer("sip:operator@pbx.example")]
     assert flow.service.texts() == []
     assert state(flow) is CallState.TRANSFERRING
 

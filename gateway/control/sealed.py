@@ -1,0 +1,24 @@
+"""What is for the receiver's eyes alone: card numbers and the like."""
+
+from collections.abc import Mapping
+
+__all__ = ["HIDDEN", "Sealed"]
+
+HIDDEN = "•"
+"""What is shown in the place of something sealed; of keys, one for each."""
+
+
+class Sealed:
+    """Values by name that no text, log or timeline shows."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+
+    def reveal(self) -> dict[str, str]:
+        """Return the values, for whoever they are for."""
+        return dict(self._values)
+
+    def __repr__(self) -> str:
+        return HIDDEN if self._values else ""
