@@ -1,4 +1,4 @@
-"""The command line: `voice-gateway demo | serve | embedded | call | check | events`.
+"""The command line: `voice-gateway demo | serve | embedded | call | check | replay | events`.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, where, how to mend).
 """
@@ -27,7 +27,8 @@ _COMMANDS: Final = {
     "serve": "The gateway.",
     "embedded": "The embedded realtime service alone.",
     "call": "A softphone for scripts.",
-    "check": "Validate the configuration and reach every neighbour.",
+    "check": "Validate the configuration, reach every neighbour, draw rules and menus.",
+    "replay": "Run a call's timeline through today's configuration; show the first difference.",
     "events": "The service's 47 events and what is done about each.",
 }
 for _name, _help in _COMMANDS.items():

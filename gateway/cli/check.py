@@ -4,11 +4,14 @@ import asyncio
 import errno
 import os
 from collections.abc import Sized
+from pathlib import Path
 
 from ..app import Gateway
 from ..config import Settings, load
 from ..control.settings import ControlSettings
 from ..errors import ConfigError
+from ..ops.flow_graph import flow_boxes
+from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
 from .neighbours import Finding, is_gateway_at, reach_target, reach_trunk
 from .output import say, say_json
@@ -18,7 +21,7 @@ from .service_check import reach_service
 __all__ = ["check"]
 
 
-def check(*, config: ConfigFile = None, json: bool = False) -> int:
+def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None = None) -> int:
     """Validate the configuration, bind its ports, reach the service, trunks and transfer targets.
 
     A session is opened and set up as for a call, over the link that calls would use.  Trunks
@@ -28,11 +31,14 @@ def check(*, config: ConfigFile = None, json: bool = False) -> int:
     Args:
         config: Configuration (TOML); without one, GATEWAY_CONFIG, then loopback defaults.
         json: Print one JSON object instead of lines.
+        graph: Draw the rules and menus into this SVG file, and reach nobody.
 
     """
     configure_logging("warning")
     settings = load(config, os.environ)
     ControlSettings.of(settings)
+    if graph is not None:
+        return _draw(settings, graph, as_json=json)
     findings: list[Finding] = []
 
     async def main() -> int:
@@ -60,6 +66,25 @@ async def _look(settings: Settings) -> list[Finding]:
     trunks = [reach_trunk(trunk, host) for trunk in settings.trunks for host in trunk.hosts]
     targets = [reach_target(name, target.uri) for name, target in settings.targets.items()]
     return findings + list(await asyncio.gather(*trunks, *targets))
+
+
+def _draw(settings: Settings, path: Path, *, as_json: bool) -> int:
+    """Write a picture of the flow.
+
+    Raises:
+        ConfigError: It cannot be written there.
+
+    """
+    boxes = flow_boxes(settings)
+    try:
+        path.write_text(flow_svg(boxes, "What happens to a call"), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--graph: {path}: {error.strerror}; name another file") from error
+    if as_json:
+        say_json({"ok": True, "graph": str(path), "boxes": len(boxes)})
+    else:
+        say(f"{path}: drawn, {len(boxes)} boxes")
+    return 0
 
 
 def _count(things: Sized, what: str) -> str:
