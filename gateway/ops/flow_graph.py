@@ -85,7 +85,8 @@ def _rules(settings: Settings) -> Iterator[Box]:
 
 def _rule_row(settings: Settings, rule: Rule) -> Row:
     """Return a rule as a line: its event in short, with its conditions, and what it does."""
-    conditions = [name.rpartition(".")[2].replace("_", " ") for name in rule.on]
+    events = [] if rule.digit else rule.on  # only a key event has a digit
+    conditions = [name.rpartition(".")[2].replace("_", " ") for name in events]
     conditions += [f"key {rule.digit}"] if rule.digit else []
     conditions += [f"time {rule.count}"] if rule.count else []
     conditions += [*rule.state, *rule.called, *rule.trunk, *rule.time]

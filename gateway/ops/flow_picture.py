@@ -10,14 +10,14 @@ from .flow_graph import Box, BoxKind, Row
 
 __all__ = ["flow_svg"]
 
-_WIDTH: Final = 340  # of a box
+_WIDTH: Final = 380  # of a box
 _GAP: Final = 130  # between columns, for the arrows
 _SPACE: Final = 26  # between boxes of a column
 _HEAD: Final = 30
 _LINE: Final = 22
 _MARGIN: Final = 24
-_LABEL: Final = 118  # where a row's words begin
-_LETTER: Final = 6.3  # the width of one, about
+_LABEL: Final = 138  # where a row's words begin
+_LETTER: Final = 6.9  # the width of one, about
 
 _COLOURS: Final[dict[BoxKind, str]] = {
     "start": "#3b6fb6",

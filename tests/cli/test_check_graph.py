@@ -1,0 +1,29 @@
+"""`voice-gateway check --graph`: the picture is written, or it is said why not."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[[rules]]\non = "call.started"\ndo = { reject = 480 }\n')
+    return str(path)
+
+
+def test_the_picture_is_written_without_reaching_anybody(config: str, tmp_path: Path) -> None:
+    picture = tmp_path / "flow.svg"
+    assert run(["check", "-c", config, "--graph", str(picture)]) == 0
+    assert picture.read_text().startswith("<svg ")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", "-c", config, "--graph", "/no/such/folder/flow.svg"]) == 2
+    errors = capsys.readouterr().err
+    assert "/no/such/folder/flow.svg" in errors
+    assert len(errors.strip().splitlines()) == 1
