@@ -5,7 +5,7 @@ itself to the media engine as its poller; then :meth:`MemoryNetwork.run` moves t
 """
 
 import random
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ from voicecodecs.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
 from ..rtp.packet import RtpPacket, timestamp_delta
 from ..sdp.codecs import Codec
 from ..sdp.negotiate import Direction, Negotiated
+from .loss import Loss
 
 __all__ = ["MemoryNetwork", "MemoryPort", "Phone", "Ticking"]
 
@@ -83,6 +84,7 @@ class MemoryNetwork:
 
     Args:
         loss: part of the datagrams that are lost, 0 to 1.
+        burst: how many in a row are lost on average, of those from one port to another.
         delay: returns how many seconds a datagram is under way.
         seed: makes every run the same.
 
@@ -92,17 +94,20 @@ class MemoryNetwork:
         self,
         *,
         loss: float = 0.0,
+        burst: float = 1.0,
         delay: Callable[[random.Random], float] = lambda _: 0.001,
         seed: int = 1,
     ) -> None:
         self.now = 0.0
         self.loss = loss
+        self.burst = burst
         self.ports: dict[Address, MemoryPort] = {}
         self.carried = 0
         self.lost = 0
         self._delay = delay
         self._random = random.Random(seed)
         self._beat = 0
+        self._ways: defaultdict[tuple[Address, Address], Loss] = defaultdict(Loss)
         self._watched: dict[int, MemoryPort] = {}
 
     def bind(self, host: str, number: int) -> MemoryPort:
@@ -116,7 +121,9 @@ class MemoryNetwork:
     def carry(self, data: bytes, source: Address, target: Address) -> None:
         """Take a datagram towards its target."""
         self.carried += 1
-        if self._random.random() < self.loss:
+        way = self._ways[source, target]
+        way.share, way.burst = self.loss, self.burst
+        if way.is_next_lost(self._random):
             self.lost += 1
         elif (port := self.ports.get(target)) is not None:
             port.arrive(self.now + self._delay(self._random), data, source)

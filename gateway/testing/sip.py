@@ -26,6 +26,7 @@ from ..sip.outgoing import OutgoingSession
 from ..sip.session import Session
 from ..sip.session_events import SessionEvent
 from ..sip.uri import Uri
+from .loss import Loss
 
 __all__ = ["Phone", "Sent", "VirtualNetwork"]
 
@@ -147,19 +148,26 @@ class VirtualNetwork:
         delay: Seconds each message takes.
         jitter: Seconds it may take longer, at random: more than a little reorders.
         loss: Share of datagrams lost; connections lose nothing.
+        burst: How many of them in a row are lost on average.
         seed: Makes every run the same.
 
     """
 
     def __init__(
-        self, *, delay: float = 0.01, jitter: float = 0.0, loss: float = 0.0, seed: int = 1
+        self,
+        *,
+        delay: float = 0.01,
+        jitter: float = 0.0,
+        loss: float = 0.0,
+        burst: float = 1.0,
+        seed: int = 1,
     ) -> None:
         self.now = 0.0
         self.sent: list[Sent] = []
         self.drop: Callable[[Sent], bool] = lambda sent: False
         self._delay = delay
         self._jitter = jitter
-        self._loss = loss
+        self._loss = Loss(loss, burst)
         self._random = Random(seed)
         self._phones: dict[tuple[str, int], Phone] = {}
         self._transit: list[tuple[float, int, bytes, Flow]] = []
@@ -175,7 +183,7 @@ class VirtualNetwork:
     def carry(self, data: bytes, flow: Flow) -> None:
         """Take a message from a phone, or from nowhere: tests may forge."""
         sent = Sent(self.now, read(data), flow, is_lost=False)
-        is_lossy = not flow.is_reliable and self._random.random() < self._loss
+        is_lossy = not flow.is_reliable and self._loss.is_next_lost(self._random)
         sent.is_lost = is_lossy or self.drop(sent)
         self.sent.append(sent)
         if not sent.is_lost:
