@@ -1,4 +1,5 @@
 import importlib.util
+import tomllib
 from importlib import resources
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 from gateway.embedded.agents.script import load_script, parse_script
 from gateway.embedded.speech.flite import load_flite
 from gateway.embedded.speech.phrases import PhraseBook, read_wav, shipped_phrases, words_of
-from gateway.embedded.speech.render import CALLER_LINES, fragments, render
+from gateway.embedded.speech.render import CALLER_LINES, fragments, prompts_of, render
 from gateway.embedded.speech.voice import RATE, ScriptVoice, load_voice, sentences
 from gateway.errors import ConfigError
 
+LINE = Path(__file__).parents[2] / "sip_configs" / "demo"
 VOICE = resources.files("gateway.embedded") / "voice"
 needs_flite = pytest.mark.skipif(
     load_flite() is None, reason="flite is not installed: apt-get install flite"
@@ -31,7 +33,7 @@ def seconds(voice: ScriptVoice, text: str) -> float:
 def test_everything_the_demo_says_is_shipped_as_speech(shipped: ScriptVoice) -> None:
     script = load_script("demo")
     assert shipped_phrases().voice == script.voice
-    for text in fragments(script):
+    for text in fragments(script.prompts()):
         assert shipped_phrases().find(text) is not None, (
             f"{text}: run gateway.embedded.speech.render"
         )
@@ -39,9 +41,31 @@ def test_everything_the_demo_says_is_shipped_as_speech(shipped: ScriptVoice) -> 
         assert seconds(shipped, text.replace("{account}", "9 0 1 2 3 4 5 6 7 8")) > 1
 
 
+def test_everything_the_demo_line_says_is_shipped_as_speech() -> None:
+    configuration = tomllib.loads((LINE / "gateway.toml").read_text())
+    said = [text for _, text in prompts_of(configuration)]
+    assert len(said) > 10
+    for text in fragments([*said, *load_script(LINE / "agent.toml").prompts()]):
+        assert shipped_phrases().find(text) is not None, (
+            f"{text}: run gateway.embedded.speech.render"
+        )
+
+
+def test_the_prompts_of_a_line_are_found_with_their_language() -> None:
+    line = {
+        "call": {"goodbye": "Bye."},
+        "menus": {"a": {"say": {"en": "One. Two.", "es": "Uno."}, "keys": {"1": {"say": "Año."}}}},
+        "rules": [{"on": "call.started", "do": [{"say": "Hello."}, "hangup"]}],
+    }
+    assert sorted(prompts_of(line)) == [
+        ("en", "Bye."), ("en", "Hello."), ("en", "One."), ("en", "Two."),
+        ("es", "Año."), ("es", "Uno."),
+    ]  # fmt: skip
+
+
 def test_shipped_speech_is_small_and_neither_silent_nor_clipped() -> None:
     files = sorted(Path(str(VOICE)).glob("**/*.wav"))
-    assert sum(file.stat().st_size for file in files) < 3_000_000
+    assert sum(file.stat().st_size for file in files) < 5_000_000
     for file in files:
         pcm, rate = read_wav(file)
         assert rate == 16000
@@ -104,8 +128,10 @@ def test_a_script_of_ones_own_can_be_recorded(tmp_path: Path) -> None:
         'name = "x"\nstart = "a"\n[states.a]\nsay = "Room {n}, please. Hello there!"\n'
         'collect = { as = "n", then = "a" }\n'
     )
-    assert fragments(script)[:3] == ["Room", "please", "Hello there!"]
-    assert render(script, tmp_path) == sum(f.stat().st_size for f in tmp_path.glob("*.wav"))
+    assert fragments(script.prompts())[:3] == ["Room", "please", "Hello there!"]
+    assert render(script.voice, script.prompts(), tmp_path) == sum(
+        f.stat().st_size for f in tmp_path.glob("*.wav")
+    )
     assert (tmp_path / "manifest.json").is_file()
 
 
