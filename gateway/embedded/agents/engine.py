@@ -39,7 +39,9 @@ class ScriptAgent:
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._at = ""  # the state's name; empty until the greeting
+        start = script.states[script.start]
+        # The state's name; empty until the greeting, where the script has one.
+        self._at = script.start if start.listens and not start.say else ""
         self._tools: tuple[str, ...] | None = None  # None until the session tells
         self._misses = 0
         self._silences = 0
