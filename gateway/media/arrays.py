@@ -60,6 +60,7 @@ class LaneArrays:
         self.patience = np.zeros(capacity, np.int32)  # of those, before silence is put in
         self.filled = np.zeros(capacity, np.int32)  # silent frames put in since the last real one
         self.is_muted = np.zeros(capacity, np.bool_)
+        self.is_concealed = np.zeros(capacity, np.bool_)  # from the recording as well
         self.is_taped = np.zeros(capacity, np.bool_)
         self.is_wide = np.zeros(capacity, np.bool_)  # its codec goes a way of its own
         self.detects = np.zeros(capacity, np.bool_)  # in-band keys
@@ -89,6 +90,7 @@ class LaneArrays:
             self.patience,
             self.filled,
             self.is_muted,
+            self.is_concealed,
             self.is_taped,
             self.is_wide,
             self.detects,

@@ -69,6 +69,8 @@ class Intake:
         self._packet_samples = FRAME
         self._idle_patience = PATIENCE
         self._is_held = False
+        self._is_muted = False
+        self._is_concealed = False
 
     def configure(self, negotiated: Negotiated) -> None:
         """Take over what was negotiated, first or again."""
@@ -90,6 +92,17 @@ class Intake:
     def hold(self, is_held: bool) -> None:
         """Let the service hear silence, whatever comes, or stop that."""
         self._is_held = is_held
+        self._mute()
+
+    def mute(self, is_muted: bool) -> None:
+        """Let the service hear silence in the place of the sound that comes, or stop that."""
+        self._is_muted = is_muted
+        self._mute()
+
+    def conceal(self, is_concealed: bool) -> None:
+        """As :meth:`mute`, for the recording too."""
+        self._is_concealed = is_concealed
+        self._arrays.is_concealed[self._row] = is_concealed
         self._mute()
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
@@ -162,9 +175,9 @@ class Intake:
 
     def _mute(self) -> None:
         # The tone that some senders let through beside the event is not for the service.
-        is_muted = self.is_key_down or self._is_held
-        self._arrays.is_muted[self._row] = is_muted
-        self._arrays.patience[self._row] = 0 if is_muted else self._idle_patience
+        is_away = self.is_key_down or self._is_held
+        self._arrays.is_muted[self._row] = is_away or self._is_muted or self._is_concealed
+        self._arrays.patience[self._row] = 0 if is_away else self._idle_patience
 
     def _forward(self, now: float) -> None:
         """Decode what is in order now, and say what is due next if nothing is held."""
@@ -180,7 +193,7 @@ class Intake:
                 self._arrays.patience[self._row] = 0  # the sender is silent until it says more
             else:
                 last = item
-                if not self._arrays.is_muted[self._row]:
+                if not (self.is_key_down or self._is_held):
                     self._arrays.patience[self._row] = self._idle_patience
                 self._decode(item, codec)
         if last is not None and self.order.deadline is None:

@@ -11,14 +11,17 @@ too with a fourth frame, where three may wait.  No sample therefore waits 60 ms.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from voicecodecs.plc import Concealer
 
 from .formats import Format
 
-__all__ = ["AUDIBLE", "CAPACITY", "Live", "are_audible"]
+__all__ = ["AUDIBLE", "CAPACITY", "Live", "LiveFrom", "are_audible"]
+
+LiveFrom: TypeAlias = Literal["agent", "leg"]
+"""Whose live sound it is: that of the service, or that of the other leg of the call."""
 
 CAPACITY: Final = 3
 """Frames that may wait."""
@@ -89,6 +92,12 @@ class Live:
         self._made_up = 0
         self._recent.append(frame)
         return frame, is_audible
+
+    def mix(self, one: bytes, other: bytes) -> bytes:
+        """Return a frame in which two are heard at once, as loud as each is and fits."""
+        of = self._format
+        both = of.unpack(one).astype(np.int32) + of.unpack(other)
+        return of.pack(both.clip(-32768, 32767).astype(np.int16))
 
     def clear(self) -> None:
         """Forget what waits, and what was heard."""

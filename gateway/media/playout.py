@@ -8,7 +8,7 @@ and what a truncation tells the service is read from it.
 Sound that the service plays itself comes beside that, live, and stands in no ledger.  What
 is queued here goes before it: a prompt is heard to its end, and live sound meanwhile is
 not.  A repeated prompt stands in for silence alone: it is over with the first live frame
-that has sound in it.
+that has sound in it.  The other leg of a call is mixed with all of that but the prompts.
 
 A ring is filled and emptied by the media thread alone.
 """
@@ -43,6 +43,10 @@ class LiveSource(Protocol):
         """Return this tick's frame, if there is one, and whether there is sound in it."""
         ...
 
+    def mix(self, one: bytes, other: bytes) -> bytes:
+        """Return a frame in which two are heard at once."""
+        ...
+
     def clear(self) -> None:
         """Forget what waits."""
         ...
@@ -51,7 +55,7 @@ class LiveSource(Protocol):
 class _Segment:
     """Frames of one content part, or of one prompt (``mark`` is ``None``)."""
 
-    __slots__ = ("frames", "mark", "prompt_id", "received_ms", "repeats", "sent")
+    __slots__ = ("frames", "mark", "prompt_id", "received_ms", "repeats", "sent", "sent_at")
 
     def __init__(self, mark: Mark | None, prompt_id: str = "") -> None:
         self.mark = mark
@@ -60,17 +64,21 @@ class _Segment:
         self.repeats: Sequence[bytes] = ()
         self.received_ms = 0.0
         self.sent = 0  # frames
+        self.sent_at = 0.0  # the last of them
 
     @property
     def response_id(self) -> str | None:
         return self.mark.response_id if self.mark else None
 
-    def heard(self) -> Heard:
+    def heard(self, now: float, way_ms: float) -> Heard:
+        """Say what was heard of it where a frame is ``way_ms`` on its way to the ear."""
         mark = self.mark
         assert mark is not None
         # The last frame of a part is filled up with silence: nobody can hear more than came in.
         received = int(self.received_ms)
-        return Heard(*mark, sent_ms=min(self.sent * FRAME_MS, received), received_ms=received)
+        on_its_way = max(0, round(way_ms - (now - self.sent_at) * 1000))
+        sent = max(0, min(self.sent * FRAME_MS, received) - on_its_way)
+        return Heard(*mark, sent_ms=sent, received_ms=received)
 
 
 class Playout:
@@ -85,6 +93,9 @@ class Playout:
         "dropped",
         "events",
         "frame_count",
+        "is_agent_muted",
+        "is_paused",
+        "leg",
         "live",
         "underruns",
     )
@@ -95,6 +106,9 @@ class Playout:
         self.dropped = 0  # frames that found the ring full
         self.underruns = 0  # ticks in mid-response that found it empty
         self.live: LiveSource | None = None  # sound that the service plays itself
+        self.leg: LiveSource | None = None  # sound of the other leg of the call
+        self.is_paused = False  # everything waits but the other leg
+        self.is_agent_muted = False  # the service's sound has its time, and is not heard
         self._current: _Segment | None = None
         self._waiting: deque[_Segment] = deque()
         self._played: list[_Segment] = []  # earlier parts of the response being played
@@ -131,7 +145,10 @@ class Playout:
 
     def take(self, now: float) -> bytes | None:
         """Return the frame to send at this tick, or ``None`` for silence."""
-        return self._next(now) if self.live is None else self._merge(self.live, now)
+        if self.live is None and self.leg is None and not self.is_paused | self.is_agent_muted:
+            return self._next(now)
+        frame = None if self.is_paused else self._next_or_live(now)
+        return frame if self.leg is None else self._mix(self.leg, frame)
 
     def _next(self, now: float) -> bytes | None:
         segment = self._current
@@ -140,18 +157,39 @@ class Playout:
             if segment is None:
                 return None
         segment.sent += 1
+        segment.sent_at = now
         self.frame_count -= 1
         return segment.frames.popleft()
 
-    def _merge(self, live: LiveSource, now: float) -> bytes | None:
-        frame, is_audible = live.take()
-        if is_audible:
+    def _next_or_live(self, now: float) -> bytes | None:
+        """Return what is queued, or else the service's live frame; neither if it is muted."""
+        live, is_muted = self.live, self.is_agent_muted
+        frame, is_audible = (None, False) if live is None else live.take()
+        if is_audible and not is_muted:
             self._yield_to_sound()
         queued = self._next(now)
         if queued is None:
-            return frame
-        live.masked += is_audible
+            return None if is_muted else frame
+        if is_muted and not self._is_prompting:
+            return None
+        if live is not None and not is_muted:
+            live.masked += is_audible
         return queued
+
+    def _mix(self, leg: LiveSource, frame: bytes | None) -> bytes | None:
+        """Let the other leg be heard beside a frame, unless that is a prompt's."""
+        other, is_audible = leg.take()
+        if frame is not None and self._is_prompting:
+            leg.masked += is_audible
+            return frame
+        if other is None or frame is None:
+            return other if frame is None else frame
+        return leg.mix(frame, other)
+
+    @property
+    def _is_prompting(self) -> bool:
+        """Whether a prompt is being played."""
+        return self._current is not None and self._current.mark is None
 
     def _yield_to_sound(self) -> None:
         """Let a repeated prompt be over."""
@@ -161,14 +199,18 @@ class Playout:
                 segment.frames.clear()
                 segment.repeats = ()
 
-    def flush(self, now: float) -> None:
-        """Empty the ring and tell, per content part, what had been heard."""
+    def flush(self, now: float, way_ms: float = 0.0) -> None:
+        """Empty the ring and tell, per content part, what had been heard.
+
+        ``way_ms`` is how long a frame is on its way to the ear.  A pause is over.
+        """
+        self.is_paused = False
         if self.live is not None:
             self.live.clear()
         items = []
         for segment in self._segments():
             if segment.mark is not None:
-                items.append(segment.heard())
+                items.append(segment.heard(now, way_ms))
             else:
                 self.events.append(PromptStopped(segment.prompt_id, False, now))
         self.events.append(PlayoutFlushed(self._started, tuple(items), now))

@@ -18,7 +18,7 @@ from .formats import Format, reframe
 from .group import Group
 from .intake import Intake
 from .line import Line, empty
-from .live import Live
+from .live import Live, LiveFrom
 from .outbox import Outbox
 from .outlet import Outlet
 from .ports import Address, PortPair
@@ -34,6 +34,9 @@ __all__ = ["Seat"]
 
 _TARGET_DELAY: Final = 0.060
 """Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
+
+_LONGEST_TRIP: Final = 2.0
+"""Seconds; a report that tells of a longer round trip is believed so far only."""
 
 
 class Seat:
@@ -52,6 +55,8 @@ class Seat:
         on_audio: Callable[[bytes], None],
         uplink: ServiceAudio | None,
         detects: bool,
+        records_keys: bool,
+        counts_round_trip: bool,
     ) -> None:
         ssrc = ids.number(1 << 32)
         self._start = ids.number(1 << 16), ids.number(1 << 32)  # RFC 3550 section 5.1
@@ -67,8 +72,10 @@ class Seat:
         self._outbox = outbox
         self._on_event = on_event
         self._detects = detects
+        self._records_keys = records_keys
+        self._counts_round_trip = counts_round_trip
         self._line: Line | None = None
-        self._live: Live | None = None
+        self._live: dict[LiveFrom, Live] = {}
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._last_stats: LaneStats | None = None  # once the row is another lane's
@@ -93,8 +100,8 @@ class Seat:
         new = Format.of(negotiated.codec)
         if new != old:
             outlet.playout.convert(lambda frames: reframe(frames, old, new))
-            if self._live is not None:
-                self._live.change(new)
+            for live in self._live.values():
+                live.change(new)
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
@@ -114,13 +121,23 @@ class Seat:
         self.outlet.playout.append(self._fit(frames, of), mark, received_ms)
 
     def stream(
-        self, now: float, frames: Sequence[bytes], of: Format, audible: Sequence[bool]
+        self,
+        now: float,
+        frames: Sequence[bytes],
+        of: Format,
+        audible: Sequence[bool],
+        source: LiveFrom,
     ) -> None:
-        """Send the service's live audio as soon as may be."""
+        """Send live audio as soon as may be."""
         del now
-        if self._live is None:
-            self._live = self.outlet.playout.live = Live(self.outlet.format)
-        self._live.push(self._fit(frames, of), audible)
+        live = self._live.get(source)
+        if live is None:
+            live = self._live[source] = Live(self.outlet.format)
+            if source == "agent":
+                self.outlet.playout.live = live
+            else:
+                self.outlet.playout.leg = live
+        live.push(self._fit(frames, of), audible)
 
     def append_prompt(
         self, now: float, frames: Sequence[bytes], of: Format, prompt_id: str, repeat: bool
@@ -140,8 +157,25 @@ class Seat:
 
     def flush(self, now: float) -> None:
         """Empty the ring."""
-        self.outlet.playout.flush(now)
+        round_trip = self.reporter.session.round_trip if self._counts_round_trip else None
+        self.outlet.playout.flush(now, min(round_trip or 0.0, _LONGEST_TRIP) * 1000 / 2)
         self._tell_playout()
+
+    def pause(self, now: float, is_paused: bool) -> None:
+        """Keep what is queued, or play on."""
+        del now
+        self.outlet.playout.is_paused = is_paused
+
+    def mute(self, now: float, caller: bool, agent: bool) -> None:
+        """Say who is not heard."""
+        del now
+        self.intake.mute(caller)
+        self.outlet.playout.is_agent_muted = agent
+
+    def conceal(self, now: float, is_concealed: bool) -> None:
+        """Keep the caller's sound to ourselves, or stop that."""
+        del now
+        self.intake.conceal(is_concealed)
 
     def hold(self, now: float, is_held: bool) -> None:
         """Let silence take the place of both directions, or stop that."""
@@ -165,6 +199,12 @@ class Seat:
         tape = Tape(recorder, recording, of)
         self.outlet.tape = self.source.tape = tape
         self._arrays.is_taped[self.row] = True
+
+    def pause_recording(self, now: float, is_paused: bool) -> None:
+        """Record silence, or sound again."""
+        del now
+        if self.source.tape is not None:
+            self.source.tape.is_paused = is_paused
 
     def stop_recording(self, now: float) -> None:
         """End the recording, if there is one."""
@@ -205,7 +245,7 @@ class Seat:
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
-        live = self._live
+        lives = self._live.values()
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
@@ -222,9 +262,9 @@ class Seat:
             overruns=intake.overruns,
             underruns=outlet.playout.underruns,
             dropped_playout=outlet.playout.dropped,
-            live_dropped=live.dropped if live else 0,
-            live_made_up=live.made_up if live else 0,
-            live_masked=live.masked if live else 0,
+            live_dropped=sum(live.dropped for live in lives),
+            live_made_up=sum(live.made_up for live in lives),
+            live_masked=sum(live.masked for live in lives),
             send_errors=outlet.errors + self.reporter.errors,
             jitter=jitter / reception.clock,
             round_trip=reports.round_trip,

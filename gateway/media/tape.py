@@ -20,10 +20,11 @@ _BATCH: Final = 25
 class Tape:
     """One lane's recording, as its two sides hand in their frames."""
 
-    __slots__ = ("_heard", "_recorder", "_said", "_says", "_sides", "recording")
+    __slots__ = ("_heard", "_recorder", "_said", "_says", "_sides", "is_paused", "recording")
 
     def __init__(self, recorder: Recorder, recording: Recording, says: Format) -> None:
         self.recording = recording
+        self.is_paused = False  # silence stands for both sides
         self._recorder = recorder
         self._says = says
         self._heard: list[bytes] = []
@@ -35,13 +36,13 @@ class Tape:
         if rate != self._sides[0].rate:
             self.flush()
             self._sides = (_Side(self.recording.rate, rate), self._sides[1])
-        self._heard.append(samples)
+        self._heard.append(bytes(len(samples)) if self.is_paused else samples)
         if len(self._heard) >= _BATCH:
             self.flush()
 
     def say(self, frame: bytes) -> None:
         """Add a ring frame that went to the caller."""
-        self._said.append(frame)
+        self._said.append(self._says.silence if self.is_paused else frame)
         if len(self._said) >= _BATCH:
             self.flush()
 

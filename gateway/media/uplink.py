@@ -189,14 +189,16 @@ class Uplink:
         return suspected
 
     def _record(self, rows: Rows, sources: Sequence[Source], frames: Pcm) -> None:
+        is_concealed = self._arrays.is_concealed[rows]
         for index in np.flatnonzero(self._arrays.is_taped[rows]).tolist():
             source = sources[index]
             if source.tape is None:
                 continue
+            frame, rate = frames[index], _NARROW
             if source.intake.pieces and source.intake.format is not None:
-                source.tape.hear(source.intake.pieces[0].tobytes(), source.intake.format.rate)
-            else:
-                source.tape.hear(frames[index].tobytes(), _NARROW)
+                frame, rate = source.intake.pieces[0], source.intake.format.rate
+            sound = frame.tobytes()
+            source.tape.hear(bytes(len(sound)) if is_concealed[index] else sound, rate)
 
     def _send(self, output: Output, rows: Rows, frames: Pcm, sources: Sequence[Source]) -> None:
         if output is Output.PCM24:

@@ -1,0 +1,169 @@
+"""A lane as its call sees it: what it can be told to do with one person's sound.
+
+A :class:`Lane` belongs to the event loop.  What it is asked to do it hands to the media
+thread, which does it at its next tick, in the order asked.  What happens there comes back
+through ``on_event`` and ``on_audio``, on the loop.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..sdp.negotiate import Negotiated
+from .events import Mark
+from .formats import PCMU, Format
+from .keys import check_digits
+from .live import LiveFrom, are_audible
+from .prompts import Prompt
+from .seat import Seat
+from .stats import LaneStats
+from .transcode import BYTES_PER_MS, ServiceAudio, Transcoder
+
+if TYPE_CHECKING:
+    from .engine import MediaEngine
+
+__all__ = ["Lane"]
+
+
+class Lane:
+    """One call's sound, both ways."""
+
+    def __init__(self, engine: "MediaEngine", seat: Seat, downlink: ServiceAudio) -> None:
+        self.host = seat.pair.host
+        self.port = seat.pair.number
+        self.ssrc = seat.outlet.ssrc
+        self._engine = engine
+        self._seat = seat
+        self._downlink = downlink
+        self._bytes_per_ms = BYTES_PER_MS[downlink]
+        self._format: Format = PCMU
+        self._transcoder = Transcoder(downlink, PCMU)
+        self._live: dict[LiveFrom, Transcoder] = {}  # of what is streamed
+        self._mark: Mark | None = None  # of what was last given to play
+        self._is_open = True
+
+    def configure(self, negotiated: Negotiated) -> None:
+        """Send and receive as negotiated; again after every exchange of descriptions."""
+        self._order(self._seat.configure, negotiated)
+        wanted = Format.of(negotiated.codec)
+        if wanted != self._format:
+            self._settle()
+            self._format = wanted
+            self._transcoder = Transcoder(self._downlink, wanted)
+            self._live.clear()
+
+    def play(self, audio: bytes, mark: Mark) -> None:
+        """Queue the service's audio behind what waits; its first frame goes at the next tick."""
+        if self._mark is not None and self._mark.response_id != mark.response_id:
+            self._settle()
+        self._mark = mark
+        frames = self._transcoder.push(audio)
+        received_ms = len(audio) / self._bytes_per_ms
+        if self._is_open:
+            append = self._seat.append
+            self._engine.submit_sound(append, frames, self._format, mark, received_ms)
+
+    def stream(self, audio: bytes, source: LiveFrom = "agent") -> None:
+        """Let the caller hear live audio at once, less than 60 ms of it waiting.
+
+        The service's takes the place of what is not queued: a prompt goes before it, a repeated
+        prompt only before silence.  What comes from the other leg of a call is mixed with
+        whatever else there is to hear, except prompts, while which it is not heard.
+        """
+        transcoder = self._live.get(source)
+        if transcoder is None:
+            transcoder = self._live[source] = Transcoder(self._downlink, self._format)
+        frames = transcoder.push(audio)
+        if frames and self._is_open:
+            stream, audible = self._seat.stream, are_audible(frames, self._format)
+            self._engine.submit_sound(stream, frames, self._format, audible, source)
+
+    def finish(self, response_id: str) -> None:
+        """Say that no more audio of a response will come, so that its end can be told."""
+        if self._mark is not None and self._mark.response_id == response_id:
+            self._settle()
+        self._order(self._seat.finish, response_id)
+
+    def play_prompt(self, samples: Prompt, prompt_id: str, *, repeat: bool = False) -> None:
+        """Queue a prompt; a repeated one plays until something is queued behind it."""
+        frames = samples.frames(self._format)
+        self._order(self._seat.append_prompt, frames, self._format, prompt_id, repeat)
+
+    def flush(self) -> None:
+        """Let nothing that was queued be heard any more; told by a ``PlayoutFlushed``.
+
+        A pause is over with it.  What comes from the other leg is heard on.
+        """
+        self._transcoder.reset()
+        if (agent := self._live.get("agent")) is not None:
+            agent.reset()
+        self._mark = None
+        self._order(self._seat.flush)
+
+    def pause(self) -> None:
+        """Send silence from the next tick on; what is queued, and what comes, waits."""
+        self._order(self._seat.pause, True)
+
+    def resume(self) -> None:
+        """Play on from where it was paused."""
+        self._order(self._seat.pause, False)
+
+    def mute(self, *, caller: bool, agent: bool) -> None:
+        """Say who is not heard: the caller by the service, the agent by the caller.
+
+        Time goes on for both.  A recording has the caller none the less, and of the agent what
+        went out.  Prompts are heard by the caller, and so is the other leg.
+        """
+        self._order(self._seat.mute, caller, agent)
+
+    def conceal(self, is_concealed: bool) -> None:
+        """Keep the caller's sound from the service and from the recording, or stop that.
+
+        Silence takes its place in both.  Keys are heard on.
+        """
+        self._order(self._seat.conceal, is_concealed)
+
+    def hold(self, is_held: bool) -> None:
+        """Put silence in the place of both directions, and keep what is queued, or stop that."""
+        self._order(self._seat.hold, is_held)
+
+    def send_digits(self, digits: str, *, duration_ms: int = 100, gap_ms: int = 100) -> None:
+        """Press keys at the other side.
+
+        Raises:
+            ValueError: One of them is on no telephone.
+
+        """
+        self._order(self._seat.press, check_digits(digits), duration_ms, gap_ms)
+
+    def record(self, path: str, *, rate: int | None = None) -> None:
+        """Record both directions into a stereo WAV, at the codec's rate if none is given."""
+        self._order(self._seat.record, self._engine.recorder, path, rate)
+
+    def pause_recording(self, is_paused: bool) -> None:
+        """Put silence in the place of both sides in the recording, or stop that."""
+        self._order(self._seat.pause_recording, is_paused)
+
+    def stop_recording(self) -> None:
+        """End the recording; a ``RecordingStopped`` tells when the file is complete."""
+        self._order(self._seat.stop_recording)
+
+    def stats(self) -> LaneStats:
+        """Return the figures so far."""
+        return self._seat.stats()
+
+    def close(self) -> None:
+        """End the lane and give its ports back; closing twice does nothing."""
+        if self._is_open:
+            self._is_open = False
+            self._engine.leave(self, self._seat)
+
+    def _settle(self) -> None:
+        """Queue what of the last response does not fill a frame."""
+        if self._mark is not None:
+            frames = self._transcoder.finish()
+            self._order(self._seat.append, frames, self._format, self._mark, 0.0)
+            self._mark = None
+
+    def _order(self, order: Callable[..., None], *args: object) -> None:
+        if self._is_open:
+            self._engine.submit(order, *args)
