@@ -1,4 +1,4 @@
-"""Tones a telephone makes: keys (DTMF), call progress, single frequencies.
+"""Tones a telephone makes: keys (DTMF), single frequencies, and two of North America's.
 
 What it does: renders finished 16-bit tones at any rate.
 
@@ -20,6 +20,7 @@ __all__ = [
     "KEYS",
     "ROWS",
     "busy_tone",
+    "chord",
     "dtmf_tone",
     "ringback_tone",
     "tone",
@@ -62,12 +63,12 @@ def dtmf_tone(
     if len(key) != 1 or (place := KEYS.find(key.upper())) < 0:
         raise ValueError(f"{key!r} is not a key: expected one of {KEYS}")
     row, column = ROWS[place // 4], COLUMNS[place % 4]
-    return _render([(row, level_dbm0), (column, level_dbm0 + twist_db)], duration_ms, rate)
+    return chord([(row, level_dbm0), (column, level_dbm0 + twist_db)], duration_ms, rate)
 
 
 def tone(frequency: float, duration_ms: int, rate: int = 8000, level_dbm0: float = -10.0) -> Pcm:
     """Render a single sine of ``frequency`` hertz."""
-    return _render([(frequency, level_dbm0)], duration_ms, rate)
+    return chord([(frequency, level_dbm0)], duration_ms, rate)
 
 
 def ringback_tone(duration_ms: int, rate: int = 8000, level_dbm0: float = -19.0) -> Pcm:
@@ -80,8 +81,8 @@ def busy_tone(duration_ms: int, rate: int = 8000, level_dbm0: float = -24.0) -> 
     return _cadence((480, 620), 500, 500, duration_ms, rate, level_dbm0)
 
 
-def _render(sines: list[tuple[float, float]], duration_ms: int, rate: int) -> Pcm:
-    """Sum ``(hertz, dBm0)`` sines, rounding the edges off."""
+def chord(sines: list[tuple[float, float]], duration_ms: int, rate: int = 8000) -> Pcm:
+    """Render several ``(hertz, dBm0)`` sines at once, their edges rounded off."""
     count = duration_ms * rate // 1000
     time = np.arange(count) / rate
     wave = np.zeros(count)
@@ -103,6 +104,6 @@ def _cadence(
     rate: int,
     level_dbm0: float,
 ) -> Pcm:
-    burst = _render([(frequency, level_dbm0) for frequency in frequencies], on_ms, rate)
+    burst = chord([(frequency, level_dbm0) for frequency in frequencies], on_ms, rate)
     period = np.concatenate([burst, np.zeros(off_ms * rate // 1000, np.int16)])
     return np.resize(period, duration_ms * rate // 1000)

@@ -285,7 +285,7 @@ class Call:
             case act.SendDtmf(digits):
                 leg.send_dtmf(digits)
             case act.Record(do):
-                self._sound.record(is_on=do == "start")
+                self._sound.record(do)
             case act.Log(text):
                 self._log.info(text)
             case _:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from ..media.events import Mark
-from ..media.prompts import Prompt
+from ..media.live import LiveFrom
+from ..media.prompts import TONE, Prompt, TonePrompt
 from ..media.stats import LaneStats
 from ..realtime.events import ResponseDone, ResponseOutputAudioDelta, ServerEvent, Unknown
 
@@ -37,6 +38,8 @@ class CallSound:
         self._recording = recording
         self._is_ours_to_play = is_ours_to_play
         self._lane: Lane | None = None
+        self._is_recording = False
+        self._takes = 0  # recordings that were begun
         self._coming = ""  # the response whose speech is coming in over the present link
         self._stats: LaneStats | None = None  # the last figures, once the lane is closed
         self._log = structlog.get_logger()
@@ -65,10 +68,10 @@ class CallSound:
         elif isinstance(event, ResponseDone) and event.response.id:
             self._finish(event.response.id)
 
-    def stream(self, sound: bytes) -> None:
-        """Let the caller hear speech as it comes."""
+    def stream(self, sound: bytes, source: LiveFrom = "agent") -> None:
+        """Let the caller hear speech as it comes, of the service or of the other leg."""
         if self._lane is not None:
-            self._lane.stream(sound)
+            self._lane.stream(sound, source)
 
     def end_speech(self) -> None:
         """No more comes over the present link: what there is plays on, and its end is told."""
@@ -81,8 +84,8 @@ class CallSound:
             self._lane.flush()
 
     def play(self, name: str, *, is_repeated: bool) -> bool:
-        """Play a prompt; tells whether that can be done."""
-        prompt, lane = self._prompts.get(name), self._lane
+        """Play a prompt or a tone; tells whether that can be done."""
+        prompt, lane = self._find(name, is_repeated), self._lane
         if prompt is None or lane is None:
             why = "no such prompt" if prompt is None else _NO_LANE
             self._log.warning("cannot play", prompt=name, why=why)
@@ -90,17 +93,50 @@ class CallSound:
         lane.play_prompt(prompt, name, repeat=is_repeated)
         return True
 
-    def record(self, *, is_on: bool) -> None:
-        """Start or stop recording."""
+    def pause(self) -> None:
+        """Play nothing until :meth:`resume`; what is queued waits."""
+        if self._lane is not None:
+            self._lane.pause()
+
+    def resume(self) -> None:
+        """Play on."""
+        if self._lane is not None:
+            self._lane.resume()
+
+    def mute(self, who: Literal["caller", "agent", "both", "none"]) -> None:
+        """Say who is not heard: the caller by the service, the agent by the caller."""
+        if self._lane is None:
+            self._log.warning("cannot mute", who=who, why=_NO_LANE)
+        else:
+            self._lane.mute(caller=who in ("caller", "both"), agent=who in ("agent", "both"))
+
+    def conceal(self, *, is_on: bool) -> None:
+        """Keep the caller's sound from the service and from the recording, or stop that."""
+        if self._lane is None:
+            self._log.warning("cannot conceal", why=_NO_LANE)
+        else:
+            self._lane.conceal(is_on)
+
+    def record(self, do: Literal["start", "stop", "pause", "resume"]) -> None:
+        """Start or stop recording, or put silence in its place for a while.
+
+        What is started again after it was stopped goes to a file of its own.
+        """
         lane = self._lane
         if lane is None:
             self._log.warning("cannot record", why=_NO_LANE)
-        elif not is_on:
+        elif do == "stop":
+            self._is_recording = False
             lane.stop_recording()
+        elif do != "start" or self._is_recording:
+            lane.pause_recording(do == "pause")
         elif self._recording is None:
             self._log.warning("cannot record", remedy="name a folder in media.recordings")
         else:
-            lane.record(str(self._recording))
+            self._takes += 1
+            self._is_recording = True
+            path = self._recording
+            lane.record(str(path if self._takes == 1 else _take(path, self._takes)))
 
     def close(self) -> None:
         """Let go of the lane."""
@@ -108,8 +144,21 @@ class CallSound:
             self._stats = self._lane.stats()
             self._lane.close()
 
+    def _find(self, name: str, is_repeated: bool) -> Prompt | None:
+        if not name.startswith(TONE):
+            return self._prompts.get(name)
+        try:
+            return TonePrompt.named(name.removeprefix(TONE), repeat=is_repeated)
+        except ValueError:
+            return None
+
     def _finish(self, response_id: str) -> None:
         if response_id == self._coming:
             self._coming = ""
         if self._lane is not None:
             self._lane.finish(response_id)
+
+
+def _take(path: Path, number: int) -> Path:
+    """Return the path of a call's second recording, third, and so on."""
+    return path.with_stem(f"{path.stem}-{number}")

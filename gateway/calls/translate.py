@@ -9,8 +9,11 @@ from ..media import events as media
 __all__ = ["from_lane", "from_leg"]
 
 
-def from_lane(event: media.LaneEvent) -> control.Event | None:
-    """Translate what the media engine tells of a lane; ``None`` where control need not know."""
+def from_lane(event: media.LaneEvent, side: control.Side = "caller") -> control.Event | None:
+    """Translate what the media engine tells of a lane; ``None`` where control need not know.
+
+    ``side`` is whose lane it is.
+    """
     match event:
         case media.PlayoutStarted():
             return control.PlayoutStarted(event.response_id)
@@ -26,8 +29,10 @@ def from_lane(event: media.LaneEvent) -> control.Event | None:
             return control.PromptStopped(event.prompt_id, event.is_complete)
         case media.KeyPressed():
             if not event.is_down:
-                return None
-            return control.KeyPressed(event.key, event.source, received_at=int(time.time()))
+                return control.KeyReleased(event.key, event.source, event.duration_ms, side)
+            return control.KeyPressed(
+                event.key, event.source, received_at=int(time.time()), leg=side
+            )
         case media.MediaTimeout():
             return control.MediaTimeout(event.seconds)
         case media.RecordingStopped():

@@ -1,18 +1,19 @@
 """Prompts: sound files of any kind, ready for any telephone rate."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+from voicecodecs.cadence import Cadence
 from voicecodecs.resample import StreamResampler
 
 from ..errors import ConfigError
 from .formats import Format, split
 
-__all__ = ["MAX_SECONDS", "SHIPPED", "Prompt"]
+__all__ = ["MAX_SECONDS", "SHIPPED", "TONE", "Prompt", "TonePrompt"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 
@@ -21,6 +22,10 @@ MAX_SECONDS: Final = 600
 
 SHIPPED: Final = Path(__file__).with_name("sounds")
 """Where the prompts are that come with this package."""
+
+_TONE_RATE: Final = 8000
+TONE: Final = "tone:"
+"""What the name of a prompt begins with that is a tone."""
 
 
 class Prompt:
@@ -71,6 +76,41 @@ class Prompt:
             pcm = np.pad(pcm, (0, -len(pcm) % target.samples))
             frames = self._frames[target] = split(target.pack(pcm), target.size)
         return frames
+
+
+class TonePrompt(Prompt):
+    """A call-progress tone, made for each rate rather than converted."""
+
+    def __init__(self, cadence: Cadence, rounds: int) -> None:
+        self._cadence = cadence
+        self._rounds = rounds
+        super().__init__(self._render(_TONE_RATE), _TONE_RATE)
+
+    @classmethod
+    def named(cls, text: str, *, repeat: bool = False) -> "TonePrompt":
+        """Return the tone of this name, or written so; to be repeated, one round of it.
+
+        Raises:
+            ValueError: There is no such tone.
+
+        """
+        return _tone(text, repeat)
+
+    def at(self, rate: int) -> Pcm:
+        """Return the samples at ``rate``, shape ``(n,)``, int16."""
+        samples = self._at.get(rate)
+        if samples is None:
+            samples = self._at[rate] = self._render(rate)
+        return samples
+
+    def _render(self, rate: int) -> Pcm:
+        return np.tile(self._cadence.render(rate), self._rounds)
+
+
+@lru_cache(maxsize=64)
+def _tone(text: str, repeat: bool) -> TonePrompt:
+    cadence = Cadence.parse(text)
+    return TonePrompt(cadence, 1 if repeat else cadence.rounds)
 
 
 @cache
