@@ -34,7 +34,8 @@ class FakeLane:
     def play(self, audio: bytes, mark: Mark) -> None:
         self.did.append(("play", mark.response_id))
 
-    def stream(self, audio: bytes) -> None:
+    def stream(self, audio: bytes, source: str = "agent") -> None:
+        assert source == "agent"
         self.did.append(("stream", audio))
 
     def finish(self, response_id: str) -> None:
