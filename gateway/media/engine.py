@@ -107,7 +107,8 @@ class MediaEngine:
             on_audio: called on the loop with the caller's sound, 20 ms at a time.
             uplink: the format of that sound, ``None`` for none.
             downlink: the format of what is given to :meth:`Lane.play`, as ``uplink`` if not given.
-            detect_inband: hear keys in the sound too, until the first telephone event comes.
+            detect_inband: hear keys in the sound too, and keep their tones from the service; once
+                keys come as telephone events, tones are kept from it without being told.
             keys_in_recordings: leave the tones of the caller's keys in recordings.
             round_trip: hold what is still on its way to the caller for unheard, as far as the
                 reports of the other side tell how long that takes.

@@ -54,6 +54,7 @@ class Intake:
         self.concealed = 0  # frames made up for lost ones
         self.overruns = 0  # frames that found the row full
         self.is_key_down = False
+        self.has_events = False  # keys come as events: their tones tell nothing of them
         self._arrays = arrays
         self._row = row
         self._on_key = on_key
@@ -169,7 +170,7 @@ class Intake:
     def _hear_keys(self, keys: list[KeyEvent], now: float) -> None:
         for key in keys:
             self.is_key_down = isinstance(key, KeyDown)
-            self._arrays.detects[self._row] = False
+            self.has_events = True
             self._mute()
             self._on_key(key, now)
 

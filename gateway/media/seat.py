@@ -78,6 +78,7 @@ class Seat:
         self._live: dict[LiveFrom, Live] = {}
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
+        self._is_tone_told = False  # of the key that is down in the sound
         self._last_stats: LaneStats | None = None  # once the row is another lane's
 
     def sit(self, now: float, receiver: Receiver) -> None:
@@ -196,7 +197,7 @@ class Seat:
         self.stop_recording(now)
         of = self.outlet.format
         recording = recorder.start(path, rate or of.rate, self._recorded)
-        tape = Tape(recorder, recording, of)
+        tape = Tape(recorder, recording, of, has_keys=self._records_keys)
         self.outlet.tape = self.source.tape = tape
         self._arrays.is_taped[self.row] = True
 
@@ -273,8 +274,13 @@ class Seat:
         )
 
     def hear_tone(self, key: str, is_down: bool, duration_ms: int, now: float) -> None:
-        """Pass on a key that was heard in the sound."""
-        self._tell(KeyPressed(key, "inband", is_down, duration_ms, now))
+        """Pass on a key that was heard in the sound, unless its like come as events."""
+        if self.source.tape is not None:
+            self.source.tape.hear_key("inband", is_down)
+        if is_down:
+            self._is_tone_told = not self.intake.has_events
+        if self._is_tone_told:
+            self._tell(KeyPressed(key, "inband", is_down, duration_ms, now))
 
     def _receive(self, data: bytes, source: Address, now: float) -> None:
         if self._negotiated is None:
@@ -299,6 +305,8 @@ class Seat:
     def _hear_key(self, key: KeyEvent, now: float) -> None:
         is_down = isinstance(key, KeyDown)
         duration = 0 if isinstance(key, KeyDown) else key.duration_ms
+        if self.source.tape is not None:
+            self.source.tape.hear_key("rfc4733", is_down)
         self._tell(KeyPressed(key.key, "rfc4733", is_down, duration, now))
 
     def _recorded(self, recording: Recording, problem: str) -> None:

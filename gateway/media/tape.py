@@ -15,16 +15,35 @@ Pcm: TypeAlias = NDArray[np.int16]
 
 _BATCH: Final = 25
 """Frames of a side that are handed on at once."""
+_KEY_FRAMES: Final = 5
+"""Frames by which a key may be known too late, and which are kept back where none may be heard."""
 
 
 class Tape:
-    """One lane's recording, as its two sides hand in their frames."""
+    """One lane's recording, as its two sides hand in their frames.
 
-    __slots__ = ("_heard", "_recorder", "_said", "_says", "_sides", "is_paused", "recording")
+    Without ``has_keys`` there is silence where the caller pressed one.
+    """
 
-    def __init__(self, recorder: Recorder, recording: Recording, says: Format) -> None:
+    __slots__ = (
+        "_heard",
+        "_kept",
+        "_keys",
+        "_recorder",
+        "_said",
+        "_says",
+        "_sides",
+        "is_paused",
+        "recording",
+    )
+
+    def __init__(
+        self, recorder: Recorder, recording: Recording, says: Format, *, has_keys: bool = True
+    ) -> None:
         self.recording = recording
         self.is_paused = False  # silence stands for both sides
+        self._kept = 0 if has_keys else _KEY_FRAMES
+        self._keys: set[str] = set()  # the ways by which a key is known to be down
         self._recorder = recorder
         self._says = says
         self._heard: list[bytes] = []
@@ -36,15 +55,25 @@ class Tape:
         if rate != self._sides[0].rate:
             self.flush()
             self._sides = (_Side(self.recording.rate, rate), self._sides[1])
-        self._heard.append(bytes(len(samples)) if self.is_paused else samples)
-        if len(self._heard) >= _BATCH:
-            self.flush()
+        is_silent = self.is_paused or self._keys
+        self._heard.append(bytes(len(samples)) if is_silent else samples)
+        if len(self._heard) >= _BATCH + self._kept:
+            self._hand_on(self._kept)
+
+    def hear_key(self, source: str, is_down: bool) -> None:
+        """Take the news of a key, which began somewhat earlier."""
+        if not is_down:
+            self._keys.discard(source)
+        elif self._kept:
+            self._keys.add(source)
+            late = self._heard[-self._kept :]
+            self._heard[-self._kept :] = [bytes(len(samples)) for samples in late]
 
     def say(self, frame: bytes) -> None:
         """Add a ring frame that went to the caller."""
         self._said.append(self._says.silence if self.is_paused else frame)
-        if len(self._said) >= _BATCH:
-            self.flush()
+        if len(self._said) >= _BATCH + self._kept:
+            self._hand_on(self._kept)
 
     def change(self, says: Format) -> None:
         """Expect ring frames of another format."""
@@ -54,10 +83,14 @@ class Tape:
 
     def flush(self) -> None:
         """Hand on what is kept."""
-        left = np.frombuffer(b"".join(self._heard), np.int16)
-        right = self._says.unpack(b"".join(self._said))
-        self._heard.clear()
-        self._said.clear()
+        self._hand_on(0)
+
+    def _hand_on(self, but: int) -> None:
+        """Hand on all frames but so many of each side."""
+        heard_end, said_end = max(0, len(self._heard) - but), max(0, len(self._said) - but)
+        left = np.frombuffer(b"".join(self._heard[:heard_end]), np.int16)
+        right = self._says.unpack(b"".join(self._said[:said_end]))
+        del self._heard[:heard_end], self._said[:said_end]
         heard, said = self._sides
         self._recorder.write(self.recording, heard.convert(left), said.convert(right))
 
