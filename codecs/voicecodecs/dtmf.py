@@ -199,7 +199,8 @@ class DtmfDetector:
 
     Attributes:
         maybe: For each row, whether a key may be sounding: true from the first
-            window that looks like one, 20 ms or more before the key goes down.
+            window that looks like one, 20 ms or more before the key goes down, and
+            after a lost frame whose stand-in sounds like one.
 
     """
 
@@ -249,9 +250,7 @@ class DtmfDetector:
         self._clock[rows] += FRAME
         edges: list[DtmfEdge] = []
         if frozen is not None and frozen.any():
-            for row in rows[frozen].tolist():
-                self._past[row] = 0.0
-                self._tell(row, self._presses[row].lose(), edges)
+            self._freeze(rows[frozen], x[frozen], edges)
             rows, x = rows[~frozen], x[~frozen]
         if not len(rows):
             return edges
@@ -270,6 +269,14 @@ class DtmfDetector:
             for hop in hops.get(line, [None] * HOPS):
                 end += HOP
                 self._tell(row, self._presses[row].step(hop, end), edges)
+
+    def _freeze(self, rows: Rows, x: NDArray[Any], edges: list[DtmfEdge]) -> None:
+        """Pass over lost frames, which stand for a key if what was made up for them is like one."""
+        suspects = self.maybe[rows] | _may_be_keys(x)
+        for row in rows.tolist():
+            self._past[row] = 0.0
+            self._tell(row, self._presses[row].lose(), edges)
+        self.maybe[rows] |= suspects
 
     def _tell(self, row: int, found: list[tuple[int, bool, int]], edges: list[DtmfEdge]) -> None:
         edges += [DtmfEdge(row, KEYS[key], is_on, at) for key, is_on, at in found]

@@ -62,13 +62,20 @@ class MediaWorld:
         payload_type: int = 0,
         uplink: ServiceAudio | None = "pcm24",
         detect_inband: bool = True,
+        keys_in_recordings: bool = True,
+        round_trip: bool = False,
         negotiated: Negotiated | None = None,
     ) -> MediaCall:
         """Open a lane and join it with a new telephone."""
         events: list[LaneEvent] = []
         chunks: list[bytes] = []
         lane = self.engine.open(
-            events.append, chunks.append, uplink=uplink, detect_inband=detect_inband
+            events.append,
+            chunks.append,
+            uplink=uplink,
+            detect_inband=detect_inband,
+            keys_in_recordings=keys_in_recordings,
+            round_trip=round_trip,
         )
         phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
         phone.target = (lane.host, lane.port)

@@ -128,7 +128,7 @@ def test_a_concealed_caller_is_silence_to_service_and_recording_and_keys_are_hea
     call.phone.say(np.concatenate(keys))
     world.run(1.0)
     assert len(call.sound) == pytest.approx(24000, abs=960)
-    assert not call.sound[60:].any()  # but for what was inside the filter
+    assert not call.sound[120:].any()  # but for what was inside the filter
     pressed = [e.key for e in call.events if isinstance(e, KeyPressed) and e.is_down]
     assert pressed == list("4711")
     call.lane.conceal(False)
