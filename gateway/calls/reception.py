@@ -9,6 +9,7 @@ from ..clock import Ids
 from ..errors import CapacityError, GatewayError, NegotiationError, SipError
 from ..legs.sip_leg import SipLeg
 from ..media.engine import MediaEngine
+from ..media.options import LaneOptions
 from ..sdp.negotiate import OfferAnswer
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
@@ -79,8 +80,12 @@ class Reception:
             lane = self._engine.open(
                 call.on_lane,
                 call.on_audio,
-                uplink=plan.lane_audio,
-                detect_inband=self._settings.media.detect_inband,
+                LaneOptions(
+                    uplink=plan.lane_audio,
+                    detect_inband=self._settings.media.detect_inband,
+                    keys_in_recordings=self._settings.media.keys_in_recordings,
+                    round_trip=self._settings.barge_in.round_trip,
+                ),
             )
             leg = SipLeg.incoming(
                 session,

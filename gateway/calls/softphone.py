@@ -15,6 +15,7 @@ from ..legs import events as legs
 from ..legs.sip_leg import SipLeg
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent, RecordingStopped
+from ..media.options import LaneOptions
 from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
@@ -110,7 +111,9 @@ class Softphone:
         target = Uri.parse(uri) if isinstance(uri, str) else uri
         if self._transport == "tcp":
             target = target.replace(params={**target.params, "transport": "tcp"})
-        self._lane = self._engine.open(self._on_lane, self.ear.hear, detect_inband=False)
+        self._lane = self._engine.open(
+            self._on_lane, self.ear.hear, LaneOptions(detect_inband=False)
+        )
         self._dialled_at = self._loop.time()
         self._leg = await SipLeg.outgoing(
             self._sip, target, self._lane, ["PCMU", "PCMA"], self._on_leg, ring_limit=ring_seconds

@@ -11,6 +11,7 @@ from .core import GROUPS, MediaCore
 from .direct import DirectPoll
 from .events import LaneEvent
 from .lane import Lane
+from .options import LaneOptions
 from .outbox import Parcel
 from .ports import PortPool
 from .receiver import Poller
@@ -18,7 +19,6 @@ from .recorder import Recorder
 from .seat import Seat
 from .stats import EngineStats
 from .thread import MediaThread
-from .transcode import ServiceAudio
 
 __all__ = ["Lane", "MediaEngine"]
 
@@ -93,30 +93,20 @@ class MediaEngine:
         self,
         on_event: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
-        *,
-        uplink: ServiceAudio | None = "pcm24",
-        downlink: ServiceAudio | None = None,
-        detect_inband: bool = True,
-        keys_in_recordings: bool = True,
-        round_trip: bool = False,
+        options: LaneOptions | None = None,
     ) -> Lane:
         """Open a lane; it is silent until it is configured.
 
         Args:
             on_event: called on the loop with what happens to the lane.
             on_audio: called on the loop with the caller's sound, 20 ms at a time.
-            uplink: the format of that sound, ``None`` for none.
-            downlink: the format of what is given to :meth:`Lane.play`, as ``uplink`` if not given.
-            detect_inband: hear keys in the sound too, and keep their tones from the service; once
-                keys come as telephone events, tones are kept from it without being told.
-            keys_in_recordings: leave the tones of the caller's keys in recordings.
-            round_trip: hold what is still on its way to the caller for unheard, as far as the
-                reports of the other side tell how long that takes.
+            options: how it treats its sound; as the defaults are, if not given.
 
         Raises:
             CapacityError: There is no port pair or no lane left.
 
         """
+        options = options or LaneOptions()
         if not self._free_rows:
             raise CapacityError(f"all {self.core.arrays.capacity} lanes are in use")
         pair = self.ports.take(self._clock())
@@ -131,13 +121,10 @@ class MediaEngine:
             self.core.groups[group],
             on_event=on_event,
             on_audio=on_audio,
-            uplink=uplink,
-            detects=detect_inband,
-            records_keys=keys_in_recordings,
-            counts_round_trip=round_trip,
+            options=options,
         )
         self._seats.add(seat)
-        lane = Lane(self, seat, downlink or uplink or "pcm24")
+        lane = Lane(self, seat, options.played)
         self._lanes.add(lane)
         self.submit(self.core.sit, seat)
         return lane

@@ -59,7 +59,7 @@ class Lane:
         frames = self._transcoder.push(audio)
         received_ms = len(audio) / self._bytes_per_ms
         if self._is_open:
-            append = self._seat.append
+            append = self._seat.playback.append
             self._engine.submit_sound(append, frames, self._format, mark, received_ms)
 
     def stream(self, audio: bytes, source: LiveFrom = "agent") -> None:
@@ -74,19 +74,19 @@ class Lane:
             transcoder = self._live[source] = Transcoder(self._downlink, self._format)
         frames = transcoder.push(audio)
         if frames and self._is_open:
-            stream, audible = self._seat.stream, are_audible(frames, self._format)
+            stream, audible = self._seat.playback.stream, are_audible(frames, self._format)
             self._engine.submit_sound(stream, frames, self._format, audible, source)
 
     def finish(self, response_id: str) -> None:
         """Say that no more audio of a response will come, so that its end can be told."""
         if self._mark is not None and self._mark.response_id == response_id:
             self._settle()
-        self._order(self._seat.finish, response_id)
+        self._order(self._seat.playback.finish, response_id)
 
     def play_prompt(self, samples: Prompt, prompt_id: str, *, repeat: bool = False) -> None:
         """Queue a prompt; a repeated one plays until something is queued behind it."""
         frames = samples.frames(self._format)
-        self._order(self._seat.append_prompt, frames, self._format, prompt_id, repeat)
+        self._order(self._seat.playback.append_prompt, frames, self._format, prompt_id, repeat)
 
     def flush(self) -> None:
         """Let nothing that was queued be heard any more; told by a ``PlayoutFlushed``.
@@ -97,15 +97,15 @@ class Lane:
         if (agent := self._live.get("agent")) is not None:
             agent.reset()
         self._mark = None
-        self._order(self._seat.flush)
+        self._order(self._seat.playback.flush)
 
     def pause(self) -> None:
         """Send silence from the next tick on; what is queued, and what comes, waits."""
-        self._order(self._seat.pause, True)
+        self._order(self._seat.playback.pause, True)
 
     def resume(self) -> None:
         """Play on from where it was paused."""
-        self._order(self._seat.pause, False)
+        self._order(self._seat.playback.pause, False)
 
     def mute(self, *, caller: bool, agent: bool) -> None:
         """Say who is not heard: the caller by the service, the agent by the caller.
@@ -161,7 +161,7 @@ class Lane:
         """Queue what of the last response does not fill a frame."""
         if self._mark is not None:
             frames = self._transcoder.finish()
-            self._order(self._seat.append, frames, self._format, self._mark, 0.0)
+            self._order(self._seat.playback.append, frames, self._format, self._mark, 0.0)
             self._mark = None
 
     def _order(self, order: Callable[..., None], *args: object) -> None:

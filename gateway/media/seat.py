@@ -4,7 +4,7 @@ Every method is called on the media thread with the time first, either at a tick
 the lane's owner asked for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from ..clock import Ids
@@ -13,30 +13,27 @@ from ..rtp.packet import is_rtcp
 from ..rtp.quality import mos, r_factor
 from ..sdp.negotiate import Negotiated
 from .arrays import LaneArrays
-from .events import KeyPressed, LaneEvent, Mark, MediaTimeout, RecordingStopped
-from .formats import Format, reframe
+from .events import KeyPressed, LaneEvent, MediaTimeout, RecordingStopped
+from .formats import Format
 from .group import Group
 from .intake import Intake
 from .line import Line, empty
-from .live import Live, LiveFrom
+from .options import LaneOptions
 from .outbox import Outbox
 from .outlet import Outlet
+from .playback import Playback
 from .ports import Address, PortPair
 from .receiver import Receiver
 from .recorder import Recorder, Recording
 from .reporter import Reporter
 from .stats import LaneStats
 from .tape import Tape
-from .transcode import ServiceAudio
 from .uplink import Source
 
 __all__ = ["Seat"]
 
 _TARGET_DELAY: Final = 0.060
 """Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
-
-_LONGEST_TRIP: Final = 2.0
-"""Seconds; a report that tells of a longer round trip is believed so far only."""
 
 
 class Seat:
@@ -53,29 +50,24 @@ class Seat:
         *,
         on_event: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
-        uplink: ServiceAudio | None,
-        detects: bool,
-        records_keys: bool,
-        counts_round_trip: bool,
+        options: LaneOptions,
     ) -> None:
         ssrc = ids.number(1 << 32)
         self._start = ids.number(1 << 16), ids.number(1 << 32)  # RFC 3550 section 5.1
         self.row = row
         self.pair = pair
         self.intake = Intake(arrays, row, self._hear_key)
-        self.source = Source(self.intake, uplink, on_audio)
+        self.source = Source(self.intake, options.uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
         self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
+        self.playback = Playback(self.outlet, self._trip, self._tell_playout)
         self.is_active = False  # something was negotiated
         self.group = group
         self._arrays = arrays
         self._outbox = outbox
         self._on_event = on_event
-        self._detects = detects
-        self._records_keys = records_keys
-        self._counts_round_trip = counts_round_trip
+        self._options = options
         self._line: Line | None = None
-        self._live: dict[LiveFrom, Live] = {}
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._is_tone_told = False  # of the key that is down in the sound
@@ -85,7 +77,7 @@ class Seat:
         """Take the row."""
         self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
-        self._arrays.detects[self.row] = self._detects
+        self._arrays.detects[self.row] = self._options.detect_inband
         self._line = Line(receiver, self.pair.rtp, self.row, self._receive)
         empty(self.pair.rtcp)
         receiver.add(self.pair.rtcp, self.row, self.reporter.receive)
@@ -100,9 +92,7 @@ class Seat:
         outlet, old = self.outlet, self.outlet.format
         new = Format.of(negotiated.codec)
         if new != old:
-            outlet.playout.convert(lambda frames: reframe(frames, old, new))
-            for live in self._live.values():
-                live.change(new)
+            self.playback.change(old, new)
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
@@ -114,64 +104,11 @@ class Seat:
         self._is_silence_told = False
         self.is_active = self.group.is_stale = True
 
-    def append(
-        self, now: float, frames: Sequence[bytes], of: Format, mark: Mark, received_ms: float
-    ) -> None:
-        """Queue the service's audio."""
-        del now
-        self.outlet.playout.append(self._fit(frames, of), mark, received_ms)
-
-    def stream(
-        self,
-        now: float,
-        frames: Sequence[bytes],
-        of: Format,
-        audible: Sequence[bool],
-        source: LiveFrom,
-    ) -> None:
-        """Send live audio as soon as may be."""
-        del now
-        live = self._live.get(source)
-        if live is None:
-            live = self._live[source] = Live(self.outlet.format)
-            if source == "agent":
-                self.outlet.playout.live = live
-            else:
-                self.outlet.playout.leg = live
-        live.push(self._fit(frames, of), audible)
-
-    def append_prompt(
-        self, now: float, frames: Sequence[bytes], of: Format, prompt_id: str, repeat: bool
-    ) -> None:
-        """Queue a prompt."""
-        del now
-        self.outlet.playout.append_prompt(self._fit(frames, of), prompt_id, is_repeated=repeat)
-
-    def _fit(self, frames: Sequence[bytes], of: Format) -> Sequence[bytes]:
-        """Return the frames in the lane's own format, which may have changed meanwhile."""
-        return frames if of == self.outlet.format else reframe(frames, of, self.outlet.format)
-
-    def finish(self, now: float, response_id: str) -> None:
-        """Expect no more of a response."""
-        del now
-        self.outlet.playout.finish(response_id)
-
-    def flush(self, now: float) -> None:
-        """Empty the ring."""
-        round_trip = self.reporter.session.round_trip if self._counts_round_trip else None
-        self.outlet.playout.flush(now, min(round_trip or 0.0, _LONGEST_TRIP) * 1000 / 2)
-        self._tell_playout()
-
-    def pause(self, now: float, is_paused: bool) -> None:
-        """Keep what is queued, or play on."""
-        del now
-        self.outlet.playout.is_paused = is_paused
-
     def mute(self, now: float, caller: bool, agent: bool) -> None:
         """Say who is not heard."""
         del now
         self.intake.mute(caller)
-        self.outlet.playout.is_agent_muted = agent
+        self.playback.mute_agent(agent)
 
     def conceal(self, now: float, is_concealed: bool) -> None:
         """Keep the caller's sound to ourselves, or stop that."""
@@ -197,7 +134,7 @@ class Seat:
         self.stop_recording(now)
         of = self.outlet.format
         recording = recorder.start(path, rate or of.rate, self._recorded)
-        tape = Tape(recorder, recording, of, has_keys=self._records_keys)
+        tape = Tape(recorder, recording, of, has_keys=self._options.keys_in_recordings)
         self.outlet.tape = self.source.tape = tape
         self._arrays.is_taped[self.row] = True
 
@@ -246,7 +183,7 @@ class Seat:
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
-        lives = self._live.values()
+        lives = self.playback.live
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
@@ -313,6 +250,9 @@ class Seat:
         """Tell the end of a recording; called on the writer's thread."""
         path, on_event = recording.path, self._on_event
         self._outbox.add_late(lambda now: (on_event, RecordingStopped(path, now, problem)))
+
+    def _trip(self) -> float | None:
+        return self.reporter.session.round_trip if self._options.round_trip else None
 
     def _tell(self, event: LaneEvent) -> None:
         self._outbox.parcel.append((self._on_event, event))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..clock import CountedIds
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
+from ..media.options import LaneOptions
 from ..media.ports import PortPool
 from ..media.transcode import ServiceAudio
 from ..sdp.negotiate import Negotiated
@@ -72,10 +73,12 @@ class MediaWorld:
         lane = self.engine.open(
             events.append,
             chunks.append,
-            uplink=uplink,
-            detect_inband=detect_inband,
-            keys_in_recordings=keys_in_recordings,
-            round_trip=round_trip,
+            LaneOptions(
+                uplink=uplink,
+                detect_inband=detect_inband,
+                keys_in_recordings=keys_in_recordings,
+                round_trip=round_trip,
+            ),
         )
         phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
         phone.target = (lane.host, lane.port)

@@ -10,6 +10,7 @@ from ...clock import Clock, Ids
 from ...errors import CapacityError, ConfigError, NegotiationError, SipError
 from ...legs.sip_leg import SipLeg
 from ...media.engine import MediaEngine
+from ...media.options import LaneOptions
 from ...media.ports import PortPool
 from ...sip.agent import UserAgent
 from ...sip.incoming import IncomingSession
@@ -131,7 +132,7 @@ class HostedLine:
     def _make_call(self, session: IncomingSession) -> HostedCall:
         call_id = f"rtc_{self._ids.token(128)}"
         call = HostedCall(call_id, self._sessions, self._faults, self._calendar)
-        lane = self._engine.open(call.on_lane, call.on_audio, detect_inband=False)
+        lane = self._engine.open(call.on_lane, call.on_audio, LaneOptions(detect_inband=False))
         try:
             leg = SipLeg.incoming(session, self._sip, lane, _CODECS, call.on_leg, ids=self._ids)
         except BaseException:
