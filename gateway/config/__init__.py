@@ -11,6 +11,7 @@ from .flows import (
     Prompted,
     Target,
     WebhookSettings,
+    Worded,
 )
 from .rules import Rule
 from .sections import (
@@ -53,6 +54,7 @@ __all__ = [
     "Target",
     "TrunkSettings",
     "WebhookSettings",
+    "Worded",
     "is_loopback",
     "load",
     "table_at",

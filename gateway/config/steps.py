@@ -108,8 +108,15 @@ class PlayStep(_Argument):
 class RejectStep(_Argument):
     """``reject``: a SIP status, and words for it."""
 
-    status: int = Field(ge=400, le=699)
+    status: int
     reason: str = ""
+
+    @field_validator("status")
+    @classmethod
+    def _final(cls, status: int) -> int:
+        if not 400 <= status <= 699:
+            raise ValueError(f"{status} refuses nothing; choose a SIP status from 400 to 699")
+        return status
 
 
 class HangUpStep(_Argument):

@@ -15,6 +15,7 @@ from .actions import (
     Answer,
     HangUp,
     Play,
+    Redirect,
     Reject,
     Request,
     Respond,
@@ -26,6 +27,7 @@ from .actions import (
     Transfer,
 )
 from .context import Context, Mode
+from .rendering import rendered
 from .speech import Speech
 from .states import CallState
 from .turns import Turns
@@ -141,7 +143,7 @@ class Agenda:
 
     def _carry_out(self, request: Request) -> None:
         context = self._context
-        match request:
+        match request := rendered(request, context.variables):
             case Respond() if request == Respond() and self._turns.will_answer:
                 pass  # one answer serves both
             case Say(prompt=str(prompt)) if prompt and not context.is_service_ready:
@@ -170,6 +172,10 @@ class Agenda:
                 pass
             case Reject() if is_accepted:
                 self._context.act(HangUp("rejected"))
+            case Redirect() if is_accepted:
+                self.add((Transfer(action.target),))
+            case Redirect():
+                self._context.act(Redirect(self._context.settings.targets[action.target].uri))
             case Play():
                 self._speech.prompt = action.prompt
                 self._context.act(action)

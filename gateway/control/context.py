@@ -67,6 +67,11 @@ class Context:
         self._commands_before = 0  # the present link
 
     @property
+    def wall_clock(self) -> float:
+        """The present moment, unix seconds."""
+        return self.unix_time + self.now - self.started_at
+
+    @property
     def owns_playout(self) -> bool:
         """Whether the gateway plays the service's speech and knows what was heard of it."""
         return self.transport == "websocket"

@@ -21,12 +21,14 @@ from .actions import (
     SendText,
     SetVariables,
     Transfer,
+    UpdateSession,
 )
 from .agenda import Agenda, Doer
 from .answering import Answering
 from .barge_in import BargeIn
 from .caller_side import CallerSide
 from .comfort import Comfort
+from .conditions import Moment
 from .context import Classify, Context, Mode
 from .digits import Digits
 from .errands import Errands
@@ -38,13 +40,15 @@ from .limits import Limits
 from .mcp import Mcp
 from .menus import Menus
 from .part import ControlPart, TimedPart
+from .profiles import Profiles
 from .resume import Resume
-from .rules import match_rule, takes_floor
+from .rules import matching_plans, takes_floor
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
 from .speech import Speech
 from .states import CallState
 from .timeline import Timeline
+from .timers import Timers
 from .tools import Tools
 from .transcript import Transcript
 from .transfer import TransferDesk
@@ -56,6 +60,7 @@ __all__ = ["Controller"]
 
 _PAUSE: Final = "pause"  # who keeps the caller waiting while the service is left alone
 _MOST_UNKNOWN: Final = 32
+_MOST_DERIVED: Final = 200  # events that follow from one
 _LONGEST_NAME: Final = 80  # characters in a log line
 
 
@@ -69,7 +74,6 @@ class Controller:
     """
 
     def __init__(self, settings: ControlSettings, classify: Classify) -> None:
-        self._settings = settings
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
         self._unknown: set[str] = set()  # names of events that were logged
@@ -90,11 +94,13 @@ class Controller:
         )
         self._menus = Menus(context, self._speech)
         errands = Errands(context)
+        profiles = Profiles(context, self._transfer, self._service)
         doers: Mapping[type, Doer] = {
-            Transfer: self._transfer.start,
+            Transfer: profiles.transfer,
+            UpdateSession: profiles.update_session,
             OpenMenu: self._menus.open,
             Collect: self._menus.open,
-            SetVariables: self._set_variables,
+            SetVariables: profiles.set_variables,
             PostWebhook: errands.post,
         }
         self._agenda = Agenda(context, self._speech, self._turns, doers)
@@ -118,6 +124,8 @@ class Controller:
             "menus": self._menus,
             "errands": errands,
             "answering": Answering(context),
+            "profiles": profiles,
+            "timers": Timers(context),
             "watchdog": Watchdog(context, self._turns, self._take_silence),
         }
         waiting = [part for part in self._parts.values() if isinstance(part, TimedPart)]
@@ -175,11 +183,16 @@ class Controller:
         """Carry out what can be, and whatever follows from it."""
         context = self._context
         self._agenda.run()
-        while context.derived:
+        for _ in range(_MOST_DERIVED):
+            if not context.derived:
+                break
             event = context.derived.popleft()
             self.timeline.add_event(context.now, event, "derived")
             self._take(event)
             self._agenda.run()
+        if context.derived:
+            context.log("events follow from each other without end; the rest is dropped")
+            context.derived.clear()
         while self._agenda.is_idle and (requests := self._fallback.go_on()):
             self._agenda.add(requests)
             self._agenda.run()
@@ -235,9 +248,10 @@ class Controller:
         if digit and (taken := self._menus.take_key(digit)) is not None:
             self._agenda.replace(taken)
             return
-        rule = match_rule(self._settings.rules, name, digit, count, self.state)
-        if rule is not None:
-            self._obey(rule.requests)
+        moment = Moment(name, event, digit, count, self._context)
+        if plans := matching_plans(self._context.settings.rules, moment):
+            for plan in plans:
+                self._obey(plan)
         elif isinstance(event, InputAudioBufferDtmfEventReceived):
             self._tell_key(event)
         elif name == TIMEOUT_EVENT and 0 < self._context.settings.idle.limit <= count:
@@ -266,13 +280,7 @@ class Controller:
         self._agenda.add((Respond(),))
 
     def _say_goodbye(self, cause: str) -> None:
-        self._agenda.replace((Say(self._settings.call.goodbye), HangUp(cause)))
-
-    def _set_variables(self, request: SetVariables) -> Sequence[Request]:
-        variables = self._context.variables
-        for name, value in request.values.items():
-            variables.set(name, variables.render(value))
-        return ()
+        self._agenda.replace((Say(self._context.settings.call.goodbye), HangUp(cause)))
 
     def _take_failure(self, error: ErrorDetail) -> None:
         self._service.take_failure(error)

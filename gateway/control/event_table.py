@@ -29,6 +29,8 @@ Part: TypeAlias = Literal[
     "menus",
     "errands",
     "answering",
+    "profiles",
+    "timers",
 ]
 
 
@@ -51,6 +53,8 @@ PARTS: Final[Mapping[Part, str]] = {
     "menus": "prompts for keys, takes them, and goes on by what was pressed",
     "errands": "posts webhooks and runs tools, outside the call",
     "answering": "tells a human from a machine where we called",
+    "profiles": "knows what is different for this call, and its variables",
+    "timers": "tells of the times that rules wait for",
 }
 
 
@@ -218,8 +222,10 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
 }
 
 OWN_TABLE: Final[Mapping[str, Handling]] = {
-    "call.started": Handling(("transcript", "limits", "service"), "ring, and connect the service"),
-    "leg.answered": Handling(("service",), "greet once the session is ready"),
+    "call.started": Handling(
+        ("profiles", "transcript", "limits", "service"), "ring, and connect the service"
+    ),
+    "leg.answered": Handling(("timers", "service"), "greet once the session is ready"),
     "leg.ended": Handling(
         ("transcript", "call"), "the call is over; what was still to be played was not heard"
     ),

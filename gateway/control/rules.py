@@ -15,10 +15,12 @@ from .actions import (
     Say,
     Transfer,
 )
-from .settings import DTMF_EVENT, CheckedRule
+from .conditions import Moment, fits
+from .flow_plans import CheckedRule, Plan
+from .settings import DTMF_EVENT
 from .states import CallState
 
-__all__ = ["match_rule", "takes_floor"]
+__all__ = ["matching_plans", "takes_floor"]
 
 _FLOOR: Final = (
     Say,
@@ -39,24 +41,21 @@ def takes_floor(requests: Iterable[Request]) -> bool:
     return any(isinstance(request, _FLOOR) for request in requests)
 
 
-def match_rule(
-    rules: Sequence[CheckedRule], name: str, digit: str, count: int, state: CallState
-) -> CheckedRule | None:
-    """Return the first rule that fits.
+def matching_plans(rules: Sequence[CheckedRule], moment: Moment) -> list[Plan]:
+    """Return what the rules that fit want done: of the first one, and of those that go on to it.
 
     While a goodbye or a transfer is under way, a rule that would change the call's course
     is passed over unless it names that state; a key during a goodbye is the exception,
     for somebody who presses one is still there.
     """
+    plans: list[Plan] = []
+    state = moment.context.state
+    is_rescue = moment.name == DTMF_EVENT and state is CallState.LEAVING
+    is_busy = state in _BUSY and not is_rescue
     for rule in rules:
-        if name not in rule.on or (rule.state is not None and rule.state is not state):
+        if not fits(rule, moment) or (is_busy and not rule.states and takes_floor(rule.plan)):
             continue
-        if rule.digits is not None and digit not in rule.digits:
-            continue
-        if rule.count is not None and rule.count != count:
-            continue
-        is_rescue = name == DTMF_EVENT and state is CallState.LEAVING
-        if state in _BUSY and rule.state is None and not is_rescue and takes_floor(rule.requests):
-            continue
-        return rule
-    return None
+        plans.append(rule.plan)
+        if not rule.goes_on:
+            break
+    return plans

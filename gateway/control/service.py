@@ -169,6 +169,10 @@ class Service:
             self._context.log("the session ends soon: going on in another")
             self.renew()
 
+    def session(self) -> dict[str, Any]:
+        """Return the session to ask for on the present link."""
+        return session_for(self._context.settings, self._audio_format)
+
     def renew(self) -> None:
         """Go on in another session, without a break if all goes well."""
         self._resume.lay_down()
@@ -300,8 +304,7 @@ class Service:
         is_renewable = event.transport != "sip"  # there the session is the call
         self.renewal.open(context.now, event.unix_time, is_possible=is_renewable)
         self._audio_format = event.audio_format
-        session = session_for(context.settings, event.audio_format)
-        self._update_id = context.send(SessionUpdate(session=session))
+        self._update_id = context.send(SessionUpdate(session=self.session()))
 
     def _confirm(self, session: dict[str, Any]) -> None:
         context = self._context

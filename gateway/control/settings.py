@@ -3,72 +3,33 @@
 Made once per process; a controller costs nothing to set up from it.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from ..config import (
     BargeInSettings,
     CallSettings,
-    CollectSettings,
     CustomTool,
+    DialSettings,
     FallbackSettings,
     IdleSettings,
     LimitSettings,
     McpSettings,
-    MenuSettings,
     PriceSettings,
+    Profile,
     RealtimeSettings,
-    Rule,
     Settings,
-    Step,
     Target,
     WebhookSettings,
     table_at,
 )
-from ..config.steps import (
-    HangUpStep,
-    KeysStep,
-    MuteStep,
-    NameStep,
-    PlayStep,
-    RecordStep,
-    RejectStep,
-    SayStep,
-    TableStep,
-    TargetStep,
-    TextStep,
-    TransferStep,
-)
-from ..realtime.events import SERVER_EVENTS
-from .actions import (
-    Answer,
-    Collect,
-    HangUp,
-    Hold,
-    Log,
-    Mute,
-    OpenMenu,
-    Play,
-    PostWebhook,
-    Record,
-    Redirect,
-    Reject,
-    Request,
-    Respond,
-    Resume,
-    Ring,
-    Say,
-    SendDtmf,
-    SendText,
-    SetVariables,
-    Stop,
-    Transfer,
-    UpdateSession,
-)
-from .events import OWN_EVENTS
-from .states import CallState
+from .flow_check import FlowCheck
+from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
+from .lint import lint
 
 __all__ = [
     "APOLOGY",
@@ -76,8 +37,9 @@ __all__ = [
     "DTMF_EVENT",
     "SHIPPED_PROMPTS",
     "TIMEOUT_EVENT",
-    "CheckedRule",
     "ControlSettings",
+    "fits_address",
+    "merged",
 ]
 
 APOLOGY: Final = "unavailable"
@@ -86,36 +48,13 @@ SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
 """The prompts that there are without being configured."""
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
-_LAST: Final = ("hangup", "reject")
-_BARE: Final[Mapping[str, type[Answer | Ring | Stop | Hold | Resume]]] = {
-    "answer": Answer,
-    "ring": Ring,
-    "stop": Stop,
-    "hold": Hold,
-    "resume": Resume,
-}
-_NAMED: Final[Mapping[str, type[Collect | OpenMenu | PostWebhook]]] = {
-    "collect": Collect,
-    "menu": OpenMenu,
-    "webhook": PostWebhook,
-}
-_SERVED: Final = ("say", "respond", "send_text")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedRule:
-    """A rule whose event, state, targets and prompts are known to exist."""
-
-    on: tuple[str, ...]
-    requests: tuple[Request, ...]
-    digits: str | None = None
-    count: int | None = None
-    state: CallState | None = None
+_SERVED: Final = ("say", "respond", "send_text", "update_session")
+_Table = TypeVar("_Table", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """All that a controller goes by."""
+    """All that a controller goes by: the common settings, or those of a profile."""
 
     call: CallSettings
     session: Mapping[str, Any]
@@ -128,11 +67,17 @@ class ControlSettings:
     barge_in: BargeInSettings
     idle: IdleSettings
     limits: LimitSettings
+    dial: DialSettings
     tools: Mapping[str, CustomTool]
     webhooks: Mapping[str, WebhookSettings]
-    menus: Mapping[str, MenuSettings]
-    collects: Mapping[str, CollectSettings]
-    fallback_keys: Mapping[str, tuple[Request, ...]] = field(default_factory=dict)
+    menus: Mapping[str, CheckedMenu]
+    collects: Mapping[str, CheckedCollect]
+    fallback_keys: Mapping[str, Plan] = field(default_factory=dict)
+    idle_ladder: tuple[Plan, ...] = ()
+    profile: str = ""  # whose settings these are
+    profiles: Mapping[str, "ControlSettings"] = field(default_factory=dict)
+    trunks: tuple[str, ...] = ()  # a profile's: shell patterns of the calls it is for
+    called: tuple[str, ...] = ()
 
     @property
     def turn_detection(self) -> Mapping[str, Any]:
@@ -145,41 +90,38 @@ class ControlSettings:
         is_talk = self.session.get("type", "realtime") != "transcription"
         return is_talk and bool(self.turn_detection.get("create_response", True))
 
+    def for_call(self, trunk: str, called: str) -> "ControlSettings":
+        """Return the settings of the first profile made for such calls, or the common ones."""
+        for one in self.profiles.values():
+            is_by_trunk = not one.trunks or any(fnmatchcase(trunk, p) for p in one.trunks)
+            is_by_number = not one.called or fits_address(one.called, called)
+            if (one.trunks or one.called) and is_by_trunk and is_by_number:
+                return replace(one, profiles=self.profiles)
+        return self
+
+    def for_profile(self, name: str) -> "ControlSettings":
+        """Return the settings of a profile, with the way to all others."""
+        return replace(self.profiles[name], profiles=self.profiles)
+
     @classmethod
     def of(cls, settings: Settings) -> "ControlSettings":
-        """Check the configuration's rules and names.
+        """Check the configuration's flow: rules, menus, ladders, profiles and what they name.
 
         Raises:
-            ConfigError: A rule names an event, state, target or prompt that does not exist.
+            ConfigError: Something of it does not exist, or cannot work; says what, where, and
+                how to mend it.
 
         """
+        check = FlowCheck(settings, {*SHIPPED_PROMPTS, *settings.prompts})
         call = settings.call
-        for path, prompt in (
-            (("fallback", "prompt"), settings.fallback.prompt),
-            (("call", "comfort_prompt"), call.comfort_prompt),
-        ):
-            if prompt:
-                _must_exist(settings, path, prompt, _prompts(settings), "prompt")
-        if settings.fallback.transfer:
-            path = ("fallback", "transfer")
-            _must_exist(settings, path, settings.fallback.transfer, settings.targets, "target")
-        rules = tuple(_checked(settings, index, rule) for index, rule in enumerate(settings.rules))
-        keys = {
-            key: _checked_steps(settings, ("fallback", "keys", key), steps)
-            for key, steps in settings.fallback.keys.items()
-        }
-        for key, steps in settings.fallback.keys.items():
-            for number, step in enumerate(steps):
-                if step.kind in _SERVED:
-                    raise settings.problem(
-                        ("fallback", "keys", key, number),
-                        f"{step.kind} needs the service, which is away then; use play",
-                    )
-        return cls(
+        _check_names(settings, check)
+        menus = {name: check.menu(name, menu) for name, menu in settings.menus.items()}
+        collects = {name: check.collect(name, one) for name, one in settings.collects.items()}
+        common = cls(
             call,
             settings.session,
             settings.targets,
-            rules,
+            check.rules(settings.rules, ("rules",)),
             settings.realtime,
             settings.fallback,
             settings.mcp,
@@ -187,118 +129,101 @@ class ControlSettings:
             settings.barge_in,
             settings.idle,
             settings.limits,
+            settings.dial,
             settings.tools,
             settings.webhooks,
-            settings.menus,
-            settings.collects,
-            keys,
+            menus,
+            collects,
+            _fallback_keys(settings, check),
+            _ladder(check, settings.idle, ("idle", "ladder")),
         )
+        profiles = {
+            name: _profile(settings, check, common, name, one)
+            for name, one in settings.profiles.items()
+        }
+        lint(settings, common.rules, menus, collects)
+        return replace(common, profiles=profiles)
 
 
-def _checked(settings: Settings, index: int, rule: Rule) -> CheckedRule:
-    path = ("rules", index)
-    for name in rule.on:
-        _must_exist(settings, (*path, "on"), name, [*SERVER_EVENTS, *OWN_EVENTS], "event")
-    if rule.digit is not None and DTMF_EVENT not in rule.on:
-        raise settings.problem((*path, "digit"), f"only {DTMF_EVENT} has a digit; remove it")
-    states = [state.value for state in CallState if state is not CallState.ENDED]
-    for name in rule.state:
-        _must_exist(settings, (*path, "state"), name, states, "state")
-    requests = _checked_steps(settings, (*path, "do"), rule.do)
-    state = CallState(rule.state[0]) if rule.state else None
-    count = rule.count if isinstance(rule.count, int) else None
-    return CheckedRule(tuple(rule.on), requests, rule.digit, count, state)
+def fits_address(patterns: Sequence[str], address: str) -> bool:
+    """Tell whether one of the shell patterns fits a SIP address: whole, or its user part."""
+    user = address.partition(":")[2].partition("@")[0] or address
+    return any(fnmatchcase(address, one) or fnmatchcase(user, one) for one in patterns)
 
 
-def _checked_steps(
-    settings: Settings, path: tuple[str | int, ...], steps: Sequence[Step]
-) -> tuple[Request, ...]:
-    """Return what steps ask for, once everything they name is known to exist."""
-    requests = []
-    for number, step in enumerate(steps):
-        where = (*path, number)
-        if step.kind in _LAST and number < len(steps) - 1:
-            raise settings.problem(
-                (*path, number + 1), f"nothing is done after {step.kind}; remove it"
-            )
-        match step.argument:
-            case TransferStep(target=str(target)) if target:
-                _must_exist(settings, where, target, settings.targets, "target")
-            case PlayStep(prompt=str(prompt)) if prompt:
-                _must_exist(settings, where, prompt, _prompts(settings), "prompt")
-            case _:
-                pass
-        requests.append(_request(step))
-    return tuple(requests)
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one tree of tables over another."""
+    whole = dict(below)
+    for name, value in above.items():
+        under = whole.get(name)
+        is_table = isinstance(under, Mapping) and isinstance(value, Mapping)
+        whole[name] = merged(under or {}, value) if is_table else value
+    return whole
 
 
-def _prompts(settings: Settings) -> set[str]:
-    return {*SHIPPED_PROMPTS, *settings.prompts}
+def _check_names(settings: Settings, check: FlowCheck) -> None:
+    """Make sure that what single settings name is there."""
+    call, fallback = settings.call, settings.fallback
+    prompts = {*SHIPPED_PROMPTS, *settings.prompts}
+    if fallback.prompt:
+        check.exists(("fallback", "prompt"), fallback.prompt, prompts, "prompt")
+    if call.comfort_prompt:
+        check.exists(("call", "comfort_prompt"), call.comfort_prompt, prompts, "prompt")
+    if call.menu:
+        check.exists(("call", "menu"), call.menu, settings.menus, "menu")
+    if fallback.transfer:
+        check.exists(("fallback", "transfer"), fallback.transfer, settings.targets, "target")
 
 
-def _must_exist(
-    settings: Settings, path: tuple[str | int, ...], name: str, known: Iterable[str], what: str
-) -> None:
-    names = list(known)
-    if name in names:
-        return
-    if close := difflib.get_close_matches(name, names, n=1):
-        raise settings.problem(path, f"unknown {what} {name!r}; did you mean {close[0]!r}?")
-    where = {
-        "target": "add it to [targets]",
-        "prompt": "add it to [prompts]",
-        "event": "`voice-gateway events` lists them",
-    }
-    remedy = where.get(what, f"known: {', '.join(names)}")
-    raise settings.problem(path, f"unknown {what} {name!r}; {remedy}")
+def _fallback_keys(settings: Settings, check: FlowCheck) -> dict[str, Plan]:
+    keys = settings.fallback.keys
+    for key, steps in keys.items():
+        for number, step in enumerate(steps):
+            if step.kind in _SERVED:
+                raise settings.problem(
+                    ("fallback", "keys", key, number),
+                    f"{step.kind} needs the service, which is away then; use play",
+                )
+    return {key: check.plan(steps, ("fallback", "keys", key)) for key, steps in keys.items()}
 
 
-def _request(step: Step) -> Request:
-    """Return what a step asks for."""
-    match step.argument:
-        case SayStep(text=text, prompt=prompt):
-            return Say(text, prompt)
-        case PlayStep(prompt=prompt, tone=tone, repeat=repeat):
-            return Play(prompt or f"tone:{tone}", repeat)
-        case RejectStep(status=status, reason=reason):
-            return Reject(status, reason)
-        case HangUpStep(reason=reason, cause=cause):
-            return HangUp(reason, cause)
-        case KeysStep(digits=digits):
-            return SendDtmf(digits)
-        case MuteStep(who=who):
-            return Mute(who)
-        case RecordStep(do=do):
-            return Record(do)
-        case TargetStep(target=target):
-            return Redirect(target)
-        case TextStep(text=text):
-            return _of_text(step.kind, text)
-        case NameStep(name=name):
-            return _NAMED[step.kind](name)
-        case TableStep(table=table) if step.kind == "set":
-            return SetVariables({name: str(value) for name, value in table.items()})
-        case TableStep(table=table):
-            return UpdateSession(table)
-        case TransferStep() as to:
-            return _transfer(step.kind, to)
-        case _:
-            return _BARE[step.kind]()
+def _ladder(check: FlowCheck, idle: IdleSettings, path: tuple[str | int, ...]) -> tuple[Plan, ...]:
+    return tuple(check.plan(steps, (*path, number)) for number, steps in enumerate(idle.ladder))
 
 
-def _of_text(kind: str, text: str) -> Request:
-    match kind:
-        case "respond":
-            return Respond(text or None)
-        case "send_text":
-            return SendText(text)
-        case _:
-            return Log(text)
+def _profile(
+    settings: Settings, check: FlowCheck, common: ControlSettings, name: str, one: Profile
+) -> ControlSettings:
+    """Return the common settings with a profile's laid over them."""
+    path = ("profiles", name)
+    call = _laid_over(settings, settings.call, one.call, (*path, "call"))
+    call = call.model_copy(update={"variables": {**call.variables, **one.variables}})
+    if call.menu:
+        check.exists((*path, "call", "menu"), call.menu, settings.menus, "menu")
+    idle = _laid_over(settings, settings.idle, one.idle, (*path, "idle"))
+    return replace(
+        common,
+        call=call,
+        session=merged(settings.session, one.session),
+        barge_in=_laid_over(settings, settings.barge_in, one.barge_in, (*path, "barge_in")),
+        idle=idle,
+        idle_ladder=_ladder(check, idle, (*path, "idle", "ladder")),
+        rules=(*check.rules(one.rules, (*path, "rules")), *common.rules),
+        profile=name,
+        trunks=tuple(one.trunks),
+        called=tuple(one.called),
+    )
 
 
-def _transfer(kind: str, to: TransferStep) -> Transfer:
-    """Return a transfer; to dial is to bridge, with the agent staying."""
-    is_dialled = kind == "dial"
-    mode = to.mode or ("bridge" if is_dialled else None)
-    agent = to.agent or ("stays" if is_dialled else None)
-    return Transfer(to.target, to.profile, mode, to.whisper, agent, to.seconds)
+def _laid_over(
+    settings: Settings, common: _Table, over: Mapping[str, Any], path: tuple[str | int, ...]
+) -> _Table:
+    """Return a table with some of its fields replaced, checked as it would be by itself."""
+    try:
+        known = type(common).model_validate(over)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        is_unknown = first["type"] == "extra_forbidden"
+        message = "unknown setting" if is_unknown else first["msg"].removeprefix("Value error, ")
+        raise settings.problem((*path, *first["loc"]), f"{message}; mend or remove it") from None
+    return common.model_copy(update={field: getattr(known, field) for field in over})

@@ -39,14 +39,23 @@ class Variables:
         """Return those that may not be shown, for their receiver."""
         return Sealed({name: self.values[name] for name in self._sealed if name in self.values})
 
-    def render(self, text: str) -> str:
-        """Return a text with the variables that it names; unknown ones are empty."""
+    def render(self, text: str, *, is_spoken: bool = False) -> str:
+        """Return a text with the variables that it names; unknown ones are empty.
+
+        In a text that is spoken, digits of a variable stand apart, so that each is heard.
+        """
         if "{" not in text and "}" not in text:
             return text
         try:
             pieces = string.Formatter().parse(text)
             return "".join(
-                before + (self.get(name) if name else "") for before, name, _, _ in pieces
+                before + (self._read(name, is_spoken=is_spoken) if name else "")
+                for before, name, _, _ in pieces
             )
         except ValueError:  # a brace that stands for itself
             return text
+
+    def _read(self, name: str, *, is_spoken: bool) -> str:
+        value = self.get(name)
+        is_number = is_spoken and value.strip("*#").isdecimal()
+        return " ".join(value) if is_number else value
