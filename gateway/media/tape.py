@@ -17,6 +17,8 @@ _BATCH: Final = 25
 """Frames of a side that are handed on at once."""
 _KEY_FRAMES: Final = 5
 """Frames by which a key may be known too late, and which are kept back where none may be heard."""
+_TAIL_FRAMES: Final = 2
+"""Frames after the end of a telephone event in which its tone may still be heard."""
 
 
 class Tape:
@@ -33,6 +35,7 @@ class Tape:
         "_said",
         "_says",
         "_sides",
+        "_tail",
         "is_paused",
         "recording",
     )
@@ -43,6 +46,7 @@ class Tape:
         self.recording = recording
         self.is_paused = False  # silence stands for both sides
         self._kept = 0 if has_keys else _KEY_FRAMES
+        self._tail = 0  # frames after a key
         self._keys: set[str] = set()  # the ways by which a key is known to be down
         self._recorder = recorder
         self._says = says
@@ -55,7 +59,8 @@ class Tape:
         if rate != self._sides[0].rate:
             self.flush()
             self._sides = (_Side(self.recording.rate, rate), self._sides[1])
-        is_silent = self.is_paused or self._keys
+        is_silent = self.is_paused or self._keys or self._tail
+        self._tail = max(0, self._tail - 1)
         self._heard.append(bytes(len(samples)) if is_silent else samples)
         if len(self._heard) >= _BATCH + self._kept:
             self._hand_on(self._kept)
@@ -63,6 +68,8 @@ class Tape:
     def hear_key(self, source: str, is_down: bool) -> None:
         """Take the news of a key, which began somewhat earlier."""
         if not is_down:
+            if self._keys and source != "inband":  # a tone beside it may end somewhat later
+                self._tail = _TAIL_FRAMES
             self._keys.discard(source)
         elif self._kept:
             self._keys.add(source)

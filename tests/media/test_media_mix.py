@@ -42,6 +42,16 @@ def test_agent_and_other_leg_are_heard_at_once(world: MediaWorld, payload_type: 
     assert np.abs(heard.astype(int)).max() == pytest.approx(12000, rel=0.05)
 
 
+def test_both_are_heard_on_in_another_law(world: MediaWorld) -> None:
+    call = world.call()
+    run_live(world, call, tone(611, 0.4, 24000, 6000), tone(1004, 0.4, 24000, 6000))
+    call.phone.change_law(8)
+    call.lane.configure(call.phone.negotiated())
+    heard = run_live(world, call, tone(611, 1.0, 24000, 6000), tone(1004, 1.0, 24000, 6000))
+    assert tone_share(heard, 611, 8000) > 0.45
+    assert tone_share(heard, 1004, 8000) > 0.45
+
+
 def test_the_other_leg_is_heard_beside_queued_speech_whose_ledger_goes_on(
     world: MediaWorld,
 ) -> None:

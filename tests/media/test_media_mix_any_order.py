@@ -16,7 +16,19 @@ from gateway.media.playout import Playout
 
 LOUD = bytes([1]) * 160
 
-STEPS = "speak finish prompt music pause play mute unmute leg agent flush".split()
+STEPS = [
+    "speak",
+    "finish",
+    "prompt",
+    "music",
+    "pause",
+    "play",
+    "mute",
+    "unmute",
+    "leg",
+    "agent",
+    "flush",
+]
 scripts = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 4)), max_size=40)
 
 

@@ -124,8 +124,8 @@ def press_both_ways(world: MediaWorld, call: MediaCall) -> None:
     phone.say(np.concatenate([np.zeros(72, np.int16), dtmf_tone("5", 100)]))
     world.run(0.040)
     start = phone.timestamp
-    for tick in range(1, 6):
-        send_event(call, start, 160 * tick, is_end=tick >= 3)
+    for tick in range(1, 7):
+        send_event(call, start, 160 * tick, is_end=tick >= 4)
         world.run(0.020)
     world.run(0.2)
 
@@ -183,9 +183,12 @@ def test_on_request_a_recording_has_nothing_of_a_key_and_all_of_the_rest(
         assert len(caller) / 8 == pytest.approx(1000, abs=40)
 
 
-def test_on_request_a_recording_has_nothing_of_a_tone_beside_its_event(tmp_path: Path) -> None:
+@pytest.mark.parametrize("detect_inband", [True, False])
+def test_on_request_a_recording_has_nothing_of_a_tone_beside_its_event(
+    detect_inband: bool, tmp_path: Path
+) -> None:
     world = MediaWorld()
-    call = world.call(keys_in_recordings=False)
+    call = world.call(keys_in_recordings=False, detect_inband=detect_inband)
     call.lane.record(str(tmp_path / "call.wav"))
     for _ in range(4):
         press_both_ways(world, call)
