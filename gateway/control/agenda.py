@@ -115,10 +115,8 @@ class Agenda:
                 self._give_up_waiting()
             self._waits_until = None
             self._carry_out(self._todo.popleft())
-        self._turns.is_reserved = self._context.state in (
-            CallState.TRANSFERRING,
-            CallState.LEAVING,
-        )
+        is_leaving = self._context.state in (CallState.TRANSFERRING, CallState.LEAVING)
+        self._turns.is_reserved = is_leaving or self._context.is_deaf
 
     def _must_wait(self, request: Request) -> bool:
         context = self._context

@@ -13,6 +13,7 @@ from .actions import (
     Action,
     Collect,
     HangUp,
+    Mute,
     OpenMenu,
     PostWebhook,
     Request,
@@ -28,6 +29,7 @@ from .answering import Answering
 from .barge_in import BargeIn
 from .caller_side import CallerSide
 from .comfort import Comfort
+from .concealing import concealed
 from .conditions import Moment
 from .context import Classify, Context, Mode
 from .digits import Digits
@@ -39,6 +41,7 @@ from .idle import Idle
 from .limits import Limits
 from .mcp import Mcp
 from .menus import Menus
+from .muting import Muting
 from .part import ControlPart, TimedPart
 from .profiles import Profiles
 from .resume import Resume
@@ -54,6 +57,7 @@ from .transcript import Transcript
 from .transfer import TransferDesk
 from .turns import Turns
 from .usage import Usage
+from .variables import Variables
 from .watchdog import Watchdog
 
 __all__ = ["Controller"]
@@ -61,6 +65,7 @@ __all__ = ["Controller"]
 _PAUSE: Final = "pause"  # who keeps the caller waiting while the service is left alone
 _MOST_UNKNOWN: Final = 32
 _MOST_DERIVED: Final = 200  # events that follow from one
+_MOST_ROUNDS: Final = 50  # of what comes by itself
 _LONGEST_NAME: Final = 80  # characters in a log line
 
 
@@ -92,7 +97,8 @@ class Controller:
             self._comfort,
             self._leave_service,
         )
-        self._menus = Menus(context, self._speech)
+        muting = Muting(context)
+        self._menus = Menus(context, self._speech, muting)
         errands = Errands(context)
         profiles = Profiles(context, self._transfer, self._service)
         doers: Mapping[type, Doer] = {
@@ -101,6 +107,7 @@ class Controller:
             OpenMenu: self._menus.open,
             Collect: self._menus.open,
             SetVariables: profiles.set_variables,
+            Mute: muting.ask,
             PostWebhook: errands.post,
         }
         self._agenda = Agenda(context, self._speech, self._turns, doers)
@@ -137,6 +144,16 @@ class Controller:
         return self._context.state
 
     @property
+    def place(self) -> str:
+        """The menu or collection that is open; empty for none."""
+        return self._context.place
+
+    @property
+    def variables(self) -> Variables:
+        """The call's variables."""
+        return self._context.variables
+
+    @property
     def timeline(self) -> Timeline:
         """Everything that happened and was done, with times."""
         return self._context.timeline
@@ -160,7 +177,7 @@ class Controller:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
         self._context.now = now
-        self.timeline.add_event(now, event)
+        self.timeline.add_event(now, self._shown(event))
         self._take(event)
         return self._settle()
 
@@ -182,22 +199,14 @@ class Controller:
     def _settle(self) -> list[Action]:
         """Carry out what can be, and whatever follows from it."""
         context = self._context
-        self._agenda.run()
-        for _ in range(_MOST_DERIVED):
-            if not context.derived:
+        self._run()
+        for _ in range(_MOST_ROUNDS):
+            if not (requests := self._next()):
                 break
-            event = context.derived.popleft()
-            self.timeline.add_event(context.now, event, "derived")
-            self._take(event)
-            self._agenda.run()
-        if context.derived:
-            context.log("events follow from each other without end; the rest is dropped")
-            context.derived.clear()
-        while self._agenda.is_idle and (requests := self._fallback.go_on()):
-            self._agenda.add(requests)
-            self._agenda.run()
+            self._agenda.replace(requests)
+            self._run()
         self._service.settle(is_quiet=self._agenda.is_idle)
-        self._menus.settle(is_quiet=self._agenda.is_idle)
+        self._idle.settle(is_quiet=self._agenda.is_idle)
         if self._turns.is_pausing:
             self._comfort.begin(_PAUSE)
         else:
@@ -206,6 +215,31 @@ class Controller:
         actions = context.drain()
         self.transcript.note(actions)
         return actions
+
+    def _run(self) -> None:
+        """Carry out what is planned, and take the events that follow from it."""
+        context = self._context
+        self._agenda.run()
+        for _ in range(_MOST_DERIVED):
+            if not context.derived:
+                return
+            event = context.derived.popleft()
+            self.timeline.add_event(context.now, self._shown(event), "derived")
+            self._take(event)
+            self._agenda.run()
+        context.log("events follow from each other without end; the rest is dropped")
+        context.derived.clear()
+
+    def _next(self) -> Sequence[Request]:
+        """Return what comes by itself where nothing is planned any more."""
+        is_idle = self._agenda.is_idle
+        if requests := self._menus.settle(is_quiet=is_idle):
+            return requests
+        return self._fallback.go_on() if is_idle and not self._menus.is_open else ()
+
+    def _shown(self, event: Event) -> Event:
+        """Return an event as it may be kept: of keys that are secret nothing but that they were."""
+        return concealed(event) if self._context.is_concealed else event
 
     def _take(self, event: Event) -> None:
         """Have the event's parts handle it, then a rule or the default."""
@@ -242,22 +276,31 @@ class Controller:
             return
         count = self._idle.count if name == TIMEOUT_EVENT else self._counts[name]
         digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
+        if digit and self._context.is_patched_away:
+            return  # it is for the one they talk to
+        if digit and self._menus.knows(digit):
+            self._press(digit)
+            return
         if digit and (way_out := self._fallback.take_key(digit)) is not None:
             self._agenda.replace(way_out)
-            return
-        if digit and (taken := self._menus.take_key(digit)) is not None:
-            self._agenda.replace(taken)
             return
         moment = Moment(name, event, digit, count, self._context)
         if plans := matching_plans(self._context.settings.rules, moment):
             for plan in plans:
                 self._obey(plan)
+        elif digit and self._menus.is_live:
+            self._press(digit)
         elif isinstance(event, InputAudioBufferDtmfEventReceived):
             self._tell_key(event)
-        elif name == TIMEOUT_EVENT and 0 < self._context.settings.idle.limit <= count:
-            self._say_goodbye("idle")
+        elif name == TIMEOUT_EVENT:
+            self._obey(self._idle.climb())
         elif isinstance(event, MediaTimeout) and not self._context.is_held:
             self._context.act(HangUp("no media"))
+
+    def _press(self, key: str) -> None:
+        """Have the open menu take a key: what it leads to is done in place of what was planned."""
+        if requests := self._menus.take_key(key):
+            self._agenda.replace(requests)
 
     def _obey(self, requests: Sequence[Request]) -> None:
         """Carry requests out: in place of what was planned where they change the call's course."""
@@ -296,4 +339,4 @@ class Controller:
             return
         self._turns.interrupt()
         if self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
-            self._agenda.replace(self._fallback.start())
+            self._agenda.replace(self._menus.carry_on() or self._fallback.start())

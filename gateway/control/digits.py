@@ -14,6 +14,7 @@ from ..realtime.events import InputAudioBufferDtmfEventReceived
 from .actions import Request
 from .context import Context
 from .events import Event, KeyPressed, KeySource
+from .sealed import HIDDEN
 
 __all__ = ["Digits"]
 
@@ -32,20 +33,36 @@ class Digits:
 
     def __init__(self, context: Context) -> None:
         self.echoes = 0
+        self.dropped = 0  # of a flood
+        self._latest: deque[float] = deque()  # when keys came, within a second
         self._context = context
         self._presses: deque[_Press] = deque(maxlen=_MOST_PRESSES)
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in one detector's report."""
-        if isinstance(event, KeyPressed):
+        if isinstance(event, KeyPressed) and event.leg == "caller":
             key = event.key.upper()
-            if key in KEYS and len(key) == 1 and self.is_new(key, event.source):
+            is_key = len(key) == 1 and (key in KEYS or key == HIDDEN)
+            if is_key and self.is_new(key, event.source) and self._is_in_time():
                 self._context.derive(
                     InputAudioBufferDtmfEventReceived(
                         event=key, received_at=event.received_at, origin="gateway"
                     )
                 )
         return ()
+
+    def _is_in_time(self) -> bool:
+        """Tell whether a finger can press so fast; what comes faster is dropped."""
+        now, latest = self._context.now, self._latest
+        while latest and now - latest[0] >= 1.0:
+            latest.popleft()
+        if len(latest) < self._context.settings.limits.keys_per_second:
+            latest.append(now)
+            return True
+        if not self.dropped:
+            self._context.log("keys come faster than anybody presses them: some are dropped")
+        self.dropped += 1
+        return False
 
     def admits(self, event: InputAudioBufferDtmfEventReceived) -> bool:
         """Tell whether a key's event is to be acted on: the service's may echo our own."""

@@ -227,7 +227,8 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     ),
     "leg.answered": Handling(("timers", "service"), "greet once the session is ready"),
     "leg.ended": Handling(
-        ("transcript", "call"), "the call is over; what was still to be played was not heard"
+        ("transcript", "call", "menus"),
+        "the call is over; what was still to be played was not heard",
     ),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
     "link.ready": Handling(

@@ -153,8 +153,8 @@ class _Lint:
 
     def _ladder(self) -> None:
         idle = self._settings.idle
-        if idle.limit and len(idle.ladder) > idle.limit:
-            problem = f"step {idle.limit + 1} is never reached with limit = {idle.limit}"
+        if idle.limit and len(idle.ladder) >= idle.limit:
+            problem = f"step {idle.limit} is never reached: limit = {idle.limit} says goodbye"
             self._fail(("idle", "ladder"), f"{problem}; remove it, or raise limit")
         barge_in = self._settings.barge_in
         if barge_in.mode == "pause" and not barge_in.by:

@@ -1,47 +1,377 @@
-"""Menus and collections: what the caller hears, which keys are taken, what follows."""
+"""Menus and collections: what the caller hears, which keys are taken, what follows.
 
+A place is open from its prompt until another one takes its turn.  Its prompt is spoken by
+the service, or played from a file where the service is away, so that menus go on without it.
+The first key is waited for once everything was heard; silence and wrong keys each have a
+ladder, and when the retries are used up comes what ``failed`` says, or the goodbye.
+"""
+
+import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
-from .actions import Collect, OpenMenu, Request
-from .context import Context
-from .events import Event
+from .actions import (
+    Answer,
+    Collect,
+    Conceal,
+    HangUp,
+    OpenMenu,
+    Play,
+    PostWebhook,
+    Redirect,
+    Reject,
+    Request,
+    Respond,
+    Say,
+    SendText,
+    Stop,
+    Transfer,
+)
+from .collecting import is_complete, is_right
+from .context import Context, Mode
+from .events import Event, LegEnded, MenuClosed, MenuOpened
+from .flow_plans import CheckedCollect, CheckedMenu, Plan
+from .muting import Muting
+from .sealed import HIDDEN
 from .speech import Speech
+from .states import CallState
 
-__all__ = ["Menus"]
+__all__ = ["Menus", "Phase"]
+
+Outcome: TypeAlias = Literal["key", "collected", "failed", "closed"]
+
+_DEEPEST: Final = 16  # places one inside the other
+_MOST_AHEAD: Final = 32  # keys pressed before their time
+_MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
+_BEEP: Final = "tone:beep"
+
+
+class Phase(enum.Enum):
+    """What an open place is at."""
+
+    PROMPTING = enum.auto()  # something is being heard
+    WAITING = enum.auto()  # for the first key
+    COLLECTING = enum.auto()  # for the next one
+
+
+@dataclass(slots=True)
+class _Place:
+    """One open menu or collection."""
+
+    plan: CheckedMenu | CheckedCollect
+    phase: Phase = Phase.PROMPTING
+    keys: str = ""
+    silences: int = 0
+    errors: int = 0
+    is_cut: bool = False  # the prompt gave way to a key: those that follow need not wait
+    is_told: bool = False  # that it is over
 
 
 class Menus:
-    """The menus a call is in, the innermost last."""
+    """The places a call is in, one inside the other, the innermost last."""
 
-    def __init__(self, context: Context, speech: Speech) -> None:
+    def __init__(self, context: Context, speech: Speech, muting: Muting) -> None:
         self.deadline: float | None = None
         self._context = context
         self._speech = speech
+        self._muting = muting
+        self._stack: list[_Place] = []
+        self._ahead = ""  # keys pressed while a prompt that is not to be cut was heard
+        self._late_end = ""  # the terminator of a number that was complete without it
+        self._end_until = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether a menu or a collection waits for keys."""
-        return False
+        return bool(self._stack)
+
+    @property
+    def _place(self) -> _Place:
+        return self._stack[-1]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the place that is open has the caller's ear."""
+        context = self._context
+        return self.is_open and context.state is CallState.TALKING and not context.is_patched_away
 
     def handle(self, event: Event) -> Sequence[Request]:
-        """Take in what changes the place the caller is at."""
-        del event
+        """Leave everything as the caller goes."""
+        if isinstance(event, LegEnded):
+            self._stack.clear()
+            self._settle_place()
         return ()
+
+    # Coming and going
 
     def open(self, request: OpenMenu | Collect) -> Sequence[Request]:
-        """Begin, repeat or leave a menu; returns what is to be heard."""
-        del request
+        """Begin, repeat or leave a place; returns what is to be heard."""
+        match request:
+            case OpenMenu(name="close"):
+                self._close_all("closed")
+                return ()
+            case OpenMenu(name="repeat"):
+                return self._prompt() if self.is_open else ()
+            case OpenMenu(name="back"):
+                return self._back()
+            case OpenMenu(name=name):
+                return self._enter(self._context.settings.menus.get(name), name)
+            case Collect(name=name):
+                return self._enter(self._context.settings.collects.get(name), name)
+
+    def carry_on(self) -> Sequence[Request]:
+        """Return how the menus go on without the service; nothing where they cannot."""
+        context = self._context
+        first = context.settings.menus.get(context.settings.call.menu)
+        if context.is_hosted or context.state not in (CallState.SETUP, CallState.TALKING):
+            return ()
+        if self.is_open:
+            return self._prompt() if self._place.plan.prompt else ()
+        if context.is_answered or context.is_outbound or first is None or not first.prompt:
+            return ()
+        return (Answer(), OpenMenu(first.name))
+
+    def _enter(self, plan: CheckedMenu | CheckedCollect | None, name: str) -> Sequence[Request]:
+        if plan is None or self._context.state is CallState.ENDED:
+            self._context.log(f"there is no menu or collection {name!r}")
+            return ()
+        if self.is_open:
+            self._tell_closed("key" if self._place.keys else "closed")
+            if isinstance(self._place.plan, CheckedCollect):
+                self._stack.pop()
+        names = [place.plan.name for place in self._stack]
+        if name in names:
+            del self._stack[names.index(name) :]
+        if len(self._stack) >= _DEEPEST:
+            del self._stack[0]
+        self._stack.append(_Place(plan))
+        self._settle_place()
+        self._context.derive(MenuOpened(name))
+        return self._prompt()
+
+    def _back(self) -> Sequence[Request]:
+        """Leave the innermost place for the one it was opened from, or for none."""
+        if len(self._stack) < 2:
+            self._close_all("closed")
+            return ()
+        self._tell_closed("closed")
+        self._stack.pop()
+        name = self._stack.pop().plan.name
+        self._settle_place()
+        return (OpenMenu(name),)
+
+    def _close_all(self, outcome: Outcome) -> None:
+        if self.is_open:
+            self._tell_closed(outcome)
+            self._stack.clear()
+            self._ahead = ""
+            self._settle_place()
+
+    def _tell_closed(self, outcome: Outcome) -> None:
+        """Tell how the innermost place ended, once."""
+        place = self._place
+        if place.is_told:
+            return
+        place.is_told, keys = True, place.keys
+        if isinstance(place.plan, CheckedCollect) and place.plan.is_sensitive:
+            keys = HIDDEN * len(keys)
+        self._context.derive(MenuClosed(place.plan.name, outcome, keys))
+
+    def _settle_place(self) -> None:
+        """Have the call know which place is open, who may listen, and what is to be hidden."""
+        context = self._context
+        plan = self._place.plan if self.is_open else None
+        context.place = plan.name if plan is not None else ""
+        self.deadline = None
+        is_secret = isinstance(plan, CheckedCollect) and plan.is_sensitive
+        if is_secret is not context.is_concealed:
+            context.is_concealed = is_secret
+            context.act(Conceal(is_secret))
+        context.is_deaf = plan is not None and not (isinstance(plan, CheckedMenu) and plan.listens)
+        self._muting.close_ears(is_deaf=context.is_deaf)
+
+    # Prompts
+
+    def _prompt(self) -> Sequence[Request]:
+        """Return what the caller is to hear in the place that is open."""
+        context, place = self._context, self._place
+        place.phase, place.keys, place.is_cut = Phase.PROMPTING, "", False
+        self.deadline = None
+        language = context.variables.get("language")
+        words, file = place.plan.words(language), place.plan.file(language)
+        if context.is_hosted:
+            file = ""
+        is_away = context.service in (Mode.AWAY, Mode.LOST)
+        if words and not (is_away and file) and context.service is not Mode.LOST:
+            return (Say(words, file),)
+        if file:
+            return (Play(file),)
+        return (Play(_BEEP),) if words and not context.is_hosted else ()
+
+    def settle(self, *, is_quiet: bool) -> Sequence[Request]:
+        """Begin to wait once everything was heard; returns what keys pressed before do."""
+        if not self.is_open:
+            return ()
+        context, place = self._context, self._place
+        is_heard = is_quiet and not context.is_caller_speaking and not context.is_held
+        if self._ahead and place.plan.is_cut_by_keys and self.is_live:
+            return self._take_ahead()
+        if place.phase is Phase.PROMPTING and is_heard and self.is_live:
+            place.phase = Phase.WAITING
+            self.deadline = context.now + place.plan.timeout
+            return self._take_ahead()
+        if place.phase is Phase.WAITING and not (is_heard and self.is_live):
+            place.phase, self.deadline = Phase.PROMPTING, None
         return ()
 
-    def take_key(self, key: str) -> Sequence[Request] | None:
-        """Return what a key does here, or ``None`` where it is for somebody else."""
-        del key
-        return None
+    # Keys
 
-    def settle(self, *, is_quiet: bool) -> None:
-        """Begin to wait once everything was heard."""
-        del is_quiet
+    def knows(self, key: str) -> bool:
+        """Tell whether a key means something in the place that is open."""
+        if not self.is_live:
+            return False
+        plan = self._place.plan
+        if self._is_late_end(key) or key in plan.keys:
+            return True
+        return isinstance(plan, CheckedCollect) and (_is_digit(key) or key == plan.terminator)
+
+    def take_key(self, key: str) -> Sequence[Request]:
+        """Return what a key does here: a known one, or one that is wrong."""
+        place = self._place
+        if self._is_late_end(key):
+            self._late_end = ""
+            return ()
+        self._late_end = ""
+        is_prompting = place.phase is Phase.PROMPTING and not self._speech.is_quiet
+        if is_prompting and not place.plan.is_cut_by_keys and not place.is_cut:
+            self._ahead = (self._ahead + key)[:_MOST_AHEAD]
+            return ()
+        return self._press(key)
 
     def wake(self) -> Sequence[Request]:
         """Go on where no key came in time."""
-        return ()
+        if self.deadline is None or self._context.now < self.deadline or not self.is_live:
+            return ()
+        self.deadline = None
+        if self._place.phase is Phase.COLLECTING:
+            return self._end_number()
+        return self._silence()
+
+    def _take_ahead(self) -> Sequence[Request]:
+        """Press the keys that waited for the prompt's end, until one of them leads elsewhere."""
+        keys, self._ahead = self._ahead, ""
+        requests: list[Request] = []
+        place = self._place
+        for number, key in enumerate(keys):
+            requests += self._press(key)
+            if not self.is_open or self._place is not place or requests:
+                self._ahead = keys[number + 1 :]
+                break
+        return requests
+
+    def _is_late_end(self, key: str) -> bool:
+        """Tell whether a key only ends a number that was complete without it."""
+        return (
+            bool(self._late_end) and key == self._late_end and (self._context.now < self._end_until)
+        )
+
+    def _press(self, key: str) -> Sequence[Request]:
+        """Do what a key does."""
+        place = self._place
+        plan = place.plan
+        cut: tuple[Request, ...] = () if self._speech.is_quiet else (Stop(),)
+        if (way := plan.keys.get(key)) is not None:
+            place.silences = place.errors = 0
+            place.keys = key
+            place.phase, self.deadline = Phase.PROMPTING, None
+            return (*cut, *way)
+        if not isinstance(plan, CheckedCollect):
+            return (*cut, *self._wrong())
+        if key == plan.terminator and key:
+            return (*cut, *self._end_number())
+        if not _is_digit(key):
+            return (*cut, *self._wrong())
+        place.keys += key
+        place.is_cut = True
+        if is_complete(place.keys, plan):
+            self._late_end = plan.terminator
+            self._end_until = self._context.now + plan.inter_digit
+            return (*cut, *self._end_number())
+        place.phase = Phase.COLLECTING
+        self.deadline = self._context.now + plan.inter_digit
+        return cut
+
+    def _end_number(self) -> Sequence[Request]:
+        """Take the number that was pressed, or climb the ladder of wrong ones."""
+        place = self._place
+        plan = place.plan
+        assert isinstance(plan, CheckedCollect)
+        if not place.keys:
+            return self._silence()
+        if not is_right(place.keys, plan):
+            return self._wrong()
+        value = place.keys
+        self._context.variables.set(plan.into, value, is_sealed=plan.is_sensitive)
+        self._tell_closed("collected")
+        self._stack.pop()
+        self._settle_place()
+        return self._follow(plan, HIDDEN * len(value) if plan.is_sensitive else value)
+
+    def _follow(self, plan: CheckedCollect, shown: str) -> Sequence[Request]:
+        """Return what comes after a right number."""
+        told: list[Request] = []
+        if plan.to == "model":
+            told.append(SendText(f"[{plan.name} {shown}]"))
+        elif plan.to == "webhook":
+            told.append(PostWebhook(plan.webhook))
+        if _moves(plan.then):
+            return (*told, *plan.then)
+        if plan.to == "model" and not plan.then:
+            self._close_all("closed")
+            return (*told, Respond())
+        return (*told, *plan.then, *self._reopen())
+
+    def _reopen(self) -> Sequence[Request]:
+        """Return to the place that a collection was opened from, if there is one."""
+        if not self.is_open:
+            return ()
+        name = self._stack.pop().plan.name
+        self._settle_place()
+        return (OpenMenu(name),)
+
+    # Ladders
+
+    def _silence(self) -> Sequence[Request]:
+        place = self._place
+        place.silences += 1
+        return self._climb(place.plan.no_input, place.silences, "no input")
+
+    def _wrong(self) -> Sequence[Request]:
+        place = self._place
+        place.errors += 1
+        return self._climb(place.plan.invalid, place.errors, "invalid input")
+
+    def _climb(self, ladder: Sequence[Plan], step: int, why: str) -> Sequence[Request]:
+        """Return what a ladder says at this step: its plan, and the prompt again."""
+        plan = self._place.plan
+        if step > plan.retries:
+            failed = plan.failed or (
+                Say(self._context.settings.call.goodbye),
+                HangUp(why),
+            )
+            self._tell_closed("failed")
+            if not any(isinstance(request, OpenMenu | Collect) for request in failed):
+                self._close_all("failed")
+            return failed
+        said = ladder[step - 1] if step <= len(ladder) else ()
+        return said if _moves(said) else (*said, *self._prompt())
+
+
+def _moves(plan: Sequence[Request]) -> bool:
+    """Tell whether a plan leads on to another place, or to an end."""
+    return any(isinstance(request, _MOVES) for request in plan)
+
+
+def _is_digit(key: str) -> bool:
+    return key.isdecimal() or key == HIDDEN

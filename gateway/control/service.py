@@ -20,7 +20,7 @@ from ..realtime.events import (
     SessionUpdated,
     TranscriptionSessionUpdated,
 )
-from .actions import Answer, Connect, Disconnect, Listen, Request, Respond, Ring
+from .actions import Answer, Connect, Disconnect, Listen, OpenMenu, Request, Respond, Ring
 from .comfort import Comfort
 from .context import Context, Mode
 from .events import CallStarted, Event, LegAnswered, LegHeld, LinkLost, LinkReady
@@ -337,4 +337,6 @@ class Service:
         if self._is_greeted or is_early or context.is_awaiting_tools:
             return ()
         self._is_greeted = True
-        return (Respond(call.greeting or None),) if call.greet else ()
+        if call.menu and not context.place:
+            return (OpenMenu(call.menu),)
+        return (Respond(call.greeting or None),) if call.greet and not context.place else ()

@@ -224,7 +224,7 @@ class Transcript:
                 item = self._items.obtain(event.item_id, now, "user")
                 item.is_open, item.status = False, "completed"
                 self._items.place(item, event.previous_item_id)
-            case InputAudioBufferTimeoutTriggered():
+            case InputAudioBufferTimeoutTriggered(origin="service"):
                 self._items.obtain(event.item_id, now, "user").is_silence = True
             case InputAudioBufferCleared():
                 self._drop_open()

@@ -193,7 +193,9 @@ class Turns:
                 self._take_error(event.error)
             case InputAudioBufferSpeechStarted():
                 self._asks.forgive()
-            case InputAudioBufferCommitted() | InputAudioBufferTimeoutTriggered():
+            case InputAudioBufferCommitted():
+                self._expect()
+            case InputAudioBufferTimeoutTriggered(origin="service"):
                 self._expect()
             case _:
                 pass

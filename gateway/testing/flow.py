@@ -49,7 +49,8 @@ from ..control.events import (
     Transport,
 )
 from ..control.settings import ControlSettings
-from ..realtime.commands import ClientEvent
+from ..control.turns import SAY_EXACTLY
+from ..realtime.commands import ClientEvent, ResponseCreate
 from ..realtime.events import ResponseDone, ResponseOutputAudioDelta, ServerEvent
 from ..realtime.faults import classify
 from .scripted_service import BYTES_PER_MS, EPOCH, ScriptedService
@@ -87,13 +88,22 @@ class Flow:
         links_after: How long the service takes to be reached.
         away_until: Until then the service cannot be reached.
         transport: How the call is attached to the service; ``sip`` is a hosted call.
+        called: The number that is called.
+        trunk: The neighbour that the call comes from.
 
     """
 
     def __init__(
-        self, settings: Settings | None = None, transport: Transport = "websocket"
+        self,
+        settings: Settings | None = None,
+        transport: Transport = "websocket",
+        *,
+        called: str = "sip:agent@test",
+        trunk: str = "",
     ) -> None:
         self.transport = transport
+        self.called = called
+        self.trunk = trunk
         self.settings = ControlSettings.of(settings or Settings())
         self.controller = Controller(self.settings, classify)
         self.service = ScriptedService(self.later, self.emit, lambda: self.now, transport)
@@ -117,7 +127,16 @@ class Flow:
         """Have the call come in, and the service connect a moment later."""
         self.links_after = links_after
         is_hosted = self.transport == "sip"
-        self.post(CallStarted("call", "sip:caller@test", "sip:agent@test", is_hosted=is_hosted))
+        self.post(
+            CallStarted(
+                "call",
+                "sip:caller@test",
+                self.called,
+                is_hosted=is_hosted,
+                trunk=self.trunk,
+                unix_time=EPOCH,
+            )
+        )
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -148,6 +167,22 @@ class Flow:
         self.away_until = self.now + seconds
         self._part()
         self.post(LinkLost(reason, is_retryable))
+
+    @property
+    def place(self) -> str:
+        """The menu or collection that is open; empty for none."""
+        return self.controller.place
+
+    def variable(self, name: str) -> str:
+        """Return a variable of the call, as it may be shown."""
+        return self.controller.variables.get(name)
+
+    @property
+    def said(self) -> list[str]:
+        """The texts that the service was asked to say word for word."""
+        before, after = SAY_EXACTLY.split("{}")
+        asked = [(c.response or {}).get("instructions", "") for c in self.sent(ResponseCreate)]
+        return [text[len(before) : -len(after)] for text in asked if text.startswith(before)]
 
     def did(self, kind: type[A]) -> list[A]:
         """Return the actions of one kind, in order."""

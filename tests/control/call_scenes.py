@@ -2,7 +2,6 @@
 
 from gateway.config import Settings
 from gateway.control import CallState, HangUp, Reject
-from gateway.control.turns import SAY_EXACTLY
 from gateway.realtime.commands import ResponseCreate
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import FunctionCall, Reply
@@ -33,11 +32,7 @@ def state(flow: Flow) -> CallState:
 
 def said(flow: Flow) -> list[str]:
     """Return the texts the service was asked to say word for word."""
-    before, after = SAY_EXACTLY.split("{}")
-    asked = [
-        (command.response or {}).get("instructions", "") for command in flow.sent(ResponseCreate)
-    ]
-    return [text[len(before) : -len(after)] for text in asked if text.startswith(before)]
+    return flow.said
 
 
 def call_of(name: str, arguments: str = "{}", call_id: str = "call-1") -> FunctionCall:

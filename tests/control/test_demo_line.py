@@ -1,0 +1,125 @@
+"""The demo's line in virtual time: the whole of its configuration, as callers go through it."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Settings, load
+from gateway.control import CallState, HangUp, Mute
+from gateway.control.actions import Refer
+from gateway.control.events import MenuClosed
+from gateway.realtime.commands import ConversationItemCreate
+from gateway.testing.flow import Flow
+from gateway.testing.scripted_service import Reply
+from tests.control.call_scenes import state
+
+LINE = Path(__file__).parents[2] / "sip_configs" / "demo" / "gateway.toml"
+
+
+@pytest.fixture
+def flow() -> Flow:
+    """Return a call to the line, which has heard the choice of languages."""
+    flow = Flow(load(LINE, {}))
+    flow.start()
+    flow.run(3)
+    return flow
+
+
+def press(flow: Flow, keys: str, settle: float = 3.0) -> None:
+    flow.press(keys)
+    flow.run(settle)
+
+
+def test_the_line_begins_with_the_choice_of_a_language(flow: Flow) -> None:
+    assert flow.said[0].startswith("Thank you for calling Northwind.")
+    assert flow.place == "language"
+
+
+@pytest.mark.parametrize(("key", "words"), [("1", "For sales, press 1"), ("2", "Para ventas")])
+def test_the_menu_is_in_the_language_chosen(flow: Flow, key: str, words: str) -> None:
+    press(flow, key)
+    assert flow.said[-1].startswith(words)
+    assert flow.place == "main"
+
+
+def test_the_service_hears_the_caller_in_the_main_menu_alone(flow: Flow) -> None:
+    press(flow, "1")
+    press(flow, "2")
+    assert [mute.who for mute in flow.did(Mute)] == ["caller", "none", "caller"]
+
+
+def test_an_account_number_is_taken_by_keys_and_read_out(flow: Flow) -> None:
+    press(flow, "1")
+    press(flow, "2")
+    press(flow, "4711#", settle=6)
+    assert flow.variable("account") == "4711"
+    assert any(text.startswith("You entered 4 7 1 1. Thank you.") for text in flow.said)
+    assert flow.place == "main"
+
+
+def test_a_number_that_is_too_short_is_asked_for_again_then_an_operator_comes(flow: Flow) -> None:
+    press(flow, "1")
+    press(flow, "2")
+    for _ in range(3):
+        press(flow, "47#", settle=6)
+    assert flow.said.count("An account number has four to eight digits.") == 1
+    assert flow.did(Refer)
+
+
+def test_zero_is_an_operator(flow: Flow) -> None:
+    press(flow, "10", settle=1)
+    press(flow, "0")
+    assert flow.did(Refer)
+    assert state(flow) is CallState.TRANSFERRING
+
+
+def test_star_leads_back_from_sales(flow: Flow) -> None:
+    press(flow, "1")
+    press(flow, "1")
+    assert flow.place == "sales"
+    press(flow, "*")
+    assert flow.place == "main"
+    assert flow.said[-1].startswith("For sales")
+
+
+def test_three_has_the_agent_tell_the_hours(flow: Flow) -> None:
+    flow.service.replies.append(Reply())
+    press(flow, "1")
+    press(flow, "3")
+    texts = [command.item for command in flow.sent(ConversationItemCreate)]
+    assert "opening hours" in str(texts[-1])
+    assert flow.place == "main"
+
+
+def test_nine_says_goodbye_and_hangs_up(flow: Flow) -> None:
+    press(flow, "1")
+    press(flow, "9", settle=6)
+    assert flow.said[-1] == "Thank you for calling. Goodbye."
+    assert flow.did(HangUp)
+
+
+def test_a_caller_who_does_nothing_is_taken_for_english_and_let_go(flow: Flow) -> None:
+    flow.run(90)
+    assert flow.variable("language") == "en"
+    assert flow.said[-1] == "Thank you for calling. Goodbye."
+    assert flow.did(HangUp)
+
+
+def test_menus_are_told_on_the_timeline(flow: Flow) -> None:
+    press(flow, "1")
+    closed = [
+        entry.subject
+        for entry in flow.controller.timeline.entries
+        if isinstance(entry.subject, MenuClosed)
+    ]
+    assert closed == [MenuClosed("language", "key", "1")]
+
+
+def test_the_operators_line_is_another_agent() -> None:
+    settings: Settings = load(LINE, {})
+    flow = Flow(settings, called="sip:operator@127.0.0.1")
+    flow.start()
+    flow.run(3)
+    assert flow.place == ""
+    press(flow, "9", settle=5)
+    assert flow.did(HangUp)
