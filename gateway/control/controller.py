@@ -85,7 +85,7 @@ class Controller:
         self.transcript = Transcript(context)
         self.usage = Usage(context)
         self._speech = Speech()
-        self._transfer = TransferDesk(context)
+        self._transfer = TransferDesk(context, lambda: self._service.let_go())
         self._turns = Turns(context, self._speech, self._take_failure)
         self._comfort = Comfort(context, self._speech)
         self._fallback = Fallback(context, self._speech)
@@ -233,6 +233,8 @@ class Controller:
     def _next(self) -> Sequence[Request]:
         """Return what comes by itself where nothing is planned any more."""
         is_idle = self._agenda.is_idle
+        if requests := self._transfer.settle(is_quiet=is_idle):
+            return requests
         if requests := self._menus.settle(is_quiet=is_idle):
             return requests
         return self._fallback.go_on() if is_idle and not self._menus.is_open else ()

@@ -225,7 +225,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "call.started": Handling(
         ("profiles", "transcript", "limits", "service"), "ring, and connect the service"
     ),
-    "leg.answered": Handling(("timers", "service"), "greet once the session is ready"),
+    "leg.answered": Handling(("timers", "service", "answering"), "greet once the session is ready"),
     "leg.ended": Handling(
         ("transcript", "call", "menus"),
         "the call is over; what was still to be played was not heard",
@@ -238,7 +238,9 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "link.lost": Handling(
         ("transcript", "mcp", "service"), "try again; then the fallback, or 503 before the answer"
     ),
-    "key.pressed": Handling(("digits",), "becomes input_audio_buffer.dtmf_event_received once"),
+    "key.pressed": Handling(
+        ("transfer", "digits"), "becomes input_audio_buffer.dtmf_event_received once"
+    ),
     "playout.started": Handling(("call",), "becomes output_audio_buffer.started"),
     "playout.stopped": Handling(("call",), "becomes output_audio_buffer.stopped"),
     "playout.flushed": Handling(
@@ -257,10 +259,10 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     ),
     "voice.stopped": Handling(("barge_in", "answering"), "a cough is no interruption"),
     "beep.heard": Handling(("answering",), "the machine listens: speak now"),
-    "answer.classified": _noted("rules"),
+    "answer.classified": Handling(("transfer",), "a machine is nobody to transfer to; rules"),
     "callee.progress": Handling(("transfer",), "note the status"),
     "callee.answered": Handling(("transfer", "answering"), "consult, or bridge"),
-    "callee.ended": Handling(("transfer",), "take the caller back, or hang up"),
+    "callee.ended": Handling(("transfer", "answering"), "take the caller back, or hang up"),
     "errand.done": Handling(("tools", "errands"), "give the model the result"),
 }
 

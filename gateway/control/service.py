@@ -219,6 +219,17 @@ class Service:
         self._context.act(Disconnect())
         self._on_lost()
 
+    def let_go(self) -> None:
+        """Go on without the service: the caller is with somebody else."""
+        if self._context.service is Mode.LOST:
+            return
+        self._context.service = Mode.LOST
+        self._outage.stop()
+        self.renewal.stop()
+        self._comfort.end_all()
+        self._turns.reset()
+        self._context.act(Disconnect())
+
     def _renew_at(self) -> float | None:
         """When the session must be looked at next: as it may be replaced, or as it must."""
         renewal = self.renewal

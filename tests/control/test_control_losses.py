@@ -47,7 +47,9 @@ def test_a_loss_during_a_transfer_leaves_it_alone_and_a_failed_one_finds_the_age
     flow.post(TransferEnded(is_accepted=False, status=486))
     flow.run(3)
     assert state(flow) is CallState.TALKING
-    told = "[The transfer to operator failed with status 486; the caller is still here.]"
+    told = (
+        "[The transfer to operator failed with status 486: it is busy; the caller is still here.]"
+    )
     assert flow.service.texts(-1)[-1] == told  # the call it was the result of is of another session
     assert len(asked(flow)) == 1
     assert_alive(flow)
@@ -75,7 +77,9 @@ def test_a_transfer_of_the_models_that_fails_while_the_service_is_away_is_told_l
     flow.run(0.5)
     flow.post(TransferEnded(is_accepted=False, status=486))
     flow.run(6)
-    told = "[The transfer to operator failed with status 486; the caller is still here.]"
+    told = (
+        "[The transfer to operator failed with status 486: it is busy; the caller is still here.]"
+    )
     assert flow.service.texts(-1)[-1] == told
     assert len(asked(flow)) == 1
 
