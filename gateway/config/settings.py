@@ -100,7 +100,8 @@ class Settings(BaseSettings):
     def _is_sound(self) -> "Settings":
         if problem := check_session(self.session):
             raise ValueError(f"session.{problem}")
-        if self.call.max_cost and not any(self.prices.model_dump().values()):
+        costs = (*self.prices.model_dump().values(), *(tool.cost for tool in self.tools.values()))
+        if self.call.max_cost and not any(costs):
             raise ValueError("call.max_cost: nothing costs anything; say in [prices] what does")
         names = [trunk.name for trunk in self.trunks]
         if twice := {name for name in names if names.count(name) > 1}:

@@ -57,6 +57,9 @@ class Context:
         self.is_deaf = False  # the service does not hear the caller, and is not to speak for them
         self.is_patched_away = False  # the caller talks to somebody else than the agent
         self.place = ""  # the menu or collection that is open
+        self.awaited_places: set[str] = set()  # collections whose number the model waits for
+        self.tool_cost = 0.0  # of custom functions, by their configuration
+        self.call_id = ""
         self.trunk = self.caller = self.called = ""
         self.started_at = 0.0  # by ``now``
         self.unix_time = 0.0  # at that moment

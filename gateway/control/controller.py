@@ -122,7 +122,7 @@ class Controller:
             "barge_in": BargeIn(context, self._turns, self._speech),
             "digits": self._digits,
             "idle": self._idle,
-            "tools": Tools(context, self._speech, self._transfer),
+            "tools": Tools(context, self._speech, self._transfer, errands, self._comfort),
             "call": CallerSide(context, self._speech),
             "transcript": self.transcript,
             "usage": self.usage,

@@ -252,7 +252,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "media.timeout": _noted("rules; else hang up, unless on hold"),
     "key.released": Handling(("digits",), "note how long the key was down"),
     "menu.opened": _noted("note where the caller is"),
-    "menu.closed": _noted("note how it ended"),
+    "menu.closed": Handling(("tools",), "give the model the number it asked for"),
     "timer.elapsed": _noted("rules"),
     "voice.started": Handling(
         ("idle", "barge_in", "answering"), "stop playout, where barge_in.by says so"
@@ -263,7 +263,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "callee.progress": Handling(("transfer",), "note the status"),
     "callee.answered": Handling(("transfer", "answering"), "consult, or bridge"),
     "callee.ended": Handling(("transfer", "answering"), "take the caller back, or hang up"),
-    "errand.done": Handling(("tools", "errands"), "give the model the result"),
+    "errand.done": Handling(("errands", "tools"), "give the model the result"),
 }
 
 # Where the gateway makes an event that the service does not send there.

@@ -6,10 +6,11 @@ Each fault is one line that says where it stands, what is wrong, and how to mend
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 from ..config import CollectSettings, MenuSettings, Prompted, Rule, Settings, Step, Worded
+from ..config.sections import BuiltinTool
 from ..config.steps import (
     MENU_MOVES,
     HangUpStep,
@@ -55,6 +56,7 @@ from .events import OWN_EVENTS
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
 from .schedule import Hours, read_window
 from .states import CallState
+from .tool_arguments import check_schema
 
 __all__ = ["LAST_STEPS", "FlowCheck"]
 
@@ -64,6 +66,7 @@ LAST_STEPS: Final = ("hangup", "reject", "redirect", "transfer", "menu", "collec
 """The steps behind which nothing of the same list would ever be done."""
 
 _DTMF: Final = "input_audio_buffer.dtmf_event_received"
+_FUNCTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WITH_KEY: Final = (_DTMF,)
 _BARE: Final[Mapping[str, type[Answer | Ring | Stop | Hold | Resume]]] = {
     "answer": Answer,
@@ -196,6 +199,22 @@ class FlowCheck:
             self._fail(path, f"unknown {what} {name!r}; did you mean {close[0]!r}?")
         remedy = _REMEDIES.get(what, f"known: {', '.join(names)}").replace("NAME", name)
         self._fail(path, f"unknown {what} {name!r}; {remedy}")
+
+    def tools(self) -> None:
+        """Make sure that the model can be offered the custom functions.
+
+        Raises:
+            ConfigError: A schema is none, or a name is taken or cannot be used.
+
+        """
+        for name, tool in self._settings.tools.items():
+            path = ("tools", name)
+            if _FUNCTION.fullmatch(name) is None:
+                self._fail(path, "functions have names of letters, digits, _ and -; rename it")
+            if name in get_args(BuiltinTool):
+                self._fail(path, "is a function of the gateway's own already; rename it")
+            if problem := check_schema(tool.parameters):
+                self._fail((*path, "parameters"), f"is no JSON schema: {problem}; mend it")
 
     def _fail(self, path: Path, problem: str) -> None:
         raise self._settings.problem(path, problem)

@@ -321,7 +321,8 @@ class Menus:
     def _follow(self, plan: CheckedCollect, shown: str) -> Sequence[Request]:
         """Return what comes after a right number."""
         told: list[Request] = []
-        if plan.to == "model":
+        is_awaited = plan.name in self._context.awaited_places  # it is told as a result
+        if plan.to == "model" and not is_awaited:
             told.append(SendText(f"[{plan.name} {shown}]"))
         elif plan.to == "webhook":
             told.append(PostWebhook(plan.webhook))
@@ -329,7 +330,7 @@ class Menus:
             return (*told, *plan.then)
         if plan.to == "model" and not plan.then:
             self._close_all("closed")
-            return (*told, Respond())
+            return told if is_awaited else (*told, Respond())
         return (*told, *plan.then, *self._reopen())
 
     def _reopen(self) -> Sequence[Request]:

@@ -33,6 +33,7 @@ class Profiles:
         """Choose the profile of a call that starts, and note who calls whom."""
         if isinstance(event, CallStarted):
             context = self._context
+            context.call_id = event.call_id
             context.trunk, context.caller, context.called = event.trunk, event.caller, event.called
             context.started_at, context.unix_time = context.now, event.unix_time
             context.settings = context.settings.for_call(event.trunk, event.called)

@@ -30,7 +30,7 @@ from .resume import Resume
 from .settings import ControlSettings
 from .speech import Speech
 from .states import CallState
-from .tools import tool_definitions
+from .tool_offers import tool_definitions
 from .turns import Turns
 
 __all__ = ["Service", "objection", "session_for"]

@@ -115,6 +115,7 @@ class ControlSettings:
         check = FlowCheck(settings, {*SHIPPED_PROMPTS, *settings.prompts})
         call = settings.call
         _check_names(settings, check)
+        check.tools()
         menus = {name: check.menu(name, menu) for name, menu in settings.menus.items()}
         collects = {name: check.collect(name, one) for name, one in settings.collects.items()}
         common = cls(

@@ -1,12 +1,13 @@
 """Functions the model may call: requests, not orders, checked against what is allowed.
 
 A model can be talked into anything; where a call may go is decided by the configuration.
-Every function call gets exactly one result, and one ``response.create`` follows them all.
+Every function call gets exactly one result, and one ``response.create`` follows them all:
+at once, or when the slowest of them is done.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..realtime.commands import function_output
@@ -17,17 +18,35 @@ from ..realtime.events import (
     ResponseInfo,
     ResponseOutputItemDone,
 )
-from .actions import HangUp, Request, Respond, Say, Transfer
+from .actions import (
+    Collect,
+    HangUp,
+    Hold,
+    OpenMenu,
+    Request,
+    Respond,
+    Resume,
+    Say,
+    SendDtmf,
+    SetVariables,
+    Transfer,
+)
+from .comfort import Comfort
 from .context import Context
-from .events import Event, LinkReady
+from .errands import Errands
+from .events import ErrandDone, Event, LinkReady, MenuClosed
+from .lint import GIVEN_VARIABLES
 from .settings import ControlSettings
 from .speech import Speech
 from .states import CallState
+from .tool_arguments import read_arguments
+from .tool_limits import ToolLimits
+from .tool_offers import tool_definitions
 from .transfer import TransferDesk
 
-__all__ = ["Tools", "tool_definitions"]
+__all__ = ["Tools"]
 
-_MOST_CALLS = 256
+_MOST_CALLS: Final = 256
 _OK: Final = '{"status":"ok"}'
 
 
@@ -37,55 +56,40 @@ class _Call:
     arguments: str
 
 
-def tool_definitions(settings: ControlSettings) -> list[dict[str, Any]]:
-    """Return the functions offered to the model: those switched on that can do something."""
-    offered: list[dict[str, Any]] = []
-    if "transfer_call" in settings.call.tools and settings.targets:
-        target = {"type": "string", "enum": sorted(settings.targets)}
-        offered.append(
-            _definition(
-                "transfer_call",
-                "Transfer the caller to somebody else. Say so before calling this.",
-                {"target": target},
-            )
-        )
-    if "hang_up" in settings.call.tools:
-        offered.append(
-            _definition(
-                "hang_up",
-                "End the call when the caller wants nothing more. Say goodbye before calling this.",
-                {},
-            )
-        )
-    return offered
+@dataclass(slots=True)
+class _Batch:
+    """The function calls of one response: those still without a result, and what comes last."""
 
-
-def _definition(name: str, description: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": name,
-        "description": description,
-        "parameters": {
-            "type": "object",
-            "properties": dict(properties),
-            "required": list(properties),
-            "additionalProperties": False,
-        },
-    }
+    waiting: set[str] = field(default_factory=set)
+    is_answer_due: bool = False
 
 
 class Tools:
     """Gathers the function calls of a response and carries them out when it is complete."""
 
-    def __init__(self, context: Context, speech: Speech, transfer: TransferDesk) -> None:
+    def __init__(
+        self,
+        context: Context,
+        speech: Speech,
+        transfer: TransferDesk,
+        errands: Errands,
+        comfort: Comfort,
+    ) -> None:
         self._context = context
         self._speech = speech
         self._transfer = transfer
+        self._errands = errands
+        self._comfort = comfort
+        self._limits = ToolLimits(context)
         self._calls: dict[str, _Call] = {}  # of the response under way, by call_id
         self._answered: dict[str, None] = {}
+        self._batches: dict[str, _Batch] = {}  # by the call_ids that wait
+        self._running: dict[str, str] = {}  # call_ids by errand
+        self._collecting: dict[str, str] = {}  # call_ids by collection
+        self._known: tuple[ControlSettings, dict[str, Mapping[str, Any]]] | None = None
 
     def handle(self, event: Event) -> Sequence[Request]:
-        """Take in a piece of a response; returns what follows once it is complete."""
+        """Take in a piece of a response, or the end of something slow; returns what follows."""
         match event:
             case ResponseFunctionCallArgumentsDone():
                 self._note(event.call_id, event.name, event.arguments)
@@ -93,11 +97,28 @@ class Tools:
                 self._note_item(event.item)
             case ResponseDone():
                 return self._finish(event.response)
-            case LinkReady():
+            case ErrandDone() if event.errand_id in self._running:
+                call_id = self._running.pop(event.errand_id)
+                self._comfort.end(call_id)
+                return self._give(call_id, _outcome(event))
+            case MenuClosed() if event.name in self._collecting:
+                return self._give_digits(event)
+            case LinkReady(transport=transport):
                 self._calls.clear()  # of a response nobody will finish
+                if transport != "sip":
+                    self._forget()
             case _:
                 pass
         return ()
+
+    def _forget(self) -> None:
+        """Nothing waits for a result in a conversation that is new."""
+        for call_id in self._running.values():
+            self._comfort.end(call_id)
+        self._running.clear()
+        self._collecting.clear()
+        self._batches.clear()
+        self._context.awaited_places.clear()
 
     def _note_item(self, item: Item) -> None:
         if item.type == "function_call" and item.call_id:
@@ -129,43 +150,158 @@ class Tools:
             del self._answered[next(iter(self._answered))]
 
     def _run(self, calls: Mapping[str, _Call], *, is_spoken: bool) -> Sequence[Request]:
-        ending: tuple[Request, ...] | None = None
+        """Carry the calls of one response out; the last that ends the talk is done last."""
+        batch = _Batch()
+        requests: list[Request] = []
+        ending: tuple[Request, ...] = ()
         for call_id, call in calls.items():
-            result, request = self._judge(call)
-            if isinstance(request, Transfer) and ending is None:
-                self._transfer.call_id = call_id  # its result is the outcome
-                ending = (request,)
+            arguments, problem = self._judge(call)
+            if problem:
+                self._context.log(f"function call refused: {problem}")
+                self._send(call_id, json.dumps({"error": problem}))
+                batch.is_answer_due = True
                 continue
-            if isinstance(request, HangUp) and ending is None:
-                goodbye = () if is_spoken else (Say(self._context.settings.call.goodbye),)
-                ending = (*goodbye, request)
-            self._context.send(function_output(call_id, result))
-        return (Respond(),) if ending is None else ending
+            asked = self._begin(call_id, call.name, arguments, batch)
+            if asked is None:
+                continue
+            if isinstance(asked, Transfer | HangUp) and not ending:
+                ending = self._end(call_id, asked, is_spoken=is_spoken)
+            elif isinstance(asked, Transfer | HangUp):
+                self._send(call_id, json.dumps({"error": "the call is already being ended"}))
+            else:
+                requests.append(asked)
+        if ending:
+            return (*requests, *ending)
+        return (*requests, *self._answer(batch))
 
-    def _judge(self, call: _Call) -> tuple[str, Request | None]:
-        """Return the result to give, and what to do where it is allowed."""
+    def _begin(
+        self, call_id: str, name: str, arguments: Mapping[str, Any], batch: _Batch
+    ) -> Request | None:
+        """Return what a built-in function asks for, its result given; or start what takes long."""
+        if name in self._context.settings.tools:
+            self._context.tool_cost += self._context.settings.tools[name].cost
+            self._wait(call_id, batch)
+            self._comfort.begin(call_id)
+            self._running[self._errands.run_tool(name, call_id, arguments)] = call_id
+            return None
+        match name:
+            case "transfer_call":
+                return Transfer(str(arguments["target"]))
+            case "hang_up":
+                return HangUp("agent")
+            case "collect_digits":
+                place = str(arguments["name"])
+                self._wait(call_id, batch)
+                self._collecting[place] = call_id
+                self._context.awaited_places.add(place)
+                return Collect(place)
+        self._send(call_id, _OK)
+        batch.is_answer_due = batch.is_answer_due or name != "open_menu"
+        return _request(name, arguments)
+
+    def _end(
+        self, call_id: str, request: Transfer | HangUp, *, is_spoken: bool
+    ) -> tuple[Request, ...]:
+        if isinstance(request, Transfer):
+            self._transfer.call_id = call_id  # its result is the outcome
+            return (request,)
+        self._send(call_id, _OK)
+        goodbye = () if is_spoken else (Say(self._context.settings.call.goodbye),)
+        return (*goodbye, request)
+
+    def _judge(self, call: _Call) -> tuple[dict[str, Any], str]:
+        """Return the arguments, and why the function is not run; it is, where that is empty."""
         settings = self._context.settings
-        if call.name not in settings.call.tools:
-            return self._refuse(f"there is no function {call.name!r}")
+        schema = self._schemas().get(call.name)
+        if schema is None:
+            return {}, f"there is no function {call.name!r}"
         if self._context.state is not CallState.TALKING:
-            return self._refuse("the call is already being ended or transferred")
-        if call.name == "hang_up":
-            return _OK, HangUp("agent")
-        target = _argument(call.arguments, "target")
-        if target not in settings.targets:
-            allowed = ", ".join(sorted(settings.targets)) or "none"
-            return self._refuse(f"{target!r} is not an allowed target; allowed: {allowed}")
-        return _OK, Transfer(target)
+            return {}, "the call is already being ended or transferred"
+        arguments, problem = read_arguments(call.arguments, schema)
+        if problem and call.name == "transfer_call":
+            allowed = ", ".join(sorted(settings.targets))
+            problem = f"not an allowed target ({problem}); allowed: {allowed}"
+        elif call.name == "set_variable" and not problem:
+            problem = self._objection_to(str(arguments["name"]))
+        elif call.name == "collect_digits" and not problem:
+            is_busy = bool(self._collecting)
+            problem = "another number is being entered already" if is_busy else ""
+        return arguments, problem or self._limits.objection(call.name)
 
-    def _refuse(self, reason: str) -> tuple[str, None]:
-        self._context.log(f"function call refused: {reason}")
-        return json.dumps({"error": reason}), None
+    def _objection_to(self, variable: str) -> str:
+        """Say why the model may not set a variable, or return nothing."""
+        is_given = variable in GIVEN_VARIABLES and variable != "language"
+        is_sealed = variable in self._context.variables.sealed().reveal()
+        return f"{variable} is not yours to set" if is_given or is_sealed else ""
+
+    def _schemas(self) -> dict[str, Mapping[str, Any]]:
+        """Return the schemas of the functions offered now, by name."""
+        settings = self._context.settings
+        if self._known is None or self._known[0] is not settings:
+            offered = {one["name"]: one["parameters"] for one in tool_definitions(settings)}
+            self._known = (settings, offered)
+        return self._known[1]
+
+    # Results
+
+    def _wait(self, call_id: str, batch: _Batch) -> None:
+        batch.waiting.add(call_id)
+        batch.is_answer_due = True
+        self._batches[call_id] = batch
+
+    def _give_digits(self, event: MenuClosed) -> Sequence[Request]:
+        """Tell the model what was entered, where it asked for it."""
+        call_id = self._collecting.pop(event.name)
+        self._context.awaited_places.discard(event.name)
+        batch = self._batches[call_id]
+        plan = self._context.settings.collects.get(event.name)
+        if event.outcome != "collected":
+            if plan is not None and plan.failed:
+                batch.is_answer_due = False  # what was to happen then is under way
+            return self._give(call_id, json.dumps({"error": "the caller entered no number"}))
+        if plan is not None and plan.then:
+            batch.is_answer_due = False
+        told = {"status": "ok", "digits": event.keys}
+        return self._give(call_id, json.dumps(told, ensure_ascii=False))
+
+    def _give(self, call_id: str, output: str) -> Sequence[Request]:
+        """Give a result that took its time; the last of its batch is followed by an answer."""
+        batch = self._batches.pop(call_id, None)
+        self._send(call_id, output)
+        if batch is None:
+            return ()
+        batch.waiting.discard(call_id)
+        return self._answer(batch)
+
+    def _answer(self, batch: _Batch) -> Sequence[Request]:
+        is_talk = self._context.state is CallState.TALKING
+        return (Respond(),) if batch.is_answer_due and not batch.waiting and is_talk else ()
+
+    def _send(self, call_id: str, output: str) -> None:
+        if self._context.is_linked:
+            self._context.send(function_output(call_id, output))
 
 
-def _argument(arguments: str, name: str) -> str:
-    """Read one text argument out of what a model wrote; empty where there is none."""
+def _request(name: str, arguments: Mapping[str, Any]) -> Request:
+    match name:
+        case "send_dtmf":
+            return SendDtmf(str(arguments["digits"]))
+        case "hold_call":
+            return Hold()
+        case "resume_call":
+            return Resume()
+        case "open_menu":
+            return OpenMenu(str(arguments["menu"]))
+        case _:
+            return SetVariables({str(arguments["name"]): str(arguments["value"])})
+
+
+def _outcome(done: ErrandDone) -> str:
+    """Return what an errand brought, as the model is told."""
+    if done.problem:
+        return json.dumps({"error": done.problem})
     try:
-        value = json.loads(arguments)
+        json.loads(done.body)
     except (ValueError, RecursionError):
-        return ""
-    return str(value.get(name, "")) if isinstance(value, dict) else ""
+        return json.dumps({"result": done.body}, ensure_ascii=False)
+    return done.body

@@ -117,7 +117,7 @@ class Usage:
         """What the call cost so far, by the configured prices."""
         prices = self._context.settings.prices
         transcribed = self.transcribed_seconds / 60 * prices.transcription_minute
-        return self.tokens.cost(prices) + transcribed
+        return self.tokens.cost(prices) + transcribed + self._context.tool_cost
 
     @property
     def total_tokens(self) -> int:
