@@ -81,6 +81,11 @@ class Context:
         return self.transport == "websocket"
 
     @property
+    def may_take_back(self) -> bool:
+        """Whether an interruption only pauses playout until it is known to be meant."""
+        return self.owns_playout and self.settings.barge_in.mode == "pause"
+
+    @property
     def is_service_ready(self) -> bool:
         """Whether commands reach a session set up as configured."""
         return self.service is Mode.READY

@@ -113,13 +113,14 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("transcript",), "add to the caller's words, with speaker and times"
     ),
     "conversation.item.input_audio_transcription.completed": Handling(
-        ("transcript", "usage", "limits"), "the caller's words are final; count their transcription"
+        ("transcript", "usage", "limits", "barge_in"),
+        "the caller's words are final; count their transcription",
     ),
     "conversation.item.input_audio_transcription.failed": Handling(
         ("transcript",), "mark the gap and log why; the model heard the sound all the same"
     ),
     "input_audio_buffer.committed": Handling(
-        ("call", "transcript", "turns"),
+        ("call", "transcript", "turns", "barge_in"),
         "the caller's turn is owed an answer; our own requests wait for the service's",
     ),
     "input_audio_buffer.cleared": Handling(
@@ -130,7 +131,8 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         "stop playout, truncate or delete what was not heard",
     ),
     "input_audio_buffer.speech_stopped": Handling(
-        ("call", "transcript", "usage"), "count the caller's seconds; the wait for an answer begins"
+        ("call", "transcript", "usage", "barge_in"),
+        "count the caller's seconds; the wait for an answer begins",
     ),
     "input_audio_buffer.timeout_triggered": Handling(
         ("transcript", "idle", "turns"),
@@ -140,14 +142,15 @@ EVENT_TABLE: Final[Mapping[str, Handling]] = {
         ("digits", "idle"), "the open menu; rules; else stop playout and tell the model the key"
     ),
     "output_audio_buffer.started": Handling(
-        ("turns", "transcript", "usage", "comfort"), "the agent is heard: the caller's wait is over"
+        ("turns", "transcript", "usage", "comfort", "barge_in"),
+        "the agent is heard: the caller's wait is over",
     ),
     "output_audio_buffer.stopped": Handling(
-        ("turns", "transcript", "usage"),
+        ("turns", "transcript", "usage", "barge_in"),
         "the agent was heard to the end: transfers and hang-ups that waited go on",
     ),
     "output_audio_buffer.cleared": Handling(
-        ("turns", "transcript", "usage"),
+        ("turns", "transcript", "usage", "barge_in"),
         "drop what still comes of the response; note what of it was heard",
     ),
     "response.created": Handling(

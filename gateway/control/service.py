@@ -54,11 +54,13 @@ def session_for(settings: ControlSettings, audio_format: str) -> dict[str, Any]:
             audio.setdefault(side, {})["format"] = dict(wanted)
     if not is_talk:
         return session
-    if "service" not in settings.barge_in.by:
+    if not settings.is_interrupted_by_service:
         told = audio.setdefault("input", {})
         turns = told.setdefault("turn_detection", {"type": "server_vad"})
         if turns is not None:  # else the service takes no turns by itself
             turns["interrupt_response"] = False
+            if settings.barge_in.mode == "pause" and audio_format:
+                turns["create_response"] = False
     own = session.get("tools", [])
     names = {tool.get("name") for tool in own}
     added = [tool for tool in tool_definitions(settings) if tool["name"] not in names]

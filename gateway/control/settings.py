@@ -90,6 +90,14 @@ class ControlSettings:
         is_talk = self.session.get("type", "realtime") != "transcription"
         return is_talk and bool(self.turn_detection.get("create_response", True))
 
+    @property
+    def is_interrupted_by_service(self) -> bool:
+        """Whether the service itself cuts its answer where the caller speaks."""
+        barge_in = self.barge_in
+        is_at_once = barge_in.mode == "cut" and not barge_in.protect_greeting
+        is_wanted = "service" in barge_in.by and is_at_once and not barge_in.protect_ms
+        return is_wanted and bool(self.turn_detection.get("interrupt_response", True))
+
     def for_call(self, trunk: str, called: str) -> "ControlSettings":
         """Return the settings of the first profile made for such calls, or the common ones."""
         for one in self.profiles.values():

@@ -231,7 +231,8 @@ class Turns:
 
     def _expect(self) -> None:
         """The service owes a response, unless it was told not to begin any."""
-        if self._context.settings.is_answered_by_itself:
+        is_ours = self._context.may_take_back  # then we ask for every answer
+        if self._context.settings.is_answered_by_itself and not is_ours:
             self._asks.forgive()
             if self.active is None:
                 self._expected_until = self._context.now + _EXPECT_SECONDS

@@ -25,8 +25,10 @@ from ..control.actions import (
     Connect,
     Disconnect,
     HangUp,
+    PausePlayout,
     Play,
     Reject,
+    ResumePlayout,
     SendCommand,
     Stop,
 )
@@ -120,6 +122,7 @@ class Flow:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._parts: list[_Playing] = []
+        self._paused_at: float | None = None
 
     # The test's side
 
@@ -257,6 +260,10 @@ class Flow:
                     self._attempts += 1  # the one under way comes to nothing
                 case Answer():
                     self.later(_TICK, lambda: self.post(LegAnswered()))
+                case PausePlayout():
+                    self._paused_at = self.now
+                case ResumePlayout():
+                    self._play_on()
                 case Stop():
                     self.later(_TICK, self._flush)
                 case Play(prompt, is_repeated=True):
@@ -295,9 +302,23 @@ class Flow:
         parts = [part for part in self._parts if part.response_id == response_id]
         if parts:
             stopped = PlayoutStopped(response_id)
-            self.later(
-                max(parts[-1].ends - self.now, 0), lambda: self._if_playing(parts[-1], stopped)
-            )
+            self._when_heard(parts[-1], stopped)
+
+    def _when_heard(self, part: _Playing, event: Event) -> None:
+        """Tell of the end of a part once it was heard, however often it was paused before."""
+        left = part.ends - self.now
+        if self._paused_at is not None or left > 0:
+            self.later(max(left, _TICK), lambda: self._when_heard(part, event))
+        else:
+            self._if_playing(part, event)
+
+    def _play_on(self) -> None:
+        """What was paused is heard later by so much."""
+        if self._paused_at is not None:
+            for part in self._parts:
+                if part.ends > self._paused_at:
+                    part.starts += self.now - self._paused_at
+            self._paused_at = None
 
     def _if_playing(self, part: _Playing, event: Event) -> None:
         if any(part is other for other in self._parts):
@@ -305,6 +326,7 @@ class Flow:
 
     def _flush(self) -> None:
         self._end_comfort()
+        self._play_on()
         left = [part for part in self._parts if part.ends > self.now]
         self._parts = [part for part in self._parts if part not in left]
         heard = tuple(

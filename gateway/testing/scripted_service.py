@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..config import table_at
 from ..control.events import Transport
 from ..realtime.commands import (
     ClientEvent,
@@ -170,17 +171,29 @@ class ScriptedService:
         self._items += 1
         item_id = f"heard-{self._items}"
         self.emit(InputAudioBufferSpeechStarted(item_id=item_id, audio_start_ms=0))
-        self.stop("turn_detected")
-        self._playout.clear()
+        if self._turns.get("interrupt_response", True):
+            self.stop("turn_detected")
+            self._playout.clear()
 
         def answer() -> None:
             self.emit(InputAudioBufferSpeechStopped(item_id=item_id, audio_end_ms=0))
             self.emit(InputAudioBufferCommitted(item_id=item_id))
             if text:
                 self._tell_words(item_id, text)
-            self.begin(None)
+            if self._turns.get("create_response", True):
+                self.begin(None)
 
         self._soon(seconds, answer)
+
+    @property
+    def _turns(self) -> dict[str, Any]:
+        """The rules of turns that the client asked for last."""
+        asked = [command for command in self.received if isinstance(command, SessionUpdate)]
+        for update in reversed(asked):
+            turns = table_at(update.session, "audio", "input", "turn_detection")
+            if turns:
+                return turns
+        return {}
 
     def _tell_words(self, item_id: str, text: str) -> None:
         spoken = [ContentPart(type="input_audio")]
