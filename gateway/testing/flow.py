@@ -28,6 +28,7 @@ from ..control.actions import (
     PausePlayout,
     Play,
     Reject,
+    Request,
     ResumePlayout,
     SendCommand,
     Stop,
@@ -157,6 +158,10 @@ class Flow:
         if isinstance(event, LegEnded):
             self.ended = event
         self._perform(self.controller.handle(event, self.now))
+
+    def ask(self, request: Request) -> None:
+        """Have somebody outside ask for something."""
+        self._perform(self.controller.request(request, self.now))
 
     def press(self, keys: str, source: KeySource = "rfc4733") -> None:
         """Press keys."""
