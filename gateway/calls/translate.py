@@ -56,5 +56,5 @@ def from_leg(event: legs.LegEvent) -> control.Event | None:
             return control.TransferProgress(event.status)
         case legs.TransferEnded():
             return control.TransferEnded(event.is_accepted, event.status)
-        case legs.LegMedia():
+        case legs.LegMedia() | legs.LegRinging():
             return None

@@ -9,7 +9,10 @@ from rich.table import Table
 from .line import LinkKind
 from .output import complain, say, say_json, show
 
-__all__ = ["Findings", "tell"]
+__all__ = ["ACCOUNT", "Findings", "tell"]
+
+ACCOUNT: Final = "4711"
+"""The number that is given by keys."""
 
 _STOP_MS: Final = 250.0  # the old speech may be heard for so long, on a busy machine
 # How far what the service holds for heard may be from what was. What it sends over WebRTC passes
@@ -31,6 +34,7 @@ class Findings:
     barge_in_stop_ms: float | None = None
     truncate_error_ms: float | None = None
     understood: bool | None = None  # None: no recogniser is installed
+    account_taken: bool = False
     digits: str = ""
     goodbye_heard: bool = False
     ended_by: str = ""
@@ -43,8 +47,9 @@ class Findings:
 
     @property
     def expected(self) -> str:
-        """The keys that are pressed: from sales, the star leads back to the menu."""
-        return "39" if self.understood is None else "*39"
+        """The keys that are pressed: English, back from sales, support, the account, the end."""
+        back = "" if self.understood is None else "*"
+        return f"1{back}2{ACCOUNT}#9"
 
     @staticmethod
     def _is_below(figure: float | None, limit: float) -> bool:
@@ -59,6 +64,7 @@ class Findings:
             "the agent did not stop at once when the caller spoke": stops,
             "the service was not told exactly how much was heard": tells,
             "the word sales was not understood": self.understood is not False,
+            "the account number was not taken": self.account_taken,
             f"the keys {self.expected} did not arrive": self.digits == self.expected,
             "the goodbye was not heard to its end": self.goodbye_heard,
             "the record does not hold what was said": self.transcript_kept,

@@ -3,14 +3,15 @@
 import secrets
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ..app import Gateway
-from ..config import Settings
+from ..config import Settings, load
 from ..embedded.server import EmbeddedService
 from ..errors import ConfigError
 
-__all__ = ["Line", "LinkKind", "open_line"]
+__all__ = ["Line", "LinkKind", "demo_folder", "open_line"]
 
 LinkKind: TypeAlias = Literal["websocket", "webrtc", "sideband"]
 
@@ -60,7 +61,9 @@ async def _open(port: int, http_port: int, link: LinkKind) -> Line:
     """Start both on these ports; what was started is ended again where the other cannot be."""
     secret = secrets.token_urlsafe(32)
     sip = f"udp:127.0.0.1:{port}" if link == "sideband" else ""
-    service = EmbeddedService("127.0.0.1", 0, sip=sip, webhook_secret=secret)
+    service = EmbeddedService(
+        "127.0.0.1", 0, demo_folder() / "agent.toml", sip=sip, webhook_secret=secret
+    )
     gateway: Gateway | None = None
     try:
         await service.start()
@@ -75,25 +78,28 @@ async def _open(port: int, http_port: int, link: LinkKind) -> Line:
     return Line(gateway, service, link)
 
 
+def demo_folder() -> Path:
+    """Return where the demo's configuration and agent are: in a wheel, or in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "sip_configs" / "demo"
+    return inside if inside.is_dir() else package.parent / "sip_configs" / "demo"
+
+
 def _settings(service_url: str, port: int, http_port: int, link: str, secret: str) -> Settings:
-    """Return the demo's configuration: loopback only, everyone here may call."""
+    """Return the demo's configuration with this run's ports and service."""
     own_port = 0 if link == "sideband" else port
-    sections: dict[str, object] = {
-        "sip": {"bind": [f"udp:127.0.0.1:{own_port}", f"tcp:127.0.0.1:{own_port}"]},
-        "trunks": [{"name": "local", "hosts": ["127.0.0.0/8"], "users": ["demo", "operator"]}],
-        "realtime": {
-            "provider": "custom", "url": service_url, "link": link, "webhook_secret": secret,
-        },
-        "session": {
-            "instructions": "You answer the telephone of a small company.",
-            "audio": {"input": {"turn_detection": {
-                "type": "server_vad", "silence_duration_ms": 400, "idle_timeout_ms": 8000,
-            }}},
-        },
-        "targets": {"operator": f"sip:operator@127.0.0.1:{port}"},
-        "http": {"bind": f"127.0.0.1:{http_port}"},
-    }  # fmt: skip
-    return Settings.model_validate(sections)
+    binds = [f"{transport}:127.0.0.1:{own_port}" for transport in ("udp", "tcp")]
+    ours = {
+        "GATEWAY_SIP__BIND": ",".join(binds),
+        "GATEWAY_REALTIME__PROVIDER": "custom",
+        "GATEWAY_REALTIME__URL": service_url,
+        "GATEWAY_REALTIME__LINK": link,
+        "GATEWAY_REALTIME__WEBHOOK_SECRET_ENV": "DEMO_WEBHOOK_SECRET",
+        "DEMO_WEBHOOK_SECRET": secret,
+        "GATEWAY_TARGETS__OPERATOR__URI": f"sip:operator@127.0.0.1:{port}",
+        "GATEWAY_HTTP__BIND": f"127.0.0.1:{http_port}",
+    }
+    return load(demo_folder() / "gateway.toml", ours)
 
 
 def _free_port() -> int:

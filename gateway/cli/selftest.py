@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from ..calls.call import Call
 from ..calls.softphone import Softphone
-from ..embedded.agents.script import load_script
-from ..embedded.agents.states import Script
 from ..embedded.speech.recognise import load_recogniser
-from ..embedded.speech.voice import Voice, load_voice
+from ..embedded.speech.voice import Voice, load_voice, sentences
 from ..testing.hearing import heard_part, heard_pieces, match
-from .findings import Findings, tell
+from .findings import ACCOUNT, Findings, tell
 from .line import Line, LinkKind, open_line
 from .output import progress
 
@@ -59,8 +57,7 @@ class _SelfTest:
         self.findings = Findings(line.link)
         self.timeline: list[dict[str, Any]] = []
         self._line = line
-        self._script: Script = load_script("demo")
-        self._voice: Voice = load_voice(self._script.voice)
+        self._voice: Voice = load_voice()
 
     async def run(self) -> None:
         """Go through the call; stops at the first thing that does not happen."""
@@ -85,20 +82,21 @@ class _SelfTest:
         progress("listening to the greeting")
         if not await phone.ear.sound(4.0, within=_PATIENCE):
             return
-        greeting = self._speech(self._script.start)
-        pieces = heard_pieces(phone.ear.recording(), greeting, _RATE)
+        welcome, *_ = sentences(self._prompt("menus", "language"))
+        pieces = heard_pieces(phone.ear.recording(), self._speech(welcome), _RATE)
         found.greeting_heard = sum(pieces) >= _MOST * len(pieces)
 
-        progress("talking over it")
+        progress("pressing 1 for English")
+        phone.press("1")
+        await phone.ear.silence(0.3, within=_PATIENCE)
+        await phone.ear.sound(3.0, within=_PATIENCE)
+        progress("talking over the menu")
         await self._interrupt(phone, call)
         await phone.ear.silence(0.4, within=_PATIENCE)
 
         if load_recogniser() is not None:
             await self._say_sales(phone)
-        progress("pressing 3")
-        phone.press("3")
-        if not await phone.ear.sound(1.5, within=_PATIENCE):
-            return
+        await self._give_account(phone)
         progress("pressing 9 while it speaks")
         before = len(phone.ear)
         phone.press("9")
@@ -109,7 +107,8 @@ class _SelfTest:
             for entry in call.record().timeline
             if entry["name"] == _DTMF and entry["detail"].get("event")
         )
-        pieces = heard_pieces(phone.ear.recording(before), self._speech("goodbye"), _RATE)
+        goodbye = self._speech(self._line.gateway.settings.call.goodbye)
+        pieces = heard_pieces(phone.ear.recording(before), goodbye, _RATE)
         found.goodbye_heard = pieces[-1] and sum(pieces) >= _MOST * len(pieces)
 
     async def _ended_by(self, call: Call) -> str:
@@ -129,12 +128,8 @@ class _SelfTest:
             return
         spoken_at, claimed_ms, last_sound_at = claims
         self.findings.barge_in_stop_ms = round(max(0.0, last_sound_at - spoken_at) * 1000, 1)
-        passages = [self._speech(self._script.start, "main"), self._speech("main")]
-        recording = phone.ear.recording()
-        heard = max(
-            (heard_part(recording, passage, _RATE) for passage in passages),
-            key=lambda part: part.similarity if part.at_least_ms <= claimed_ms + 500 else 0.0,
-        )
+        menu = self._speech(self._prompt("menus", "main"))
+        heard = heard_part(phone.ear.recording(), menu, _RATE)
         self.findings.truncate_error_ms = round(heard.error_ms(claimed_ms), 1)
 
     async def _say_sales(self, phone: Softphone) -> None:
@@ -143,7 +138,7 @@ class _SelfTest:
         found, before = self.findings, len(phone.ear)
         with self._caller_says("sales.wav") as path:
             phone.play(path)
-        wanted = self._speech("sales")[: 2 * _RATE]
+        wanted = self._speech(self._prompt("menus", "sales"))[: 2 * _RATE]
         found.understood = False
         for _ in range(int(_PATIENCE / 0.5)):
             await asyncio.sleep(0.5)
@@ -152,6 +147,21 @@ class _SelfTest:
                 break
         phone.press("*")
         await phone.ear.sound(1.0, within=_PATIENCE)
+
+    async def _give_account(self, phone: Softphone) -> None:
+        """Ask for support, and give an account number by keys."""
+        progress("asking for support and giving an account number")
+        before = len(phone.ear)
+        phone.press("2")
+        await phone.ear.silence(0.3, within=_PATIENCE)
+        await phone.ear.sound(1.0, within=_PATIENCE)
+        phone.press(f"{ACCOUNT}#")
+        thanks = self._speech("Our support team will call you back within the hour.")
+        for _ in range(int(_PATIENCE / 0.5)):
+            await asyncio.sleep(0.5)
+            if match(phone.ear.recording(before), thanks)[1] > _ALIKE:
+                self.findings.account_taken = True
+                return
 
     @staticmethod
     def _caller_says(name: str) -> AbstractContextManager[Path]:
@@ -169,9 +179,13 @@ class _SelfTest:
             await asyncio.sleep(0.02)
         return None
 
-    def _speech(self, *states: str) -> NDArray[np.int16]:
-        """Return what the agent says in these states, as it was sent: 24 kHz."""
-        text = " ".join(self._script.states[state].say for state in states)
+    def _prompt(self, table: str, name: str) -> str:
+        """Return the English words of a menu or a collection."""
+        say = getattr(self._line.gateway.settings, table)[name].say
+        return str(say if isinstance(say, str) else say["en"])
+
+    def _speech(self, text: str) -> NDArray[np.int16]:
+        """Return a text as the agent speaks it: 24 kHz."""
         return np.concatenate(list(self._voice.speak(text)))
 
     def _note_media(self, phone: Softphone) -> None:

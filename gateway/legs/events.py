@@ -12,6 +12,7 @@ __all__ = [
     "LegHeld",
     "LegKey",
     "LegMedia",
+    "LegRinging",
     "TransferEnded",
     "TransferProgress",
 ]
@@ -20,6 +21,13 @@ __all__ = [
 @dataclass(slots=True)
 class LegAnswered:
     """The call is up: both sides know it was taken."""
+
+
+@dataclass(slots=True)
+class LegRinging:
+    """The far end of a call we placed is being told of it (a provisional SIP status)."""
+
+    status: int
 
 
 @dataclass(slots=True)
@@ -74,5 +82,12 @@ class LegMedia:
 
 
 LegEvent: TypeAlias = (
-    LegAnswered | LegEnded | LegKey | LegHeld | TransferProgress | TransferEnded | LegMedia
+    LegAnswered
+    | LegRinging
+    | LegEnded
+    | LegKey
+    | LegHeld
+    | TransferProgress
+    | TransferEnded
+    | LegMedia
 )

@@ -27,6 +27,7 @@ _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
 _GONE: Final = 404  # the service knows no such call, or knows it no more
 _DECLINE: Final = 603
+_ELSEWHERE: Final = 480
 
 
 class HostedCalls(Protocol):
@@ -118,8 +119,14 @@ class HostedLeg:
             refuse = functools.partial(self._service.reject, self.id, status)
             self._begin(self._leave(refuse, status, reason))
 
-    def hang_up(self, reason: str = "") -> None:
-        """End the call, however far it has come."""
+    def redirect(self, target: str) -> None:
+        """Not possible before the answer: the call is refused, as one that is elsewhere."""
+        self._log.warning("cannot redirect a call that the service holds", target=target)
+        self.reject(_ELSEWHERE, "redirected")
+
+    def hang_up(self, reason: str = "", q850: int = 16) -> None:
+        """End the call, however far it has come; the service chooses the cause."""
+        del q850
         if self._state is _State.RINGING:
             self.reject(_DECLINE, reason)
         elif self._state in (_State.ANSWERING, _State.UP):
@@ -127,8 +134,12 @@ class HostedLeg:
             part = functools.partial(self._service.hangup, self.id)
             self._begin(self._leave(part, 200, reason))
 
-    def transfer(self, target: str) -> None:
-        """Ask the caller's side to call ``target``: the call's end shows that it did."""
+    def transfer(self, target: str, replaces: str = "") -> None:
+        """Ask the caller's side to call ``target``: the call's end shows that it did.
+
+        There is no second leg of ours that it could take the place of.
+        """
+        del replaces
         if self._state is _State.UP:
             self._begin(self._refer(target))
         else:

@@ -45,12 +45,19 @@ class Leg(Protocol):
         """Do not take the call; ``LegEnded`` follows."""
         ...
 
-    def hang_up(self, reason: str = "") -> None:
-        """End the call, however far it has come; ``LegEnded`` follows."""
+    def redirect(self, target: str) -> None:
+        """Send a call not yet answered to ``target`` instead (302); ``LegEnded`` follows."""
         ...
 
-    def transfer(self, target: str) -> None:
-        """Ask the far end to call ``target`` instead; ``TransferEnded`` follows."""
+    def hang_up(self, reason: str = "", q850: int = 16) -> None:
+        """End the call, however far it has come, for a cause of Q.850; ``LegEnded`` follows."""
+        ...
+
+    def transfer(self, target: str, replaces: str = "") -> None:
+        """Ask the far end to call ``target`` instead; ``TransferEnded`` follows.
+
+        With ``replaces`` its call takes the place of the one this names (RFC 3891).
+        """
         ...
 
     def hold(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol, assert_never
+from urllib.parse import quote
 
 from ..clock import Ids, RandomIds
 from ..errors import SdpError, SipError
@@ -9,7 +10,7 @@ from ..sdp.negotiate import OfferAnswer
 from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
-from ..sip.reason import NORMAL, Reason, cause_of_status
+from ..sip.reason import NORMAL_CAUSE, Reason, cause_of_status
 from ..sip.session import Session
 from ..sip.session_events import (
     Answered,
@@ -33,6 +34,7 @@ from .events import (
     LegEnded,
     LegEvent,
     LegKey,
+    LegRinging,
     TransferEnded,
     TransferProgress,
 )
@@ -204,15 +206,40 @@ class SipLeg:
             self._session.reject(status, self._signalling.now(), why, wait)
             self._signalling.flush()
 
-    def hang_up(self, reason: str = "") -> None:
-        """End the call, however far it has come."""
-        self._session.hang_up(self._signalling.now(), Reason("Q.850", 16, reason))
+    def redirect(self, target: str) -> None:
+        """Send a call that is not yet answered elsewhere."""
+        if not isinstance(self._session, IncomingSession):
+            return
+        try:
+            self._session.redirect(Uri.parse(target), self._signalling.now())
+        except SipError:
+            self._session.reject(404, self._signalling.now())
         self._signalling.flush()
 
-    def transfer(self, target: str) -> None:
-        """Ask the far end to call ``target`` instead."""
+    def hang_up(self, reason: str = "", q850: int = NORMAL_CAUSE) -> None:
+        """End the call, however far it has come, for a cause of Q.850."""
+        self._session.hang_up(self._signalling.now(), Reason("Q.850", q850, reason))
+        self._signalling.flush()
+
+    @property
+    def replaced_by(self) -> str:
+        """What a ``Replaces`` header says to take this call over; empty before it is up.
+
+        The tags are told as the far end knows them (RFC 3891 section 3).
+        """
+        dialog = self._session.dialog
+        if dialog is None:
+            return ""
+        name = dialog.id
+        return f"{name.call_id};to-tag={name.remote_tag};from-tag={name.local_tag}"
+
+    def transfer(self, target: str, replaces: str = "") -> None:
+        """Ask the far end to call ``target`` instead, in the place of another call if given."""
         try:
-            self._session.refer(Uri.parse(target), self._signalling.now())
+            uri = Uri.parse(target)
+            if replaces:
+                uri = uri.replace(headers={**uri.headers, "Replaces": quote(replaces, safe="")})
+            self._session.refer(uri, self._signalling.now())
         except SipError as error:
             self._on_event(TransferEnded(is_accepted=False, status=error.status))
         self._signalling.flush()
@@ -252,7 +279,8 @@ class SipLeg:
     def _on_session(self, event: SessionEvent) -> None:
         now = self._signalling.now()
         match event:
-            case Ringing(_, sdp):
+            case Ringing(status, sdp):
+                self._on_event(LegRinging(status))
                 if sdp is not None:
                     self._exchange.accept(sdp, now)  # no use of it is not yet the end
             case Answered(sdp):
@@ -307,6 +335,6 @@ def _words(status: int, reason: Reason | None) -> str:
         return reason.text
     if status >= 300:
         return REASONS.get(status, str(status))
-    if reason is None or reason.cause == NORMAL.cause:
+    if reason is None or reason.cause == NORMAL_CAUSE:
         return "hung up"
     return f"{reason.protocol} {reason.cause}"

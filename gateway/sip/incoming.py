@@ -13,6 +13,7 @@ from .message import Request
 from .reason import Reason, cause_of_status
 from .session import Session
 from .session_state import RING_LIMIT, SessionInput, SessionState
+from .uri import Uri
 
 __all__ = ["IncomingSession"]
 
@@ -88,6 +89,14 @@ class IncomingSession(Session):
         self._invite.refuse(status, now, reason=str(reason), retry_after=retry_after)
         self._expires_at = None
         self._finish("gateway", status, reason, SessionInput.OVER)
+
+    def redirect(self, target: Uri, now: float) -> None:
+        """Send the caller elsewhere (302, section 8.3); past the answer, nothing is done."""
+        if self.state is not SessionState.EARLY:
+            return
+        self._invite.refuse(302, now, contact=str(target))
+        self._expires_at = None
+        self._finish("gateway", 302, None, SessionInput.OVER)
 
     def hang_up(self, now: float, reason: Reason | None = None) -> None:
         """End the call, however far it has come."""

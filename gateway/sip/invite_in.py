@@ -88,15 +88,26 @@ class IncomingInvite:
         self._courier.respond(self.key, self._answer, now)
 
     def refuse(
-        self, status: int, now: float, *, reason: str = "", retry_after: int | None = None
+        self,
+        status: int,
+        now: float,
+        *,
+        reason: str = "",
+        retry_after: int | None = None,
+        contact: str = "",
     ) -> None:
-        """Send a final response of 300 or more; too late, it is no more than a no-op."""
+        """Send a final response of 300 or more; too late, it is no more than a no-op.
+
+        ``contact`` is where the caller is sent by a redirection.
+        """
         if not self.is_proceeding:
             return
         self.state = InviteState.REFUSED
         response = response_to(self.request, status, to_tag=self._local_tag)
         if reason:
             response.headers.add("Reason", reason)
+        if contact:
+            response.headers.add("Contact", f"<{contact}>")
         if retry_after is not None:
             response.headers.add("Retry-After", str(retry_after))
         self._courier.respond(self.key, response, now)

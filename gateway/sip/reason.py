@@ -5,7 +5,7 @@ from typing import Final
 
 from .message import Request, Response
 
-__all__ = ["NORMAL", "Reason", "cause_of_status"]
+__all__ = ["NORMAL", "NORMAL_CAUSE", "Reason", "cause_of_status"]
 
 _STATUS_CAUSES: Final = {
     400: 127,
@@ -80,7 +80,8 @@ class Reason:
         return f"{self.protocol}{cause}" + (f';text="{quoted}"' if quoted else "")
 
 
-NORMAL: Final = Reason("Q.850", 16, "Normal call clearing")
+NORMAL_CAUSE: Final = 16
+NORMAL: Final = Reason("Q.850", NORMAL_CAUSE, "Normal call clearing")
 
 
 def cause_of_status(status: int) -> int:

@@ -14,6 +14,7 @@ from gateway.legs.events import (
     LegHeld,
     LegKey,
     LegMedia,
+    LegRinging,
     TransferEnded,
     TransferProgress,
 )
@@ -336,7 +337,7 @@ def test_placed_call_rings_with_early_media_and_is_answered(desk: Desk) -> None:
     answer = desk.media.answer(taken.offer or b"")
     taken.progress(answer, desk.network.now)
     desk.network.run(1.0)
-    assert desk.news() == [LegMedia(desk.lane.agreed[0])]
+    assert desk.news() == [LegRinging(183), LegMedia(desk.lane.agreed[0])]
     taken.answer(answer, desk.network.now)
     desk.network.run(0.1)
     assert desk.news() == [LegAnswered()]
