@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up.  Names on one line stand side by side and may not meet.
 FLOORS = [
-    {"gateway.errors", "gateway.clock", "gateway.config"},
+    {"gateway.errors", "gateway.clock", "gateway.signing", "gateway.config"},
     {"voicecodecs"},
     {"gateway.sip", "gateway.rtp", "gateway.sdp"},
     {"gateway.media", "gateway.rtc"},
@@ -23,7 +23,11 @@ FLOORS = [
 HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
 
 # The foundations may see each other; the two floors of glue are one storey each.
-NEIGHBOURS = {"gateway.config": {"gateway.errors"}, "gateway.cli": {"gateway.app"}}
+NEIGHBOURS = {
+    "gateway.signing": {"gateway.errors"},
+    "gateway.config": {"gateway.errors", "gateway.signing"},
+    "gateway.cli": {"gateway.app"},
+}
 
 # Call control is pure: of what lies below it, it knows only the words the service speaks.
 CONTROL_MAY_USE = (

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from .addresses import posting_address
 from .rules import Patterns, Rule
 from .sections import Table
 from .steps import KEYS, Steps, TransferMode
@@ -19,6 +20,7 @@ __all__ = [
     "DialSettings",
     "IdleSettings",
     "MenuSettings",
+    "Posted",
     "Profile",
     "Prompted",
     "Target",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 _CALLABLE: Final = ("sip:", "sips:", "tel:")
+_ENTRY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 Worded: TypeAlias = str | dict[str, str]
 """A text for all languages, or one for each, by the name the variable ``language`` has."""
@@ -162,15 +165,33 @@ class IdleSettings(Table):
     ladder: list[Steps] = []  # what is done at the first, the second, …; then the goodbye
 
 
-class CustomTool(Table):
+class Posted(Table):
+    """What is told of a call by HTTP: where, signed with what, and how patiently."""
+
+    url: str
+    secret_env: str = ""  # the variable with the key that requests are signed with
+    secret: SecretStr | None = Field(default=None, exclude=True)  # what that variable holds
+    timeout_seconds: float = Field(gt=0, le=120)  # of one try
+    retries: int = Field(ge=0, le=5)
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        return posting_address(url)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that all tries together may take, with the pauses between them."""
+        return 2 * self.timeout_seconds * (self.retries + 1)
+
+
+class CustomTool(Posted):
     """``[tools.NAME]``: a function of the writer's own that the model may call."""
 
     description: str = Field(min_length=1)
     parameters: dict[str, Any] = {"type": "object", "properties": {}}
     url: str = ""
     entry: str = ""  # "package.module:function", of Python
-    secret_env: str = ""  # the variable with the key that requests are signed with
-    secret: SecretStr | None = None  # what that variable holds
     timeout_seconds: float = Field(default=10.0, gt=0, le=120)
     retries: int = Field(default=1, ge=0, le=5)
     most: int = Field(default=20, ge=1)  # times in one call
@@ -180,15 +201,21 @@ class CustomTool(Table):
     def _one(self) -> "CustomTool":
         if bool(self.url) == bool(self.entry):
             raise ValueError("name a url or an entry, one of the two")
+        if self.entry and self.secret_env:
+            raise ValueError("nothing is sent to an entry; remove secret_env")
         return self
 
+    @field_validator("entry")
+    @classmethod
+    def _importable(cls, entry: str) -> str:
+        if entry and _ENTRY.fullmatch(entry) is None:
+            raise ValueError(f"{entry!r} names no function; write package.module:function")
+        return entry
 
-class WebhookSettings(Table):
+
+class WebhookSettings(Posted):
     """``[webhooks.NAME]``: where news of a call is posted to, signed."""
 
-    url: str
-    secret_env: str = ""
-    secret: SecretStr | None = None
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     retries: int = Field(default=2, ge=0, le=5)
 

@@ -1,15 +1,36 @@
-"""The service's key and the webhooks' secret, which only ever come from the environment."""
+"""Keys and signing secrets, which only ever come from the environment."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
-from ..errors import ConfigError
+from ..errors import ConfigError, WebhookError
+from ..signing import key_of
 from .sections import table_at
 
-__all__ = ["with_secrets"]
+__all__ = ["with_secrets", "written_secrets"]
+
+Path: TypeAlias = tuple[str | int, ...]
 
 _KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 _WEBHOOK_NAME: Final = "OPENAI_WEBHOOK_SECRET"
+_SIGNED: Final = ("webhooks", "tools")  # tables of tables, each with a secret_env
+
+
+def written_secrets(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield each secret that stands in a file, with the setting that should name its variable."""
+    places: list[tuple[Path, Any, str, str]] = [
+        (("realtime",), table_at(written, "realtime"), secret, f"realtime.{secret}_env")
+        for secret in ("api_key", "webhook_secret")
+    ]
+    tools = table_at(written, "session").get("tools")
+    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+        places.append((("session", "tools", number), tool, "authorization", "authorization_env"))
+    for kind in _SIGNED:
+        for name, table in table_at(written, kind).items():
+            places.append(((kind, name), table, "secret", "secret_env"))
+    for path, table, secret, setting in places:
+        if isinstance(table, dict) and secret in table:
+            yield (*path, secret), setting
 
 
 def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
@@ -19,7 +40,7 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         ConfigError: A variable that must hold one is missing or holds something odd.
 
     """
-    values = _with_tool_keys(values, env)
+    values = _with_signing_keys(_with_tool_keys(values, env), env)
     realtime = values.get("realtime")
     if not isinstance(realtime, dict):
         return values
@@ -51,6 +72,30 @@ def _with_tool_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str,
             tool |= {"authorization": key} if key else {}
         keyed.append(tool)
     return values | {"session": {**values["session"], "tools": keyed}}
+
+
+def _with_signing_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Give webhooks and tools the secrets that their ``secret_env`` names."""
+    keyed = {}
+    for kind in _SIGNED:
+        tables = dict(table_at(values, kind))
+        for name, table in tables.items():
+            if isinstance(table, dict) and table.get("secret_env") and not table.get("secret"):
+                where, variable = f"{kind}.{name}.secret_env", str(table["secret_env"])
+                secret = _read(where, variable, "the secret to sign with", env)
+                _check_signing_key(where, variable, secret or "")
+                tables[name] = table | {"secret": secret}
+        if tables:
+            keyed[kind] = tables
+    return values | keyed
+
+
+def _check_signing_key(where: str, variable: str, secret: str) -> None:
+    try:
+        key_of(secret)
+    except WebhookError:
+        problem = f"{variable} holds no base64 behind whsec_; export the secret as it was given"
+        raise ConfigError(f"{where}: {problem}") from None
 
 
 def _read(where: str, variable: str, what: str, env: Mapping[str, str]) -> str | None:

@@ -1,12 +1,12 @@
 """The tables of the configuration file about the speech service, and about life without it."""
 
-import re
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from .sections import Table, Words, is_loopback
+from .addresses import is_in_clear, split_address
+from .sections import Table, Words
 from .steps import KEYS, Step
 
 __all__ = ["FallbackSettings", "McpSettings", "PriceSettings", "RealtimeSettings"]
@@ -37,14 +37,10 @@ class RealtimeSettings(Table):
     def _reachable(cls, url: str, info: ValidationInfo) -> str:
         if not url:
             return url
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host = None
-        if not host or not re.match(r"(wss?|https?)://", url):
+        parts = split_address(url, "wss", "ws", "https", "http")
+        if parts is None:
             raise ValueError(f"{url!r} is not a service address; write wss://HOST/PATH")
-        if parts.scheme in ("ws", "http") and not is_loopback(host):
+        if is_in_clear(parts):
             raise ValueError(f"{url!r} would send the key and the call in clear; write wss://")
         if info.data.get("provider") == "azure" and "api-version" in parse_qs(parts.query):
             raise ValueError(

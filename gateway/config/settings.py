@@ -33,7 +33,7 @@ from .flows import (
 )
 from .lines import line_of
 from .rules import Rule
-from .secrets import with_secrets
+from .secrets import with_secrets, written_secrets
 from .sections import (
     LOOPBACK,
     CallSettings,
@@ -137,20 +137,11 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
     overrides = _overrides(env)
-    for secret in ("api_key", "webhook_secret"):
-        if secret in table_at(written, "realtime"):
-            where = f"{name}:{line_of(text, ('realtime', secret))}"
-            raise ConfigError(
-                f"{where}: realtime.{secret}: secrets stay out of files; "
-                f"export it and name the variable in realtime.{secret}_env"
-            )
-    for number, tool in enumerate(table_at(written, "session").get("tools") or ()):
-        if isinstance(tool, dict) and "authorization" in tool:
-            where = f"{name}:{line_of(text, ('session', 'tools', number, 'authorization'))}"
-            raise ConfigError(
-                f"{where}: session.tools[{number}].authorization: secrets stay out of files; "
-                "export it and name the variable in authorization_env"
-            )
+    for secret, setting in written_secrets(written):
+        raise ConfigError(
+            f"{name}:{line_of(text, secret)}: {_dotted(secret)}: secrets stay out of files; "
+            f"export it and name the variable in {setting}"
+        )
     asked = _merge(written, overrides)
     merged = _merge(_known_names(env, asked), asked)
     try:

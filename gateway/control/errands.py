@@ -11,7 +11,7 @@ from .sealed import Sealed
 __all__ = ["Errands"]
 
 _MOST: Final = 32  # under way in one call
-_GRACE: Final = 5.0  # seconds beyond an errand's own bounds until it is given up
+_GRACE: Final = 5.0  # seconds beyond an errand's own patience until it is given up
 
 
 class Errands:
@@ -46,15 +46,14 @@ class Errands:
     def post(self, request: PostWebhook) -> Sequence[Request]:
         """Tell a webhook how the call stands."""
         hook = self._context.settings.webhooks[request.name]
-        seconds = hook.timeout_seconds * (hook.retries + 1)
-        self._run("webhook", request.name, {}, seconds)
+        self._run("webhook", request.name, {}, hook.patience)
         return ()
 
     def run_tool(self, name: str, call_id: str, arguments: Mapping[str, Any]) -> str:
         """Begin a tool; returns the errand that ends with its result."""
         tool = self._context.settings.tools[name]
-        seconds = tool.timeout_seconds * (tool.retries + 1)
-        return self._run("tool", name, {"call_id": call_id, "arguments": dict(arguments)}, seconds)
+        told = {"call_id": call_id, "arguments": dict(arguments)}
+        return self._run("tool", name, told, tool.patience)
 
     def _run(
         self, kind: Literal["webhook", "tool"], name: str, told: Mapping[str, Any], seconds: float
@@ -72,7 +71,7 @@ class Errands:
             "called": context.called,
             "variables": context.variables.shown(),
         }
-        self._due[errand_id] = context.now + 2 * seconds + _GRACE  # retries pause between
+        self._due[errand_id] = context.now + seconds + _GRACE
         payload = {kind: name, **told, "call": call}
         sealed = context.variables.sealed() if kind == "webhook" else Sealed()
         context.act(RunErrand(errand_id, kind, name, payload, sealed))

@@ -1,14 +1,9 @@
 """The webhooks of a service that holds SIP calls: who may be believed, and what they say.
 
-Signed as Standard Webhooks has it: HMAC-SHA256 over ``id.timestamp.body``, in
-base64, behind ``v1,``; several signatures may stand beside each other while a
-secret is being changed.
+They are signed (:mod:`gateway.signing`); several signatures may stand beside each
+other while a secret is being changed.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
@@ -16,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from ..errors import WebhookError
+from ..signing import HEADERS, is_signed
 
 __all__ = [
     "FrontDoor",
@@ -23,16 +19,12 @@ __all__ = [
     "OtherEvent",
     "Replays",
     "SipHeader",
-    "key_of",
-    "sign",
     "verify",
 ]
 
 FrontDoor: TypeAlias = Literal["realtime", "live"]
 
-_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _TOLERANCE: Final = 300.0  # seconds, both ways
-_MOST_SIGNATURES: Final = 16
 _MOST_BYTES: Final = 1 << 20
 _REMEMBERED: Final = 10_000
 _MEMORY: Final = 660.0  # seconds: one dated 300 s ahead stays fresh for 600
@@ -130,31 +122,6 @@ class Replays:
         return True
 
 
-def key_of(secret: str) -> bytes:
-    """Return the key a secret stands for: base64 behind ``whsec_``, otherwise its own bytes.
-
-    Raises:
-        WebhookError: What follows ``whsec_`` is not base64, or there is nothing.
-
-    """
-    if not secret.startswith("whsec_"):
-        key = secret.encode(errors="surrogateescape")  # as an environment holds odd bytes
-    else:
-        try:
-            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-        except (binascii.Error, ValueError):
-            raise WebhookError("the webhook secret is not base64 behind whsec_") from None
-    if not key:
-        raise WebhookError("the webhook secret is empty")
-    return key
-
-
-def sign(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
-    """Return the ``webhook-signature`` of a message, as a sender writes it."""
-    digest = _digest(key_of(secret), webhook_id, str(timestamp), body)
-    return "v1," + base64.b64encode(digest).decode()
-
-
 def verify(
     secrets: Iterable[str], headers: Mapping[str, str], body: bytes, now: float
 ) -> IncomingCall | OtherEvent:
@@ -164,15 +131,13 @@ def verify(
         WebhookError: It is forged, stale, from the future, or cannot be read.
 
     """
-    webhook_id, timestamp, signatures = (_only(headers, name) for name in _HEADERS)
+    webhook_id, timestamp, signatures = (_only(headers, name) for name in HEADERS)
     _check_fresh(timestamp, now)
     if not webhook_id or not signatures:
         raise WebhookError("the webhook is not signed")
     if len(body) > _MOST_BYTES:
         raise WebhookError(f"a webhook of {len(body)} bytes")
-    keys = [key_of(secret) for secret in secrets]
-    wanted = [_digest(key, webhook_id, timestamp, body) for key in keys]
-    if not _is_among(signatures.split()[:_MOST_SIGNATURES], wanted):
+    if not is_signed(secrets, webhook_id, timestamp, signatures, body):
         raise WebhookError("no signature of the webhook is ours")
     return _read(webhook_id, body)
 
@@ -190,28 +155,6 @@ def _check_fresh(timestamp: str, now: float) -> None:
         raise WebhookError("the webhook has no timestamp")
     if not abs(now - int(timestamp)) <= _TOLERANCE:
         raise WebhookError(f"the webhook is {now - int(timestamp):.0f} s old")
-
-
-def _digest(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> bytes:
-    """Sign what was written, to the letter: a timestamp in other digits is another message."""
-    signed = f"{webhook_id}.{timestamp}.".encode(errors="surrogateescape") + body
-    return hmac.digest(key, signed, hashlib.sha256)
-
-
-def _is_among(signatures: Iterable[str], wanted: Iterable[bytes]) -> bool:
-    """Compare every signature with every wanted one, in the same time wherever they differ."""
-    found = False
-    for signature in signatures:
-        version, comma, encoded = signature.partition(",")
-        if comma and version != "v1":
-            continue
-        try:
-            given = base64.b64decode(encoded if comma else version, validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        for each in wanted:
-            found |= hmac.compare_digest(given, each)
-    return found
 
 
 def _read(webhook_id: str, body: bytes) -> IncomingCall | OtherEvent:

@@ -221,14 +221,14 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[tools.hang_up]\ndescription = "x"\nurl = "http://x"', "already"),
-        ('[tools."a b"]\ndescription = "x"\nurl = "http://x"', "rename it"),
+        ('[tools.hang_up]\ndescription = "x"\nurl = "https://x"', "already"),
+        ('[tools."a b"]\ndescription = "x"\nurl = "https://x"', "rename it"),
         (
-            '[tools.a]\ndescription = "x"\nurl = "http://x"\nparameters = { type = "string" }',
+            '[tools.a]\ndescription = "x"\nurl = "https://x"\nparameters = { type = "string" }',
             "object",
         ),
         (
-            '[tools.a]\ndescription = "x"\nurl = "http://x"\nparameters = { type = 3 }',
+            '[tools.a]\ndescription = "x"\nurl = "https://x"\nparameters = { type = 3 }',
             "JSON schema",
         ),
         ('[tools.a]\ndescription = "x"', "url or an entry"),

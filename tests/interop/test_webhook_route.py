@@ -17,7 +17,8 @@ from gateway.calls.registry import Registry
 from gateway.config import Settings
 from gateway.errors import ConfigError
 from gateway.http import HttpServer, WebhookRoute
-from gateway.realtime.webhook import IncomingCall, sign
+from gateway.realtime.webhook import IncomingCall
+from gateway.signing import sign
 
 pytestmark = pytest.mark.interop
 

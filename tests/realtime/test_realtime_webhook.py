@@ -13,7 +13,8 @@ from multidict import CIMultiDict
 from openai import InvalidWebhookSignatureError, OpenAI
 
 from gateway.errors import WebhookError
-from gateway.realtime.webhook import IncomingCall, OtherEvent, Replays, key_of, sign, verify
+from gateway.realtime.webhook import IncomingCall, OtherEvent, Replays, verify
+from gateway.signing import key_of, sign
 
 KEY = base64.b64encode(b"twenty-four bytes of key").decode()
 SECRET = f"whsec_{KEY}"

@@ -9,7 +9,7 @@ import structlog
 
 from ...clock import Clock, Ids
 from ...errors import ConfigError, WebhookError
-from ...realtime.webhook import key_of, sign
+from ...signing import key_of, sign
 
 __all__ = ["Webhooks"]
 
