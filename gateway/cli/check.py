@@ -7,6 +7,7 @@ from collections.abc import Sized
 from pathlib import Path
 
 from ..app import Gateway
+from ..calls.entries import load_entries
 from ..config import Settings, load
 from ..control.settings import ControlSettings
 from ..errors import ConfigError
@@ -37,6 +38,7 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
     configure_logging("warning")
     settings = load(config, os.environ)
     ControlSettings.of(settings)
+    load_entries(settings)
     if graph is not None:
         return _draw(settings, graph, as_json=json)
     findings: list[Finding] = []
