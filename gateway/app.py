@@ -10,17 +10,20 @@ from typing import Any
 
 import structlog
 
+from .calls.dialling import Dialling
+from .calls.errands import ErrandRunner
 from .calls.hosted import HostedReception
 from .calls.links import Links
+from .calls.outbound import Outbound
 from .calls.quota import Quota
 from .calls.reception import Reception
 from .calls.registry import Health, Registry
 from .calls.switchboard import Switchboard
 from .clock import RandomIds
 from .config import Settings
-from .control.settings import SHIPPED_PROMPTS
+from .control.settings import SHIPPED_PROMPTS, ControlSettings
 from .errors import ConfigError
-from .http import HttpServer, WebhookRoute
+from .http import DialRoute, HttpServer, WebhookRoute
 from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
@@ -48,12 +51,31 @@ class Gateway:
             media_timeout=settings.media.timeout_seconds or math.inf,
         )
         advertise = Advertiser(settings.sip.external_ip or None)
+        self._agent = UserAgent(
+            ids,
+            advertise=advertise,
+            accepts=lambda request, flow: self.reception.accepts(request, flow),
+            overloaded=lambda: self.registry.health is not Health.READY,
+            retry_after=lambda: self._switchboard.retry_after,
+            has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
+        )
+        self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
+        outbound = Outbound(settings, self._sip, self._engine, advertise)
+        control = ControlSettings.of(settings)
+        self._errands = ErrandRunner(settings, ids=ids)
         self._switchboard = Switchboard(
-            settings, registry=self.registry, prompts=_prompts(settings), ids=ids
+            settings,
+            control,
+            registry=self.registry,
+            prompts=_prompts(settings),
+            ids=ids,
+            errands=self._errands,
+            outbound=outbound,
         )
         endpoint = Endpoint.of(settings.realtime)
         self._client = ServiceClient(endpoint, front_door=settings.realtime.front_door)
-        links = Links(settings, self._switchboard.control, endpoint, self._client)
+        links = Links(settings, control, endpoint, self._client)
+        self._dialling = Dialling(self._switchboard, links, outbound)
         self._webhooks = self._webhook_route(links)
         self.reception = Reception(
             self._switchboard,
@@ -62,15 +84,6 @@ class Gateway:
             advertise=advertise,
             ids=ids,
         )
-        self._agent = UserAgent(
-            ids,
-            advertise=advertise,
-            accepts=self.reception.accepts,
-            overloaded=lambda: self.registry.health is not Health.READY,
-            retry_after=lambda: self._switchboard.retry_after,
-            has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
-        )
-        self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
         self._http: HttpServer | None = None
 
     @property
@@ -131,6 +144,7 @@ class Gateway:
             facts=self._facts,
             retry_after=lambda: self._switchboard.retry_after,
             webhooks=self._webhooks,
+            dial=self._dial_route(),
         )
         try:
             await self._http.start()
@@ -142,8 +156,12 @@ class Gateway:
 
     def _facts(self) -> dict[str, Any]:
         """Say where the gateway is, and what it has counted since it started."""
-        media = dataclasses.asdict(self._engine.stats())
-        return {"sip": self.sip_uri("demo"), "counted": {"sip": self._sip.counters, "media": media}}
+        counted = {
+            "sip": self._sip.counters,
+            "media": dataclasses.asdict(self._engine.stats()),
+            "errands": dataclasses.asdict(self._errands.stats),
+        }
+        return {"sip": self.sip_uri("demo"), "counted": counted}
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""
@@ -159,6 +177,7 @@ class Gateway:
             await self._http.close()
         await self._sip.close()
         await self._client.close()
+        await self._errands.close()
         self._engine.close()
 
     async def _settle(self) -> None:
@@ -188,6 +207,14 @@ class Gateway:
         secrets = secret.get_secret_value().split(",")
         hosted = HostedReception(self._switchboard, self._client, links.plan_hosted)
         return WebhookRoute(secrets, hosted.take)
+
+    def _dial_route(self) -> DialRoute:
+        token = self.settings.http.token
+        return DialRoute(
+            token.get_secret_value() if token is not None else "",
+            self._dialling.dial,
+            retry_after=lambda: self._switchboard.retry_after,
+        )
 
     def _take(self, session: IncomingSession) -> None:
         self.reception.take(session, self._sip)

@@ -11,12 +11,14 @@
         * RtcError               a WebRTC peer cannot be agreed with, or cannot be written to
     * NegotiationError           no codec, no direction, no route in common (answered 488)
     * CapacityError              no port, lane or call slot is free (answered 503)
+    * DialError                  a call may not be placed, or not so (answered by ``status``)
     * LinkError                  the realtime service cannot be reached or went away
 """
 
 __all__ = [
     "CapacityError",
     "ConfigError",
+    "DialError",
     "GatewayError",
     "LinkError",
     "NegotiationError",
@@ -80,6 +82,14 @@ class NegotiationError(GatewayError):
 
 class CapacityError(GatewayError):
     """No port, lane or call slot is free."""
+
+
+class DialError(GatewayError):
+    """A call that somebody asks for is not placed; ``status`` is the HTTP answer to that."""
+
+    def __init__(self, reason: str, *, status: int = 403) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class LinkError(GatewayError):

@@ -1,15 +1,15 @@
-"""A call: one leg and one link under one controller.
+"""A call: one leg and one link under one controller, and a second leg while there is one.
 
-Everything that happens comes in as an event; the controller answers with actions; this module
-carries them out.  Events are handled in the order they came, one at a time, on the event loop:
-what an action brings about waits its turn.  A fault inside one call ends that call alone.
+Everything that happens comes in as an event; the controller answers with actions; the call's
+hands carry them out.  Events are handled in the order they came, one at a time, on the event
+loop: what an action brings about waits its turn.  A fault inside one call ends that call alone.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,21 +22,25 @@ from ..errors import LinkError
 from ..legs import events as legs
 from ..legs.hosted_leg import HostedLeg
 from ..media.events import LaneEvent, RecordingStopped
+from ..media.options import LaneOptions
 from ..media.prompts import Prompt
+from ..media.transcode import ServiceAudio
 from ..realtime.events import RateLimitsUpdated, ServerEvent, Unknown
 from .attachment import Attachment, MakeLink
+from .callee import Callee
+from .hands import Hands, Runner
+from .outbound import Outbound
+from .patchbay import Patchbay
 from .quota import Quota
 from .registry import CallRecord
-from .sound import CallSound
 from .translate import from_lane, from_leg
 
 if TYPE_CHECKING:
     from ..legs.leg import Leg
     from ..media.engine import Lane
 
-__all__ = ["Call", "CallParts"]
+__all__ = ["Call", "CallParts", "Origin"]
 
-_ON_ITS_WAY: Final = 0.1  # seconds from the service's playing of live sound to the caller's ear
 _GRAIN: Final = 0.001  # seconds: uvloop rounds to these, and a timer may go off early by as much
 
 
@@ -47,10 +51,24 @@ class CallParts:
     make_link: MakeLink
     transport: control.Transport  # of the links
     audio_format: control.AudioFormat  # to ask the service for; empty: it is not for us to say
+    audio: ServiceAudio  # of the lanes
     prompts: Mapping[str, Prompt]
     recordings: Path | None
     connect_seconds: float
     quota: Quota
+    errands: Runner
+    outbound: Outbound | None  # the way to a second leg, where there can be one
+    callee: LaneOptions  # of the second leg's lane
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call came from, or who had it placed."""
+
+    trunk: str = ""
+    is_outbound: bool = False
+    profile: str = ""  # that is asked for by name
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call:
@@ -64,14 +82,29 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._log = structlog.get_logger().bind(call_id=call_id)
         self._leg: Leg | None = None
+        self._origin = Origin()
+        self._attachment = Attachment(
+            parts.make_link, self, transport=parts.transport, seconds=parts.connect_seconds
+        )
         folder = parts.recordings
-        self._sound = CallSound(
+        self._patchbay = Patchbay(
             parts.prompts,
             folder and folder / f"{call_id}.wav",
             is_ours_to_play=parts.transport == "websocket",
+            audio=parts.audio,
+            to_service=self._attachment.hear,
         )
-        self._attachment = Attachment(
-            parts.make_link, self, transport=parts.transport, seconds=parts.connect_seconds
+        callee = None
+        if parts.outbound is not None:
+            callee = Callee(parts.outbound, parts.callee, self._patchbay, self.post, self._log)
+        self._hands = Hands(
+            self._attachment,
+            self._patchbay,
+            callee,
+            parts.errands,
+            self.post,
+            self._log,
+            is_live=parts.transport == "webrtc",
         )
         self._waiting: deque[control.Event] = deque()
         self._is_handling = False
@@ -85,17 +118,30 @@ class Call:
 
     # What others call
 
-    def attach(self, leg: "Leg", lane: "Lane | None") -> None:
+    def attach(self, leg: "Leg", lane: "Lane | None", origin: Origin | None = None) -> None:
         """Give the call its caller, without a lane where the sound is elsewhere; once."""
         self._leg = leg
-        self._sound.attach(lane)
+        self._origin = origin or self._origin
+        self._patchbay.attach_caller(lane)
         self.caller, self.called = leg.caller, leg.called
 
     async def run(self) -> None:
         """Live the call to its end; returns when leg, lane and link are closed."""
         self._log.info("call came in", caller=self.caller, called=self.called)
-        is_hosted = isinstance(self._leg, HostedLeg)
-        self.post(control.CallStarted(self.call_id, self.caller, self.called, is_hosted=is_hosted))
+        origin = self._origin
+        self.post(
+            control.CallStarted(
+                self.call_id,
+                self.caller,
+                self.called,
+                is_outbound=origin.is_outbound,
+                is_hosted=isinstance(self._leg, HostedLeg),
+                trunk=origin.trunk,
+                unix_time=self._started_at,
+                profile=origin.profile,
+                variables=origin.variables,
+            )
+        )
         try:
             await self._over.wait()
         finally:
@@ -136,7 +182,7 @@ class Call:
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
             codec=self._codec,
-            media=self._sound.figures,
+            media=self._patchbay.figures,
             transport=self._parts.transport,
             link=self._attachment.stats,
             usage=self.controller.usage.as_dict(),
@@ -162,14 +208,14 @@ class Call:
 
     def on_audio(self, chunk: bytes) -> None:
         """Take 20 ms of the caller's voice, in the link's format."""
-        self._attachment.hear(chunk)
+        self._patchbay.hear_caller(chunk)
 
     def on_link(self, event: ServerEvent | Unknown) -> None:
         """Take an event of the service: speech goes to the lane, all else to the controller."""
         self.post(event)
         if isinstance(event, RateLimitsUpdated):
             self._parts.quota.note(event.rate_limits)
-        self._sound.take(event, self.controller.is_dropped)
+        self._patchbay.take(event, self.controller.is_dropped)
 
     def on_link_ready(self) -> None:
         """Take the news that a link is up."""
@@ -182,7 +228,7 @@ class Call:
         """Take the end of the link, which is the end of a call that the service held."""
         if self._ended is not None:
             return
-        self._sound.end_speech()
+        self._patchbay.end_speech()
         self._log.warning("link lost", reason=str(fault))
         if isinstance(self._leg, HostedLeg) and self._leg.ends_with(fault):
             return
@@ -190,7 +236,7 @@ class Call:
 
     def on_speech(self, sound: bytes) -> None:
         """Take the service's voice as it comes, where it is not for us to play."""
-        self._sound.stream(sound)
+        self._patchbay.stream(sound)
 
     # How it goes on
 
@@ -248,58 +294,12 @@ class Call:
             self._over.set()
 
     def _perform(self, action: act.Action) -> None:
-        """Carry out one action; what it brings about comes back as an event."""
-        leg = self._leg
-        if leg is None:
-            return
-        match action:
-            case act.SendCommand(command):
-                self._attachment.send(command)
-            case act.Connect():
-                self._sound.end_speech()
-                self._attachment.connect()
-            case act.Disconnect(for_good):
-                self._attachment.disconnect(for_good=for_good)
-                self._sound.end_speech()
-            case act.Listen():
-                self._attachment.listen()
-            case act.Ring():
-                leg.ring()
-            case act.Answer():
-                leg.answer()
-            case act.Reject(status, reason):
-                leg.reject(status, reason)
-            case act.HangUp(cause, _):
-                self._part(leg, cause)
-            case act.Hold():
-                leg.hold()
-            case act.Resume():
-                leg.resume()
-            case act.Refer(target, _):
-                leg.transfer(target)
-            case act.Stop():
-                self._sound.stop()
-            case act.Play(name, is_repeated):
-                if not self._sound.play(name, is_repeated=is_repeated):
-                    self.post(control.PromptStopped(name, is_complete=False))
-            case act.SendDtmf(digits):
-                leg.send_dtmf(digits)
-            case act.Record(do):
-                self._sound.record(do)
-            case act.Log(text):
-                self._log.info(text)
-            case _:
-                self._log.warning("cannot do", action=action)
-
-    def _part(self, leg: "Leg", cause: str) -> None:
-        """Hang up; sound that the service played a moment ago is let through first."""
-        if self._parts.transport == "webrtc":
-            self._loop.call_later(_ON_ITS_WAY, leg.hang_up, cause)
-        else:
-            leg.hang_up(cause)
+        if self._leg is not None:
+            self._hands.do(self._leg, action)
 
     async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._sound.close()
+        self._hands.close()
+        self._patchbay.close()
         await self._attachment.close()

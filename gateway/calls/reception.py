@@ -9,14 +9,14 @@ from ..clock import Ids
 from ..errors import CapacityError, GatewayError, NegotiationError, SipError
 from ..legs.sip_leg import SipLeg
 from ..media.engine import MediaEngine
-from ..media.options import LaneOptions
 from ..sdp.negotiate import OfferAnswer
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
 from ..sip.message import Request
 from ..sip.transport.address import Advertiser
 from ..sip.transport.endpoint import SipEndpoint
-from .call import Call
+from .call import Call, Origin
+from .lanes import lane_options
 from .links import Law, Links
 from .switchboard import Switchboard
 
@@ -80,12 +80,7 @@ class Reception:
             lane = self._engine.open(
                 call.on_lane,
                 call.on_audio,
-                LaneOptions(
-                    uplink=plan.lane_audio,
-                    detect_inband=self._settings.media.detect_inband,
-                    keys_in_recordings=self._settings.media.keys_in_recordings,
-                    round_trip=self._settings.barge_in.round_trip,
-                ),
+                lane_options(self._settings, plan.lane_audio),
             )
             leg = SipLeg.incoming(
                 session,
@@ -100,7 +95,8 @@ class Reception:
             if lane is not None:
                 lane.close()
             raise
-        call.attach(leg, lane)
+        trunk = self._settings.trunk_of(session.flow.remote[0])
+        call.attach(leg, lane, Origin(trunk.name if trunk is not None else ""))
         return call
 
     def _law(self, session: IncomingSession) -> Law:

@@ -1,4 +1,4 @@
-"""What one caller hears: the service's speech, prompts from files, and what is recorded of it."""
+"""What one person hears: the service's speech, prompts from files, and what is recorded of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -22,7 +22,7 @@ _NO_LANE = "the service holds the caller's line"
 
 
 class CallSound:
-    """The sound of one call; nothing is heard of it where there is no lane.
+    """The sound of one leg; nothing is heard of it where there is no lane.
 
     Args:
         prompts: By name.
@@ -103,12 +103,12 @@ class CallSound:
         if self._lane is not None:
             self._lane.resume()
 
-    def mute(self, who: Literal["caller", "agent", "both", "none"]) -> None:
+    def mute(self, *, is_caller: bool, is_agent: bool) -> None:
         """Say who is not heard: the caller by the service, the agent by the caller."""
-        if self._lane is None:
-            self._log.warning("cannot mute", who=who, why=_NO_LANE)
-        else:
-            self._lane.mute(caller=who in ("caller", "both"), agent=who in ("agent", "both"))
+        if self._lane is not None:
+            self._lane.mute(caller=is_caller, agent=is_agent)
+        elif is_caller or is_agent:
+            self._log.warning("cannot mute", why=_NO_LANE)
 
     def conceal(self, *, is_on: bool) -> None:
         """Keep the caller's sound from the service and from the recording, or stop that."""

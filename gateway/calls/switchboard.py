@@ -11,7 +11,10 @@ from ..control.settings import ControlSettings
 from ..media.prompts import Prompt
 from ..realtime.faults import classify
 from .call import Call, CallParts
+from .hands import Runner
+from .lanes import lane_options
 from .links import LinkPlan
+from .outbound import Outbound
 from .registry import Registry
 
 __all__ = ["Switchboard"]
@@ -23,16 +26,21 @@ class Switchboard:
     def __init__(
         self,
         settings: Settings,
+        control: ControlSettings,
         *,
         registry: Registry,
         prompts: Mapping[str, Prompt],
         ids: Ids,
+        errands: Runner,
+        outbound: Outbound | None,
     ) -> None:
         self.settings = settings
-        self.control = ControlSettings.of(settings)
+        self.control = control
         self.registry = registry
         self._prompts = prompts
         self._ids = ids
+        self._errands = errands
+        self._outbound = outbound
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -52,10 +60,14 @@ class Switchboard:
             make_link=plan.make,
             transport=plan.transport,
             audio_format=plan.audio_format,
+            audio=plan.lane_audio,
             prompts=self._prompts,
             recordings=self.settings.media.recordings,
             connect_seconds=self.settings.realtime.connect_seconds,
             quota=self.registry.quota,
+            errands=self._errands,
+            outbound=None if plan.transport == "sip" else self._outbound,
+            callee=lane_options(self.settings, plan.lane_audio),
         )
         call = Call(self._ids.token(), Controller(self.control, classify), parts)
         self.registry.admit(call)

@@ -6,7 +6,7 @@ from ..control import events as control
 from ..legs import events as legs
 from ..media import events as media
 
-__all__ = ["from_lane", "from_leg"]
+__all__ = ["from_callee", "from_lane", "from_leg"]
 
 
 def from_lane(event: media.LaneEvent, side: control.Side = "caller") -> control.Event | None:
@@ -57,4 +57,20 @@ def from_leg(event: legs.LegEvent) -> control.Event | None:
         case legs.TransferEnded():
             return control.TransferEnded(event.is_accepted, event.status)
         case legs.LegMedia() | legs.LegRinging():
+            return None
+
+
+def from_callee(event: legs.LegEvent) -> control.Event | None:
+    """Translate what the second leg tells, its end aside; ``None`` for what is of no concern."""
+    match event:
+        case legs.LegRinging():
+            return control.CalleeProgress(event.status)
+        case legs.LegAnswered():
+            return control.CalleeAnswered()
+        case legs.LegKey():
+            received_at = int(time.time())
+            return control.KeyPressed(
+                event.key, event.source, event.duration_ms, received_at, leg="callee"
+            )
+        case _:
             return None

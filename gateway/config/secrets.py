@@ -22,6 +22,7 @@ def written_secrets(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         (("realtime",), table_at(written, "realtime"), secret, f"realtime.{secret}_env")
         for secret in ("api_key", "webhook_secret")
     ]
+    places.append((("http",), table_at(written, "http"), "token", "http.token_env"))
     tools = table_at(written, "session").get("tools")
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
         places.append((("session", "tools", number), tool, "authorization", "authorization_env"))
@@ -40,7 +41,7 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         ConfigError: A variable that must hold one is missing or holds something odd.
 
     """
-    values = _with_signing_keys(_with_tool_keys(values, env), env)
+    values = _with_signing_keys(_with_tool_keys(_with_token(values, env), env), env)
     realtime = values.get("realtime")
     if not isinstance(realtime, dict):
         return values
@@ -56,6 +57,15 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         variable = str(realtime.get("webhook_secret_env") or usual)
         secrets["webhook_secret"] = _read("realtime.webhook_secret_env", variable, what, env)
     return values | {"realtime": {**realtime, **secrets}}
+
+
+def _with_token(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Give the HTTP listener the token that its ``token_env`` names."""
+    http = table_at(values, "http")
+    if not http.get("token_env") or http.get("token"):
+        return values
+    token = _read("http.token_env", str(http["token_env"]), "a token of your choice", env)
+    return values | {"http": http | {"token": token}}
 
 
 def _with_tool_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

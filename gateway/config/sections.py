@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     field_validator,
 )
 from pydantic_settings import NoDecode
@@ -205,6 +206,8 @@ class HttpSettings(Table):
     """``[http]``: the page, health and API listener."""
 
     bind: str = "127.0.0.1:8080"
+    token_env: str = ""  # the variable with the token of whoever may place calls
+    token: SecretStr | None = None  # what that variable holds
 
     @field_validator("bind")
     @classmethod

@@ -307,9 +307,10 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class SendDtmf:
-    """Press keys towards the caller's side."""
+    """Press keys towards the caller's side, or the callee's."""
 
     digits: str
+    leg: Literal["caller", "callee"] = "caller"
 
 
 @dataclass(frozen=True, slots=True)

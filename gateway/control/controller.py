@@ -19,6 +19,7 @@ from .actions import (
     Request,
     Respond,
     Say,
+    SendDtmf,
     SendText,
     SetVariables,
     Transfer,
@@ -279,7 +280,8 @@ class Controller:
         count = self._idle.count if name == TIMEOUT_EVENT else self._counts[name]
         digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
         if digit and self._context.is_patched_away:
-            return  # it is for the one they talk to
+            self._context.act(SendDtmf(digit, "callee"))  # it is for the one they talk to
+            return
         if digit and self._menus.knows(digit):
             self._press(digit)
             return

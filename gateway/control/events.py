@@ -1,6 +1,7 @@
 """What can happen to a call: the gateway's own events beside those of the realtime service."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
 
 from ..realtime.events import ServerEvent, Unknown
@@ -65,6 +66,8 @@ class CallStarted:
     is_hosted: bool = False
     trunk: str = ""  # the neighbour it came from
     unix_time: float = 0.0  # when that was
+    profile: str = ""  # whose settings were asked for by name
+    variables: Mapping[str, str] = field(default_factory=dict)  # given with it
 
 
 @dataclass(frozen=True, slots=True)

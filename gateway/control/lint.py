@@ -162,7 +162,9 @@ class _Lint:
             self._fail(("barge_in", "mode"), problem)
 
     def _profiles(self) -> None:
-        """A profile is for some calls, or callers are sent to it."""
+        """A profile is for some calls, or callers are sent to it, or it is named as one dials."""
+        if self._settings.http.token is not None:
+            return
         sent_to = {
             request.profile
             for _, plan in self._all_plans()

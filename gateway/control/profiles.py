@@ -36,13 +36,18 @@ class Profiles:
             context.call_id = event.call_id
             context.trunk, context.caller, context.called = event.trunk, event.caller, event.called
             context.started_at, context.unix_time = context.now, event.unix_time
-            context.settings = context.settings.for_call(event.trunk, event.called)
+            if event.profile in context.settings.profiles:
+                context.settings = context.settings.for_profile(event.profile)
+            else:
+                context.settings = context.settings.for_call(event.trunk, event.called)
             given = {
                 "caller": _user(event.caller),
                 "called": _user(event.called),
                 "trunk": event.trunk,
             }
-            context.variables = Variables({**given, **context.settings.call.variables})
+            context.variables = Variables(
+                {**given, **context.settings.call.variables, **event.variables}
+            )
         return ()
 
     def transfer(self, request: Transfer) -> Sequence[Request]:

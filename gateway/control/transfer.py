@@ -23,11 +23,13 @@ from .actions import (
     Request,
     Respond,
     Say,
+    SendDtmf,
     SendText,
     Stop,
     Transfer,
 )
 from .context import Context, Mode
+from .digits import Digits
 from .events import (
     AnswerClassified,
     CalleeAnswered,
@@ -116,6 +118,7 @@ class TransferDesk:
         self._plan: _Plan | None = None
         self._name = ""
         self._is_asked = False  # for the accept key
+        self._keys = Digits(context)  # of the callee
 
     def start(self, request: Transfer) -> Sequence[Request]:
         """Send the caller to a configured target; returns what to do if that cannot be."""
@@ -156,8 +159,9 @@ class TransferDesk:
                 return self._refuse(_NO_ANSWER, "a machine answered")
             case CalleeEnded(status=status, reason=reason):
                 return self._lose_callee(status, reason)
-            case KeyPressed(leg="callee", key=key):
-                return self._take_consent(key)
+            case KeyPressed(leg="callee", key=key, source=source):
+                if self._keys.is_new(key, source):
+                    return self._take_key(key)
             case _:
                 pass
         return ()
@@ -204,9 +208,11 @@ class TransferDesk:
         context.act(Patch("consult"))
         return (Say(plan.whisper),) if plan.whisper else (Respond(SUMMARY),)
 
-    def _take_consent(self, key: str) -> Sequence[Request]:
-        """The human pressed a key: the one that accepts, or another."""
+    def _take_key(self, key: str) -> Sequence[Request]:
+        """The human pressed a key: the one that accepts, or another; or one for the caller."""
         plan = self._plan
+        if self.stage is Stage.BRIDGED and self._context.is_patched_away:
+            self._context.act(SendDtmf(key))
         if self.stage is not Stage.CONSULTING or plan is None or not plan.accept:
             return ()
         if key == plan.accept:
@@ -265,7 +271,7 @@ class TransferDesk:
         context = self._context
         if before is not Stage.BRIDGED:
             was_consulting = before in (Stage.CONSULTING, Stage.REPLACING)
-            why = "they hung up" if was_consulting else reason
+            why = "they hung up" if was_consulting else _REASONS.get(status, reason)
             return self._return_line(status, why, was_consulting=was_consulting)
         context.is_patched_away = False
         if context.service is Mode.LOST:
@@ -284,7 +290,7 @@ class TransferDesk:
 
     def _take_back(self, status: int, why: str = "") -> Sequence[Request]:
         self._context.move(CallState.TALKING)
-        why = _REASONS.get(status, "") or why if status != _NO_ANSWER or not why else why
+        why = why or _REASONS.get(status, "")
         told = f"failed with status {status}" + (f": {why}" if why else "")
         return self._explain(f"{told}; the caller is still here")
 

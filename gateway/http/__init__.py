@@ -1,6 +1,7 @@
-"""The HTTP surface: health for balancers, the calls as JSON, and the service's webhooks."""
+"""The HTTP surface: health, the calls as JSON, dialling, and the service's webhooks."""
 
+from .dial import DialRoute
 from .server import HttpServer
 from .webhooks import WebhookRoute
 
-__all__ = ["HttpServer", "WebhookRoute"]
+__all__ = ["DialRoute", "HttpServer", "WebhookRoute"]

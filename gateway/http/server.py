@@ -10,6 +10,8 @@ from typing import Any, Final, TypeAlias
 from aiohttp import web
 
 from ..calls.registry import Health, Registry
+from .dial import DialRoute
+from .problems import problem
 from .webhooks import MAX_BYTES, WebhookRoute
 
 __all__ = ["HttpServer"]
@@ -23,12 +25,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-
-
-def problem(status: int, title: str, detail: str) -> web.Response:
-    """Answer with a problem document (RFC 9457)."""
-    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
-    return web.json_response(body, status=status, content_type="application/problem+json")
 
 
 @web.middleware
@@ -50,6 +46,7 @@ class HttpServer:
         facts: Says what else is worth knowing.
         retry_after: Says how many seconds callers are told to wait when there is no room.
         webhooks: Takes what the service tells of the calls it holds.
+        dial: Takes the orders to call somebody.
 
     """
 
@@ -62,6 +59,7 @@ class HttpServer:
         facts: Callable[[], dict[str, Any]],
         retry_after: Callable[[], int] = lambda: 5,
         webhooks: WebhookRoute | None = None,
+        dial: DialRoute | None = None,
     ) -> None:
         self._registry = registry
         self._facts = facts
@@ -75,6 +73,8 @@ class HttpServer:
         app.router.add_get("/v1/gateway", self._gateway)
         app.router.add_get("/v1/calls", self._calls)
         app.router.add_get("/v1/calls/{id}", self._call)
+        if dial is not None:
+            app.router.add_post("/v1/calls", dial.handle)
         if webhooks is not None:
             app.router.add_post("/webhooks/realtime", webhooks.handle)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)

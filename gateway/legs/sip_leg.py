@@ -131,6 +131,7 @@ class SipLeg:
         codecs: Sequence[str],
         on_event: Callable[[LegEvent], None],
         *,
+        host_towards: Callable[[str], str] | None = None,
         from_uri: Uri | None = None,
         headers: Iterable[tuple[str, str]] = (),
         ring_limit: float = RING_LIMIT,
@@ -138,13 +139,19 @@ class SipLeg:
     ) -> "SipLeg":
         """Call ``target``.
 
+        ``host_towards`` returns where an address is told to send sound, if not where the lane
+        is bound.
+
         Raises:
             SipError: There is no way to it.
 
         """
         flow = await signalling.resolve(target)
         own_host = signalling.agent.host_towards(flow)
-        host = own_host if lane.host in _UNSPECIFIED else lane.host
+        if host_towards is not None:
+            host = host_towards(flow.remote[0])
+        else:
+            host = own_host if lane.host in _UNSPECIFIED else lane.host
         media = OfferAnswer(host, lane.port, codecs, ids=ids or RandomIds())
         session = signalling.agent.invite(
             target,

@@ -30,23 +30,13 @@ def sound_with(lane: LaneThatNotes | None, folder: Path | None = Path("/records"
     return sound
 
 
-@pytest.mark.parametrize(
-    ("who", "caller", "agent"),
-    [
-        ("caller", True, False),
-        ("agent", False, True),
-        ("both", True, True),
-        ("none", False, False),
-    ],
-)
+@pytest.mark.parametrize("is_caller", [True, False])
+@pytest.mark.parametrize("is_agent", [True, False])
 def test_whoever_is_named_is_muted_and_nobody_else(
-    lane: LaneThatNotes,
-    who: Literal["caller", "agent", "both", "none"],
-    caller: bool,
-    agent: bool,
+    lane: LaneThatNotes, is_caller: bool, is_agent: bool
 ) -> None:
-    sound_with(lane).mute(who)
-    assert lane.did == [("mute", ("agent", agent), ("caller", caller))]
+    sound_with(lane).mute(is_caller=is_caller, is_agent=is_agent)
+    assert lane.did == [("mute", ("agent", is_agent), ("caller", is_caller))]
 
 
 def test_pausing_concealing_and_the_other_leg_s_sound_reach_the_lane(lane: LaneThatNotes) -> None:
@@ -104,7 +94,7 @@ def test_without_a_lane_nothing_is_done_and_nothing_fails() -> None:
     sound = sound_with(None)
     for do in (sound.pause, sound.resume, sound.stop, sound.end_speech, sound.close):
         do()
-    sound.mute("both")
+    sound.mute(is_caller=True, is_agent=True)
     sound.conceal(is_on=True)
     sound.record("start")
     sound.stream(b"\x01", "leg")

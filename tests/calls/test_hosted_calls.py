@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from call_parts import NoErrands
 
 from gateway.calls.attachment import OnAudio
 from gateway.calls.call import Call
@@ -15,6 +16,7 @@ from gateway.calls.registry import Registry
 from gateway.calls.switchboard import Switchboard
 from gateway.clock import CountedIds
 from gateway.config import Settings
+from gateway.control.settings import ControlSettings
 from gateway.errors import LinkError
 from gateway.realtime.commands import ClientEvent, ResponseCreate, SessionUpdate
 from gateway.realtime.events import (
@@ -108,7 +110,13 @@ class Scene:
         self.service = Service()
         self.registry = Registry(settings.limits.max_calls, Quota(settings.limits.quota_floor))
         self.switchboard = Switchboard(
-            settings, registry=self.registry, prompts={}, ids=CountedIds()
+            settings,
+            ControlSettings.of(settings),
+            registry=self.registry,
+            prompts={},
+            ids=CountedIds(),
+            errands=NoErrands(),
+            outbound=None,
         )
         self.reception = HostedReception(self.switchboard, self.service, self.service.plan)
 

@@ -16,7 +16,7 @@ from gateway.config.flows import (
 )
 from gateway.config.sections import TrunkSettings
 
-SECRETS = ("api_key", "webhook_secret", "secret")  # they have no key in the file
+SECRETS = ("api_key", "webhook_secret", "secret", "token")  # they have no key in the file
 NAMED: list[tuple[str, type[BaseModel]]] = [
     ("trunks", TrunkSettings),
     ("rules", Rule),

@@ -127,7 +127,7 @@ class Sipp:
     def __call__(self, gateway: Gateway, scenario: str, *options: str, user: str = "demo") -> None:
         """Run ``scenario`` (one of ours, else one of sipp's own) and expect it to succeed."""
         process = self._start(gateway, scenario, options, user)
-        self._finish(process, gateway, scenario)
+        self._finish(process, scenario, gateway.tail())
 
     @contextlib.contextmanager
     def started(self, gateway: Gateway, scenario: str, *options: str) -> Iterator[None]:
@@ -135,7 +135,34 @@ class Sipp:
         process = self._start(gateway, scenario, options, "demo")
         try:
             yield
-            self._finish(process, gateway, scenario)
+            self._finish(process, scenario, gateway.tail())
+        finally:
+            process.kill()
+            process.communicate()
+
+    @contextlib.contextmanager
+    def called(self, scenario: str, **words: str) -> Iterator[str]:
+        """Have somebody by whom ``scenario`` is done when they are called; yield their address.
+
+        ``words`` replace what stands by these names in brackets.  They must have been called by
+        the end of the block.
+        """
+        port = free_port()
+        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        for name, word in words.items():
+            text = text.replace(f"[{name}]", word)
+        path = self._folder / f"{scenario}.xml"
+        path.write_text(text)
+        command = [
+            self._program, "-sf", str(path), "-m", "1",
+            "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-trace_err", "-timeout", "60s",
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            yield f"sip:operator@127.0.0.1:{port}"
+            self._finish(process, scenario, "")
         finally:
             process.kill()
             process.communicate()
@@ -160,8 +187,8 @@ class Sipp:
             text=True,
         )
 
-    def _finish(self, process: subprocess.Popen[str], gateway: Gateway, scenario: str) -> None:
+    def _finish(self, process: subprocess.Popen[str], scenario: str, log: str) -> None:
         output, _ = process.communicate(timeout=90)
         errors = "".join(path.read_text() for path in self._folder.glob("*_errors.log"))
-        told = f"{scenario}: {errors}\n{output[-2000:]}\n{gateway.tail()}"
+        told = f"{scenario}: {errors}\n{output[-2000:]}\n{log}"
         assert process.returncode == 0, told

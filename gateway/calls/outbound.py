@@ -1,0 +1,77 @@
+"""The way out: calls that the gateway places, each with a lane of its own."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..config import Settings
+from ..errors import SipError
+from ..legs.events import LegEvent
+from ..legs.sip_leg import Signalling, SipLeg
+from ..media.engine import Lane, MediaEngine
+from ..media.events import LaneEvent
+from ..media.options import LaneOptions
+from ..sip.transport.address import Advertiser
+from ..sip.uri import Uri
+
+__all__ = ["Outbound", "Placed"]
+
+
+class Placed(NamedTuple):
+    """A call that was sent on its way."""
+
+    leg: SipLeg
+    lane: Lane
+
+
+class Outbound:
+    """Places calls by SIP, from the address that is configured for them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        signalling: Signalling,
+        engine: MediaEngine,
+        advertise: Advertiser,
+    ) -> None:
+        self._settings = settings
+        self._signalling = signalling
+        self._engine = engine
+        self._advertise = advertise
+
+    async def place(
+        self,
+        target: str,
+        options: LaneOptions,
+        *,
+        on_leg: Callable[[LegEvent], None],
+        on_lane: Callable[[LaneEvent], None],
+        on_audio: Callable[[bytes], None],
+        seconds: float,
+    ) -> Placed:
+        """Call an address, which may ring for so many seconds.
+
+        Raises:
+            SipError: It is no address, or there is no way to it.
+            CapacityError: There is no port left for its sound.
+
+        """
+        uri = Uri.parse(target)
+        if uri.scheme not in ("sip", "sips"):
+            raise SipError(f"{target} is not a SIP address", status=416)
+        caller = self._settings.dial.caller
+        lane = self._engine.open(on_lane, on_audio, options)
+        try:
+            leg = await SipLeg.outgoing(
+                self._signalling,
+                uri,
+                lane,
+                self._settings.media.codecs,
+                on_leg,
+                host_towards=lambda far: self._advertise.host_towards(far, lane.host),
+                from_uri=Uri.parse(caller) if caller else None,
+                ring_limit=seconds,
+            )
+        except BaseException:
+            lane.close()
+            raise
+        return Placed(leg, lane)

@@ -1,0 +1,227 @@
+"""Who hears whom: the caller, the agent and, while there is a second leg, the one we called.
+
+===============  ==================  ==================  =================
+patched as       caller hears        callee hears        service hears
+===============  ==================  ==================  =================
+``caller``       agent               --                  caller
+``consult``      prompts             agent               callee
+``bridge``       callee              caller              nobody
+``monitor``      callee              caller              both
+``conference``   agent and callee    agent and caller    both
+===============  ==================  ==================  =================
+
+The ledger of what was heard is that of the one whom the agent speaks to; of two, the caller's.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from ..control.actions import Patching
+from ..media.engine import Lane
+from ..media.events import LaneEvent, PlayoutFlushed, PlayoutStarted, PlayoutStopped
+from ..media.mix import SILENCE, mix
+from ..media.prompts import Prompt
+from ..media.transcode import ServiceAudio
+from ..realtime.events import ResponseOutputAudioDelta, ServerEvent, Unknown
+from .sound import CallSound
+
+__all__ = ["Patchbay"]
+
+Who: TypeAlias = Literal["caller", "agent", "both", "none"]
+
+_JOINED: Final = ("bridge", "monitor", "conference")
+_OVERHEARD: Final = ("monitor", "conference")
+_MOST_WAITING: Final = 3  # chunks of the callee's that wait to be mixed; the oldest goes first
+_MOST_RESPONSES: Final = 64
+
+
+class Patchbay:
+    """The sound of one call, with all of its ends.
+
+    Args:
+        prompts: By name.
+        recording: Where the call is recorded, if it is.
+        is_ours_to_play: The service's speech comes in events, ahead of time.
+        audio: What the lanes hand on and the service speaks.
+        to_service: Takes 20 ms of what the service is to hear.
+
+    """
+
+    def __init__(
+        self,
+        prompts: Mapping[str, Prompt],
+        recording: Path | None,
+        *,
+        is_ours_to_play: bool,
+        audio: ServiceAudio,
+        to_service: Callable[[bytes], None],
+    ) -> None:
+        self._prompts = prompts
+        self._is_ours_to_play = is_ours_to_play
+        self._audio: ServiceAudio = audio
+        self._to_service = to_service
+        self._caller = CallSound(prompts, recording, is_ours_to_play=is_ours_to_play)
+        self._callee: CallSound | None = None
+        self._line: Patching = "caller"
+        self._muted: Who = "none"
+        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._told_callee: dict[str, None] = {}  # responses that the callee alone was to hear
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The caller's lane in figures, for a record."""
+        return self._caller.figures
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether caller and callee hear each other."""
+        return self._line in _JOINED and self._callee is not None
+
+    # Who is there
+
+    def attach_caller(self, lane: Lane | None) -> None:
+        """Give the caller a lane, or none where the sound is elsewhere; once."""
+        self._caller.attach(lane)
+
+    def attach_callee(self, lane: Lane) -> None:
+        """Give the second leg a lane; it is let go with the next patch to the caller alone."""
+        self._let_callee_go()
+        self._callee = CallSound(self._prompts, None, is_ours_to_play=self._is_ours_to_play)
+        self._callee.attach(lane)
+
+    def patch(self, line: Patching) -> None:
+        """Say who hears whom from now on."""
+        self._line = line
+        self._waiting.clear()
+        if line == "caller":
+            self._let_callee_go()
+        self._mute()
+
+    def close(self) -> None:
+        """Let go of all lanes."""
+        self._let_callee_go()
+        self._caller.close()
+
+    # What people say
+
+    def hear_caller(self, chunk: bytes) -> None:
+        """Take 20 ms of the caller's sound."""
+        if self._line == "caller":
+            self._to_service(chunk)
+        elif self._line in _JOINED and self._callee is not None:
+            self._callee.stream(chunk, "leg")
+            if self._line in _OVERHEARD:
+                self._overhear(chunk)
+
+    def hear_callee(self, chunk: bytes) -> None:
+        """Take 20 ms of the callee's sound."""
+        if self._line == "consult":
+            self._to_service(chunk)
+        elif self._line in _JOINED:
+            self._caller.stream(chunk, "leg")
+            if self._line in _OVERHEARD:
+                self._waiting.append(chunk)
+
+    def _overhear(self, chunk: bytes) -> None:
+        """Let the service hear both, at the caller's pace."""
+        if self._muted in ("caller", "both"):
+            chunk = SILENCE[self._audio] * len(chunk)
+        if self._waiting:
+            chunk = mix(chunk, self._waiting.popleft(), self._audio)
+        self._to_service(chunk)
+
+    # What the agent says
+
+    @property
+    def _listeners(self) -> tuple[CallSound, ...]:
+        """Who is to hear the agent, the one whose ledger counts first."""
+        callee = () if self._callee is None else (self._callee,)
+        if self._line == "consult":
+            return callee
+        return (self._caller, *callee) if self._line == "conference" else (self._caller,)
+
+    @property
+    def _all(self) -> tuple[CallSound, ...]:
+        return (self._caller,) if self._callee is None else (self._caller, self._callee)
+
+    def take(self, event: ServerEvent | Unknown, is_dropped: Callable[[str], bool]) -> None:
+        """Play the speech that an event brings to whoever is to hear it."""
+        if isinstance(event, ResponseOutputAudioDelta):
+            if self._line == "consult":
+                self._told_callee[event.response_id] = None
+                if len(self._told_callee) > _MOST_RESPONSES:
+                    del self._told_callee[next(iter(self._told_callee))]
+            for sound in self._listeners:
+                sound.take(event, is_dropped)
+        else:
+            for sound in self._all:  # its end, to whoever heard any of it
+                sound.take(event, is_dropped)
+
+    def stream(self, sound: bytes) -> None:
+        """Let the agent be heard live."""
+        for listener in self._listeners:
+            listener.stream(sound)
+
+    def end_speech(self) -> None:
+        """No more comes over the present link."""
+        for sound in self._all:
+            sound.end_speech()
+
+    def stop(self) -> None:
+        """Let nothing that waits be heard any more."""
+        for sound in self._all:
+            sound.stop()
+
+    def play(self, name: str, *, is_repeated: bool) -> bool:
+        """Play a prompt to whoever hears the agent; tells whether that can be done."""
+        listener = next(iter(self._listeners), self._caller)
+        return listener.play(name, is_repeated=is_repeated)
+
+    def pause(self) -> None:
+        """Play nothing until :meth:`resume`; what is queued waits."""
+        for listener in self._listeners:
+            listener.pause()
+
+    def resume(self) -> None:
+        """Play on."""
+        for listener in self._listeners:
+            listener.resume()
+
+    def counts(self, event: LaneEvent) -> bool:
+        """Tell whether an event of the callee's lane tells of the agent's speech or prompts.
+
+        In a conference it is the caller's lane that does.
+        """
+        if isinstance(event, PlayoutStarted | PlayoutStopped | PlayoutFlushed):
+            return event.response_id in self._told_callee
+        return True
+
+    # Who is not heard, and what is kept
+
+    def mute(self, who: Who) -> None:
+        """Say who is not heard: the caller by the service, the agent by the caller."""
+        self._muted = who
+        self._mute()
+
+    def conceal(self, *, is_on: bool) -> None:
+        """Keep the caller's sound from the service and from the recording, or stop that."""
+        self._caller.conceal(is_on=is_on)
+
+    def record(self, do: Literal["start", "stop", "pause", "resume"]) -> None:
+        """Start or stop recording, or put silence in its place for a while."""
+        self._caller.record(do)
+
+    def _mute(self) -> None:
+        """Mute the lanes: a callee hears a caller whom the service is not to hear."""
+        is_caller = self._muted in ("caller", "both") and self._line == "caller"
+        is_agent = self._muted in ("agent", "both") or self._line == "monitor"
+        self._caller.mute(is_caller=is_caller, is_agent=is_agent)
+        if self._callee is not None:
+            self._callee.mute(is_caller=False, is_agent=is_agent and self._line != "consult")
+
+    def _let_callee_go(self) -> None:
+        if self._callee is not None:
+            self._callee.close()
+            self._callee = None

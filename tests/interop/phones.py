@@ -1,0 +1,148 @@
+"""baresip as a phone: it calls or is called, speaks a tone, and keeps what it hears.
+
+Each phone's folder holds its configuration, its log and the recordings it makes.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import time
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from peers import free_port
+from voicecodecs.tones import tone
+
+__all__ = ["Phone", "phone", "read_wav", "write_wav"]
+
+CONFIG = """
+poll_method epoll
+sip_listen 127.0.0.1:{sip}
+call_max_calls 4
+audio_path /usr/share/baresip
+audio_source aufile,{speech}
+audio_level no
+ausrc_format s16
+auplay_format s16
+auenc_format s16
+audec_format s16
+audio_buffer 20-160
+rtp_ports {rtp}-{rtp_end}
+rtcp_mux no
+jitter_buffer_delay 1-10
+net_interface 127.0.0.1
+module_path /usr/lib/baresip/modules
+module stdio.so
+module g711.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app contact.so
+module_app menu.so
+snd_path {folder}
+"""
+ACCOUNT = "<sip:{user}@127.0.0.1:{sip}>;regint=0;audio_codecs={codec};dtmfmode={keys}{more}\n"
+
+
+@dataclass(frozen=True)
+class Phone:
+    """One running baresip."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    port: int
+    user: str
+
+    @property
+    def uri(self) -> str:
+        """Where it is called."""
+        return f"sip:{self.user}@127.0.0.1:{self.port}"
+
+    def press(self, keys: str) -> None:
+        """Press keys of the call, at a person's pace."""
+        assert self.process.stdin is not None
+        for key in keys:
+            self.process.stdin.write(key)
+            self.process.stdin.flush()
+            time.sleep(0.4)
+
+    def heard(self) -> list[NDArray[np.int16]]:
+        """Return what it heard in each of its calls, samples at 8 kHz; once it has ended."""
+        paths = sorted(self.folder.glob("dump-*-dec.wav"))
+        return [read_wav(path)[:, 0] for path in paths]
+
+    def said(self, words: str) -> bool:
+        """Tell whether its log has these words."""
+        return words in (self.folder / "log").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def phone(
+    folder: Path,
+    hertz: float,
+    *,
+    user: str = "bob",
+    calls: str = "",
+    codec: str = "pcmu",
+    keys: str = "rtpevent",
+    answers: bool = True,
+) -> Iterator[Phone]:
+    """Run baresip until the block ends; it speaks a tone of so many hertz.
+
+    Args:
+        folder: Is made; everything of this phone is in it.
+        calls: The address it calls at once, if any.
+        answers: Whether it takes the calls it gets; else it rings for ever.
+
+    """
+    program = shutil.which("baresip")
+    assert program, "baresip is missing: apt-get install baresip-core"
+    folder.mkdir(parents=True)
+    port, rtp = free_port(), free_port() // 2 * 2
+    speech = write_wav(folder / "speech.wav", tone(hertz, 60_000, 8000, -12.0))
+    (folder / "config").write_text(
+        CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
+    )
+    more = ";answermode=auto" if answers else ""
+    (folder / "accounts").write_text(
+        ACCOUNT.format(user=user, sip=port, codec=codec, keys=keys, more=more)
+    )
+    command = [program, "-f", str(folder), *(["-e", f"d {calls}"] if calls else [])]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, text=True, cwd=folder
+        )
+    try:
+        yield Phone(process, folder, port, user)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+
+def write_wav(path: Path, pcm: NDArray[np.int16], rate: int = 8000) -> Path:
+    """Write a mono WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm.tobytes())
+    return path
+
+
+def read_wav(path: Path) -> NDArray[np.int16]:
+    """Return the samples of a WAV file, shape (frames, channels)."""
+    with wave.open(str(path), "rb") as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return samples.reshape(-1, file.getnchannels())

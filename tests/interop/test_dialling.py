@@ -1,0 +1,152 @@
+"""Calls that the gateway places: who may have them placed, to whom, and what becomes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession
+from peers import free_port
+
+from gateway.app import Gateway
+from gateway.config import Settings
+from gateway.testing.loopback import loopback_gateway, sip_address
+from gateway.testing.service import LoopbackService
+
+pytestmark = pytest.mark.interop
+
+TOKEN = "a-token-of-ours"
+
+
+@asynccontextmanager
+async def calling_gateway(service: str, **tables: Any) -> AsyncIterator[Gateway]:
+    """Run a gateway with a page and a token."""
+    standard: dict[str, Any] = {
+        "sip": {"bind": ["udp:127.0.0.1:0"]},
+        "realtime": {"provider": "custom", "url": service},
+        "http": {"bind": "127.0.0.1:0", "token": TOKEN},
+    }
+    gateway = Gateway(Settings.model_validate(standard | tables))
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.close()
+
+
+async def order(gateway: Gateway, body: Any, token: str | None = TOKEN) -> ClientResponse:
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    async with (
+        ClientSession(gateway.page, headers=headers) as session,
+        session.post("/v1/calls", json=body) as response,
+    ):
+        await response.read()
+        return response
+
+
+async def until_over(gateway: Gateway, within: float = 10.0) -> dict[str, Any]:
+    async with asyncio.timeout(within):
+        while len(gateway.registry):
+            await asyncio.sleep(0.02)
+    (record,) = gateway.registry.records()
+    return record.as_dict()
+
+
+async def test_a_call_is_placed_and_its_answer_is_waited_for() -> None:
+    async with (
+        LoopbackService([1037.0], reply_seconds=0.5) as ours,
+        LoopbackService([407.0]) as theirs,
+        loopback_gateway(theirs.url) as there,
+    ):
+        host, port = sip_address(there)
+        profile = {"variables": {"name": "nobody"}, "session": {"instructions": "Remind them."}}
+        async with calling_gateway(
+            ours.url,
+            targets={"ann": f"sip:ann@{host}:{port}"},
+            profiles={"reminders": profile},
+        ) as gateway:
+            wish = {"to": "ann", "profile": "reminders", "variables": {"name": "Ann"}}
+            response = await order(gateway, wish)
+            assert response.status == 201
+            answer = await response.json()
+            assert response.headers["Location"] == f"/v1/calls/{answer['call_id']}"
+            session = await ours.session(0)
+            await session.until(lambda: bool(session.of("response.create")))
+            (update,) = session.of("session.update")
+            assert update["session"]["instructions"] == "Remind them."
+            heard = await session.hears(1.0)
+            assert abs(heard.astype(int)).max() > 1000
+            (call,) = there.registry
+            call.hang_up("done")
+            record = await until_over(gateway)
+    assert record["called"] == "ann"
+    (started,) = (e["detail"] for e in record["timeline"] if e["name"] == "call.started")
+    assert started["is_outbound"]
+    assert started["variables"] == {"name": "Ann"}
+    names = [entry["name"] for entry in record["timeline"]]
+    assert names.index("leg.answered") < names.index("response.create")
+
+
+async def test_a_call_that_nobody_takes_ends_with_its_status_and_leaves_nothing() -> None:
+    async with LoopbackService() as ours:
+        target = f"sip:nobody@127.0.0.1:{free_port()}"
+        async with calling_gateway(
+            ours.url, targets={"nobody": target}, dial={"seconds": 1.0}
+        ) as gateway:
+            assert (await order(gateway, {"to": "nobody"})).status == 201
+            record = await until_over(gateway)
+    assert record["ended_by"] == "gateway"
+    assert "leg.answered" not in [entry["name"] for entry in record["timeline"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"to": "mallory"}, 403),
+        ({"to": "sip:+1900555@carrier.example"}, 403),
+        ({"to": "sip:ann@allowed.example.evil.example"}, 403),
+        ({"to": "ann", "profile": "nobody's"}, 422),
+        ({"to": "fax"}, 502),
+        ({"to": 5}, 400),
+        ({}, 400),
+        ({"to": "ann", "cost": "none"}, 400),
+        ([], 400),
+    ],
+)
+async def test_whom_the_gateway_may_not_call_it_does_not(body: Any, status: int) -> None:
+    async with calling_gateway(
+        "ws://127.0.0.1:1/v1/realtime",
+        targets={"ann": "sip:ann@127.0.0.1:9", "fax": "tel:+15550100"},
+        dial={"allow": "sip:*@allowed.example"},
+    ) as gateway:
+        response = await order(gateway, body)
+        assert response.status == status
+        assert response.content_type == "application/problem+json"
+        assert not len(gateway.registry)
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", f"{TOKEN}x"])
+async def test_without_the_token_nobody_is_called(token: str | None) -> None:
+    async with calling_gateway("ws://127.0.0.1:1/v1/realtime") as gateway:
+        response = await order(gateway, {"to": "ann"}, token)
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_where_no_token_is_configured_nobody_is_called() -> None:
+    async with calling_gateway(
+        "ws://127.0.0.1:1/v1/realtime", http={"bind": "127.0.0.1:0"}
+    ) as gateway:
+        for token in ("", TOKEN):
+            assert (await order(gateway, {"to": "ann"}, token)).status == 403
+
+
+async def test_a_full_gateway_calls_nobody() -> None:
+    async with calling_gateway(
+        "ws://127.0.0.1:1/v1/realtime", targets={"ann": "sip:ann@127.0.0.1:9"}
+    ) as gateway:
+        gateway.registry.is_draining = True
+        response = await order(gateway, {"to": "ann"})
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0

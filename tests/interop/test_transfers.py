@@ -1,0 +1,191 @@
+"""Transfers between real phones: baresip and sipp as callers and as those who are called."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peers import Gateway, Sipp, free_port, running
+from phones import Phone, phone
+
+from gateway.testing.hearing import tone_share
+
+pytestmark = pytest.mark.interop
+
+CALLER, CALLEE = 620.0, 880.0  # Hz
+_HEARD = 0.9  # of the energy
+CONFIG = """
+[sip]
+bind = ["udp:127.0.0.1:0"]
+[http]
+bind = "127.0.0.1:0"
+[realtime]
+provider = "custom"
+url = "{service}"
+[call]
+greet = false
+transfer_seconds = {patience}
+[dial]
+answering_machine = false
+[targets.operator]
+uri = "{target}"
+seconds = {patience}
+{more}
+[[rules]]
+on = "input_audio_buffer.dtmf_event_received"
+digit = "0"
+do = {{ transfer = "operator" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An embedded service for all tests; its address."""
+    log = tmp_path_factory.mktemp("service") / "log"
+    with running(["embedded", "--port", "0", "--json"], log) as embedded:
+        yield embedded.facts["url"]
+
+
+@contextlib.contextmanager
+def gateway(
+    folder: Path, service: str, target: str, more: str, patience: float = 20.0
+) -> Iterator[Gateway]:
+    body = CONFIG.format(service=service, target=target, more=more, patience=patience)
+    with running(["serve", "--json"], folder / "gateway", {"GATEWAY_CONFIG_BODY": body}) as ours:
+        yield ours
+        assert "Traceback" not in ours.log.read_text()
+
+
+def names(record: dict[str, Any]) -> list[str]:
+    return [entry["name"] for entry in record["timeline"]]
+
+
+def details(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [entry["detail"] for entry in record["timeline"] if entry["name"] == name]
+
+
+def explained(record: dict[str, Any]) -> str:
+    """Return what the model was told of a transfer that came to nothing."""
+    told = [str(e) for e in record["timeline"] if e["name"] == "conversation.item.create"]
+    return next((text for text in told if "The transfer to operator failed" in text), "")
+
+
+def heard(phone: Phone, hertz: float) -> bool:
+    """Tell whether a phone heard a tone in the last of its calls."""
+    return tone_share(phone.heard()[-1], hertz, 8000) > _HEARD
+
+
+def press_zero_from(ours: Gateway, folder: Path, seconds: float) -> Phone:
+    """Call, press 0, and stay on the line for so long."""
+    with phone(folder, CALLER, calls=f"sip:demo@127.0.0.1:{ours.sip_port}") as caller:
+        ours.wait_for_calls(1)
+        time.sleep(1)
+        caller.press("0")
+        time.sleep(seconds)
+    return caller
+
+
+def test_two_phones_are_bridged_and_hear_each_other(tmp_path: Path, service: str) -> None:
+    with (
+        phone(tmp_path / "callee", CALLEE, user="operator") as callee,
+        gateway(tmp_path, service, callee.uri, 'mode = "bridge"') as ours,
+    ):
+        caller = press_zero_from(ours, tmp_path / "caller", 6)
+        (record,) = ours.new_calls()
+    assert record["ended_by"] == "caller"
+    assert details(record, "Patch") == [{"line": "bridge"}]
+    assert tone_share(caller.heard()[-1][-24_000:], CALLEE, 8000) > _HEARD
+    assert heard(callee, CALLER)
+    assert len(callee.heard()) == 1, "the callee was let go with the caller"
+
+
+def test_a_phone_is_referred_to_another_and_speaks_with_it(tmp_path: Path, service: str) -> None:
+    with (
+        phone(tmp_path / "callee", CALLEE, user="operator") as callee,
+        gateway(tmp_path, service, callee.uri, 'mode = "blind"') as ours,
+    ):
+        caller = press_zero_from(ours, tmp_path / "caller", 4)
+        (record,) = ours.new_calls()
+    assert details(record, "transfer.ended") == [{"is_accepted": True, "status": 200}]
+    assert record["ended_by"] == "gateway"
+    assert heard(caller, CALLEE)
+    assert heard(callee, CALLER)
+
+
+def test_a_human_is_told_first_and_then_speaks_with_the_caller(
+    tmp_path: Path, service: str
+) -> None:
+    more = 'mode = "attended"\nwhisper = "Somebody calls about a chair."'
+    with (
+        phone(tmp_path / "callee", CALLEE, user="operator") as callee,
+        gateway(tmp_path, service, callee.uri, more) as ours,
+    ):
+        caller = press_zero_from(ours, tmp_path / "caller", 8)
+        (record,) = ours.new_calls()
+    assert details(record, "Patch") == [{"line": "consult"}]
+    assert details(record, "Refer") == [{"target": callee.uri, "is_attended": True}]
+    assert details(record, "transfer.ended") == [{"is_accepted": True, "status": 200}]
+    whisper = callee.heard()[0]
+    assert abs(whisper.astype(int)).max() > 1000, "the callee was told something"
+    assert tone_share(whisper, CALLER, 8000) < 0.01, "not by the caller"
+    assert heard(caller, CALLEE)
+    assert heard(callee, CALLER)
+
+
+def test_who_can_replace_us_is_told_whose_place_to_take(
+    tmp_path: Path, service: str, sipp: Sipp
+) -> None:
+    more = 'mode = "attended"\nwhisper = "A chair."'
+    with (
+        phone(tmp_path / "callee", CALLEE, user="operator") as callee,
+        gateway(tmp_path, service, callee.uri, more) as ours,
+    ):
+        sipp(ours, "transfer_replaces")
+        (record,) = ours.new_calls()
+    assert details(record, "transfer.ended") == [{"is_accepted": True, "status": 200}]
+    assert record["ended_by"] == "gateway"
+
+
+@pytest.mark.parametrize("mode", ["blind", "bridge"])
+@pytest.mark.parametrize(("status", "why"), [(486, "busy"), (603, "declined")])
+def test_a_caller_is_taken_back_from_who_refuses(
+    tmp_path: Path, service: str, sipp: Sipp, mode: str, status: int, why: str
+) -> None:
+    with (
+        sipp.called("refuses", status=str(status)) as target,
+        gateway(tmp_path, service, target, f'mode = "{mode}"') as ours,
+    ):
+        press_zero_from(ours, tmp_path / "caller", 5)
+        (record,) = ours.new_calls()
+    assert why in explained(record)
+    assert record["ended_by"] == "caller"
+    after = names(record)[names(record).index("conversation.item.create") :]
+    assert "output_audio_buffer.started" in after, "the agent speaks with the caller again"
+
+
+@pytest.mark.parametrize("mode", ["blind", "bridge"])
+def test_a_caller_is_taken_back_from_who_never_answers(
+    tmp_path: Path, service: str, sipp: Sipp, mode: str
+) -> None:
+    with (
+        sipp.called("rings") as target,
+        gateway(tmp_path, service, target, f'mode = "{mode}"', patience=3.0) as ours,
+    ):
+        press_zero_from(ours, tmp_path / "caller", 8)
+        (record,) = ours.new_calls()
+    assert "nobody answered" in explained(record)
+    assert record["ended_by"] == "caller"
+
+
+@pytest.mark.parametrize("mode", ["blind", "bridge"])
+def test_a_caller_is_taken_back_from_where_nobody_is(
+    tmp_path: Path, service: str, mode: str
+) -> None:
+    target = f"sip:nobody@127.0.0.1:{free_port()}"
+    with gateway(tmp_path, service, target, f'mode = "{mode}"', patience=3.0) as ours:
+        press_zero_from(ours, tmp_path / "caller", 8)
+        (record,) = ours.new_calls()
+    assert explained(record)
+    assert record["ended_by"] == "caller"
