@@ -119,9 +119,11 @@ class Softphone:
             self._sip, target, self._lane, ["PCMU", "PCMA"], self._on_leg, ring_limit=ring_seconds
         )
         waiting = [asyncio.create_task(e.wait()) for e in (self._answered, self._over)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
         if not self._answered.is_set():
             ended = self._ended
             status, reason = (ended.status, ended.reason) if ended else (408, "no answer")
