@@ -244,3 +244,11 @@ async def test_a_fault_of_our_own_leaves_no_call_hanging(scene: Scene, is_up: bo
     scene.leg.hang_up("done") if is_up else scene.leg.answer()
     await settle()
     assert [type(event) for event in scene.told] == [LegEnded]
+
+
+async def test_a_call_that_is_to_go_elsewhere_is_refused_for_the_service_cannot_send_it(
+    scene: Scene,
+) -> None:
+    scene.leg.redirect("sip:sales@pbx.example")
+    await settle()
+    assert scene.desk.asked == [("reject", "rtc_1", 480)]

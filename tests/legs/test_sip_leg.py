@@ -307,6 +307,56 @@ def test_transfer_to_no_address_fails_at_once(desk: Desk) -> None:
     assert not ended.is_accepted
 
 
+def test_a_transfer_into_the_place_of_another_call_names_it_in_the_address(desk: Desk) -> None:
+    leg = desk.connect()
+    leg.transfer("sip:operator@192.0.2.9", "a@b;to-tag=1;from-tag=2")
+    desk.network.run(0.1)
+    refer_to = desk.network.last("REFER").headers.get("Refer-To")
+    assert refer_to == ("<sip:operator@192.0.2.9?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2>")
+
+
+def test_what_replaces_a_call_is_told_with_the_tags_as_the_far_end_knows_them(desk: Desk) -> None:
+    leg = desk.connect()
+    ack = desk.network.last("ACK").headers
+    theirs = (ack.get("From") or "").partition("tag=")[2]
+    ours = (ack.get("To") or "").partition("tag=")[2]
+    assert leg.replaced_by == f"{ack.get('Call-ID')};to-tag={theirs};from-tag={ours}"
+    assert place(desk).replaced_by == "", "it is not up"
+
+
+def test_a_caller_is_sent_elsewhere_before_the_answer(desk: Desk) -> None:
+    leg = desk.call(desk.media.offer())
+    leg.redirect("sip:sales@pbx.example")
+    desk.network.run(0.1)
+    assert desk.network.last("302 INVITE").headers.get("Contact") == "<sip:sales@pbx.example>"
+    (ended,) = desk.news()
+    assert isinstance(ended, LegEnded)
+    assert (ended.by, ended.status) == ("gateway", 302)
+
+
+def test_a_caller_who_was_answered_is_not_sent_elsewhere(desk: Desk) -> None:
+    leg = desk.connect()
+    leg.redirect("sip:sales@pbx.example")
+    desk.network.run(0.1)
+    assert not desk.news()
+
+
+def test_a_caller_is_not_sent_to_what_is_no_address(desk: Desk) -> None:
+    desk.call(desk.media.offer()).redirect("nobody at all")
+    desk.network.run(0.1)
+    (ended,) = desk.news()
+    assert isinstance(ended, LegEnded)
+    assert ended.status == 404
+
+
+@pytest.mark.parametrize(("cause", "header"), [(17, "17"), (31, "31")])
+def test_the_far_end_is_told_the_cause_of_q_850(desk: Desk, cause: int, header: str) -> None:
+    desk.connect().hang_up("busy elsewhere", cause)
+    desk.network.run(0.1)
+    reason = desk.network.last("BYE").headers.get("Reason")
+    assert reason == f'Q.850;cause={header};text="busy elsewhere"'
+
+
 def test_second_transfer_while_one_is_under_way_fails(desk: Desk) -> None:
     leg = desk.connect()
     desk.network.drop = lambda sent: sent.title == "REFER"
