@@ -84,7 +84,7 @@ class Phone:
 @contextlib.contextmanager
 def phone(
     folder: Path,
-    hertz: float,
+    says: float | NDArray[np.int16],
     *,
     user: str = "bob",
     calls: str = "",
@@ -92,10 +92,11 @@ def phone(
     keys: str = "rtpevent",
     answers: bool = True,
 ) -> Iterator[Phone]:
-    """Run baresip until the block ends; it speaks a tone of so many hertz.
+    """Run baresip until the block ends.
 
     Args:
         folder: Is made; everything of this phone is in it.
+        says: What it says in each call: a tone of so many hertz, or samples at 8 kHz.
         calls: The address it calls at once, if any.
         answers: Whether it takes the calls it gets; else it rings for ever.
 
@@ -104,7 +105,8 @@ def phone(
     assert program, "baresip is missing: apt-get install baresip-core"
     folder.mkdir(parents=True)
     port, rtp = free_port(), free_port() // 2 * 2
-    speech = write_wav(folder / "speech.wav", tone(hertz, 60_000, 8000, -12.0))
+    pcm = says if isinstance(says, np.ndarray) else tone(says, 60_000, 8000, -12.0)
+    speech = write_wav(folder / "speech.wav", pcm)
     (folder / "config").write_text(
         CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
     )
