@@ -36,7 +36,7 @@ def beats(player: Player, count: int) -> list[bytes | None]:
 
 def test_speech_of_any_length_goes_out_in_frames_and_the_last_is_filled_with_silence() -> None:
     player = Player()
-    player.take([Play(FIRST, b"a" * 500), Play(FIRST, b"b" * 1000), Finish("resp_1")])
+    player.take([Play(FIRST, b"a" * 500), Play(FIRST, b"b" * 1000), Finish("resp_1")], 0.0)
     first, second, third = beats(player, 3)
     assert first == b"a" * 500 + b"b" * 460
     assert second == b"b" * 540 + bytes(420)
@@ -49,25 +49,25 @@ def test_speech_of_any_length_goes_out_in_frames_and_the_last_is_filled_with_sil
 
 def test_speech_that_stays_away_for_a_while_is_waited_for() -> None:
     player = Player()
-    player.take([Play(FIRST, bytes(FRAME))])
+    player.take([Play(FIRST, bytes(FRAME))], 0.0)
     assert beats(player, 3) == [bytes(FRAME), None, None]
-    player.take([Play(FIRST, b"c" * FRAME), Finish("resp_1")])
+    player.take([Play(FIRST, b"c" * FRAME), Finish("resp_1")], 0.0)
     assert beats(player, 2) == [b"c" * FRAME, None]
     assert [type(event) for event in player.played()] == [PlayoutStarted, PlayoutStopped]
 
 
 def test_two_parts_do_not_share_a_frame() -> None:
     player = Player()
-    player.take([Play(FIRST, b"a" * 100), Play(SECOND, b"b" * 100), Finish("resp_1")])
+    player.take([Play(FIRST, b"a" * 100), Play(SECOND, b"b" * 100), Finish("resp_1")], 0.0)
     assert beats(player, 2) == [b"a" * 100 + bytes(860), b"b" * 100 + bytes(860)]
 
 
 def test_what_is_cut_is_not_heard_and_what_was_heard_is_told() -> None:
     player = Player()
-    player.take([Play(FIRST, bytes(10 * FRAME + 48))])
+    player.take([Play(FIRST, bytes(10 * FRAME + 48))], 0.0)
     beats(player, 3)
-    player.take([Flush()])
-    assert player.beat(1.0) is None
+    player.take([Flush()], 0.05)
+    assert player.beat(0.06) is None
     flushed = player.played()[-1]
     assert isinstance(flushed, PlayoutFlushed)
     (heard,) = flushed.items

@@ -72,7 +72,7 @@ class RtcCall(Socket):
 
     def play(self, sounds: list[Sound]) -> None:
         """Queue what the session says."""
-        self._player.take(sounds)
+        self._player.take(sounds, self._clock())
 
     async def run(self, live: LiveSession, sessions: Sessions) -> None:
         """Live the call to its end."""

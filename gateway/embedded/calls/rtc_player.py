@@ -26,7 +26,7 @@ class Player:
         self._mark: Mark | None = None  # of what does not yet fill a frame
         self._rest = b""
 
-    def take(self, sounds: list[Sound]) -> None:
+    def take(self, sounds: list[Sound], now: float) -> None:
         """Queue speech, or cut it; what comes of it is told by :meth:`played`."""
         for sound in sounds:
             match sound:
@@ -37,7 +37,7 @@ class Player:
                     self._ring.finish(response_id)
                 case Flush():
                     self._mark, self._rest = None, b""
-                    self._ring.flush(0.0)
+                    self._ring.flush(now)
 
     def beat(self, now: float) -> bytes | None:
         """Return 20 ms of PCM to send, or ``None`` where there is nothing to say."""
