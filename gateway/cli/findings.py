@@ -31,6 +31,7 @@ class Findings:
     link: LinkKind = "websocket"
     setup_ms: float | None = None
     greeting_heard: bool = False
+    language_chosen: bool = False
     barge_in_stop_ms: float | None = None
     truncate_error_ms: float | None = None
     understood: bool | None = None  # None: no recogniser is installed
@@ -61,6 +62,7 @@ class Findings:
         tells = self._is_below(self.truncate_error_ms, _TRUNCATE_MS[self.link])
         checks = {
             "the greeting was not heard": self.greeting_heard,
+            "the menu was not heard in the language chosen": self.language_chosen,
             "the agent did not stop at once when the caller spoke": stops,
             "the service was not told exactly how much was heard": tells,
             "the word sales was not understood": self.understood is not False,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..calls.call import Call
 from ..calls.softphone import Softphone
+from ..control import TimelineEntry
 from ..embedded.speech.recognise import load_recogniser
 from ..embedded.speech.voice import Voice, load_voice, sentences
 from ..testing.hearing import heard_part, heard_pieces, match
@@ -24,9 +25,11 @@ __all__ = ["run_self_test"]
 _RATE: Final = 24_000
 _ALIKE: Final = 0.5  # correlation from which two sounds are the same words by the same voice
 _MOST: Final = 0.8  # of what was said must be heard; live sound may lose a frame
-_PATIENCE: Final = 12.0
+_PATIENCE: Final = 15.0
+_THANKS: Final = "Our support team will call you back within the hour."
 
 _DTMF: Final = "input_audio_buffer.dtmf_event_received"
+_VOICE: Final = "input_audio_buffer.speech_started"
 # Where it shows how much of a cut answer the service holds for heard: over a WebSocket we tell
 # it, elsewhere it played the answer itself and tells us.
 _CUT: Final = {
@@ -78,29 +81,88 @@ class _SelfTest:
                 self._note_media(phone)
 
     async def _talk(self, phone: Softphone, call: Call) -> None:
+        if not await self._choose_language(phone):
+            return
+        await self._interrupt(phone, call)
+        if load_recogniser() is not None and not await self._say_sales(phone):
+            return
+        if await self._give_account(phone):
+            await self._say_goodbye(phone, call)
+
+    async def _choose_language(self, phone: Softphone) -> bool:
+        """Hear the greeting and the first language, and press its key."""
         found = self.findings
         progress("listening to the greeting")
-        if not await phone.ear.sound(4.0, within=_PATIENCE):
-            return
-        welcome, *_ = sentences(self._prompt("menus", "language"))
-        pieces = heard_pieces(phone.ear.recording(), self._speech(welcome), _RATE)
-        found.greeting_heard = sum(pieces) >= _MOST * len(pieces)
-
+        welcome, english, *_ = sentences(self._prompt("menus", "language"))
+        if await self._hears(phone, english):
+            pieces = heard_pieces(phone.ear.recording(), self._speech(welcome), _RATE)
+            found.greeting_heard = sum(pieces) >= _MOST * len(pieces)
         progress("pressing 1 for English")
+        before = len(phone.ear)
         phone.press("1")
-        await phone.ear.silence(0.3, within=_PATIENCE)
-        await phone.ear.sound(3.0, within=_PATIENCE)
+        first, *_ = sentences(self._prompt("menus", "main"))
+        found.language_chosen = await self._hears(phone, first, before)
+        return found.language_chosen
+
+    async def _interrupt(self, phone: Softphone, call: Call) -> None:
+        """Speak over the menu; note when it was last heard, and what was claimed."""
         progress("talking over the menu")
-        await self._interrupt(phone, call)
+        begun_at = asyncio.get_running_loop().time()
+        with self._caller_says("wait-hold-on-a-second-please.wav") as path:
+            phone.play(path)
+        claims = await self._claims(call, begun_at)
+        if claims is None:
+            return
+        spoken_at, claimed_ms = claims
+        await asyncio.sleep(0.2)
+        last_sound_at = phone.ear.last_sound_at
+        self.findings.barge_in_stop_ms = round(max(0.0, last_sound_at - spoken_at) * 1000, 1)
+        menu = self._speech(self._prompt("menus", "main"))
+        heard = heard_part(phone.ear.recording(), menu, _RATE)
+        self.findings.truncate_error_ms = round(heard.error_ms(claimed_ms), 1)
         await phone.ear.silence(0.4, within=_PATIENCE)
 
-        if load_recogniser() is not None:
-            await self._say_sales(phone)
-        await self._give_account(phone)
+    async def _claims(self, call: Call, since: float) -> tuple[float, float] | None:
+        """Wait for the truncation; return when the caller was noticed, and the end claimed."""
+        for _ in range(int(_PATIENCE * 50)):
+            entries = [entry for entry in call.controller.timeline.entries if entry.at >= since]
+            spoken, cut = _first(entries, _VOICE), _first(entries, _CUT[self._line.link])
+            if spoken is not None and cut is not None:
+                return spoken.at, cut.detail["audio_end_ms"]
+            await asyncio.sleep(0.02)
+        return None
+
+    async def _say_sales(self, phone: Softphone) -> bool:
+        """Say what the menu offers, and go back from there by key."""
+        progress("saying sales")
+        found, before = self.findings, len(phone.ear)
+        with self._caller_says("sales.wav") as path:
+            phone.play(path)
+        reached, *_ = sentences(self._prompt("menus", "sales"))
+        found.understood = await self._hears(phone, reached, before)
+        phone.press("*")
+        return found.understood
+
+    async def _give_account(self, phone: Softphone) -> bool:
+        """Ask for support, and give an account number by keys."""
+        progress("asking for support and giving an account number")
+        before = len(phone.ear)
+        phone.press("2")
+        if not await self._hears(phone, self._prompt("collects", "account"), before):
+            return False
+        phone.press(f"{ACCOUNT}#")
+        self.findings.account_taken = await self._hears(phone, _THANKS, before)
+        return self.findings.account_taken
+
+    async def _say_goodbye(self, phone: Softphone, call: Call) -> None:
+        """Ask for the end while the menu is heard once more, and listen to the goodbye."""
         progress("pressing 9 while it speaks")
+        found = self.findings
+        await phone.ear.silence(0.2, within=_PATIENCE)
+        await phone.ear.sound(1.0, within=_PATIENCE)
         before = len(phone.ear)
         phone.press("9")
-        if await phone.wait_ended(_PATIENCE * 2):
+        if await phone.wait_ended(_PATIENCE):
             found.ended_by = await self._ended_by(call)
         found.digits = "".join(
             entry["detail"]["event"]
@@ -119,65 +181,20 @@ class _SelfTest:
             await asyncio.sleep(0.02)
         return ""
 
-    async def _interrupt(self, phone: Softphone, call: Call) -> None:
-        """Speak over the greeting; note when it was last heard, and what was claimed."""
-        with self._caller_says("wait-hold-on-a-second-please.wav") as path:
-            phone.play(path)
-        claims = await self._claims(call, phone)
-        if claims is None:
-            return
-        spoken_at, claimed_ms, last_sound_at = claims
-        self.findings.barge_in_stop_ms = round(max(0.0, last_sound_at - spoken_at) * 1000, 1)
-        menu = self._speech(self._prompt("menus", "main"))
-        heard = heard_part(phone.ear.recording(), menu, _RATE)
-        self.findings.truncate_error_ms = round(heard.error_ms(claimed_ms), 1)
-
-    async def _say_sales(self, phone: Softphone) -> None:
-        """Say what the menu offers, and go back from there by key."""
-        progress("saying sales")
-        found, before = self.findings, len(phone.ear)
-        with self._caller_says("sales.wav") as path:
-            phone.play(path)
-        wanted = self._speech(self._prompt("menus", "sales"))[: 2 * _RATE]
-        found.understood = False
-        for _ in range(int(_PATIENCE / 0.5)):
-            await asyncio.sleep(0.5)
-            if match(phone.ear.recording(before), wanted)[1] > _ALIKE:
-                found.understood = True
-                break
-        phone.press("*")
-        await phone.ear.sound(1.0, within=_PATIENCE)
-
-    async def _give_account(self, phone: Softphone) -> None:
-        """Ask for support, and give an account number by keys."""
-        progress("asking for support and giving an account number")
-        before = len(phone.ear)
-        phone.press("2")
-        await phone.ear.silence(0.3, within=_PATIENCE)
-        await phone.ear.sound(1.0, within=_PATIENCE)
-        phone.press(f"{ACCOUNT}#")
-        thanks = self._speech("Our support team will call you back within the hour.")
-        for _ in range(int(_PATIENCE / 0.5)):
-            await asyncio.sleep(0.5)
-            if match(phone.ear.recording(before), thanks)[1] > _ALIKE:
-                self.findings.account_taken = True
-                return
+    async def _hears(self, phone: Softphone, text: str, since: int = 0) -> bool:
+        """Wait until the beginning of a text was heard in what came ``since`` a moment."""
+        wanted = self._speech(text)[: 2 * _RATE]
+        until = asyncio.get_running_loop().time() + _PATIENCE
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.3)
+            heard = phone.ear.recording(since)
+            if (await asyncio.to_thread(match, heard, wanted))[1] > _ALIKE:
+                return True
+        return False
 
     @staticmethod
     def _caller_says(name: str) -> AbstractContextManager[Path]:
         return as_file(files("gateway.embedded") / "voice" / "caller" / name)
-
-    async def _claims(self, call: Call, phone: Softphone) -> tuple[float, float, float] | None:
-        """Wait for the truncation; return when speech began, the end claimed, the last sound."""
-        for _ in range(int(_PATIENCE * 50)):
-            entries = call.controller.timeline.entries
-            cut = next((e for e in entries if e.name == _CUT[self._line.link]), None)
-            if cut is not None:
-                started = next(e for e in entries if e.name == "input_audio_buffer.speech_started")
-                await asyncio.sleep(0.2)
-                return started.at, cut.detail["audio_end_ms"], phone.ear.last_sound_at
-            await asyncio.sleep(0.02)
-        return None
 
     def _prompt(self, table: str, name: str) -> str:
         """Return the English words of a menu or a collection."""
@@ -194,3 +211,7 @@ class _SelfTest:
         self.findings.packets_received = result.packets_received
         self.findings.packets_lost = result.packets_lost
         self.findings.mos = result.mos
+
+
+def _first(entries: list[TimelineEntry], name: str) -> TimelineEntry | None:
+    return next((entry for entry in entries if entry.name == name), None)
