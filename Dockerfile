@@ -6,6 +6,7 @@ RUN apt-get update \
 COPY pyproject.toml README.md LICENSE /src/
 COPY gateway /src/gateway
 COPY codecs /src/codecs
+COPY sip_configs/demo /src/sip_configs/demo
 RUN python3 -m venv /opt/voice-gateway \
  && /opt/voice-gateway/bin/pip install --no-cache-dir "/src[local]"
 

@@ -46,7 +46,7 @@ def embedded(
     Args:
         host: Address to listen on; loopback unless you say otherwise.
         port: Port to listen on; 0 picks a free one.
-        script: Agent script or cascade (TOML) to speak by; the demo's own where none is named.
+        script: Agent script or cascade (TOML) to speak by; a shipped line where none is named.
         engine: A shipped agent in the script's place: "echo" plays callers back to themselves.
         key_env: Environment variable with the key that clients must show; none by default.
         sip: Where to take SIP calls, such as udp:127.0.0.1:5070; nowhere by default.

@@ -66,8 +66,10 @@ def test_a_number_that_is_too_short_is_asked_for_again_then_an_operator_comes(fl
     assert flow.did(Refer)
 
 
-def test_zero_is_an_operator(flow: Flow) -> None:
-    press(flow, "10", settle=1)
+@pytest.mark.parametrize("before", ["", "1", "11"])
+def test_zero_is_an_operator_in_every_menu(flow: Flow, before: str) -> None:
+    for key in before:
+        press(flow, key)
     press(flow, "0")
     assert flow.did(Refer)
     assert state(flow) is CallState.TRANSFERRING

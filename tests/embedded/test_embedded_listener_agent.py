@@ -7,6 +7,7 @@ import pytest
 from gateway.embedded.agents.agent import (
     AgentStep,
     CallTool,
+    Remark,
     ResponseRequested,
     Say,
     SessionStarted,
@@ -47,6 +48,12 @@ def test_after_a_tool_it_listens_again(agent: ScriptAgent) -> None:
 
 def test_words_it_does_not_know_are_told_so(agent: ScriptAgent) -> None:
     assert said(agent, "bananas") == [Say("Sorry, I did not get that.")]
+
+
+def test_it_explains_a_transfer_that_the_gateway_tells_has_failed(agent: ScriptAgent) -> None:
+    told = Remark("The transfer to operator failed with status 486: it is busy.")
+    assert agent.handle(told, 0.0) == [Say("I am sorry, no operator is free at the moment.")]
+    assert agent.handle(Remark("The caller is back."), 0.0) == []
 
 
 def test_every_tool_it_calls_is_one_the_line_offers() -> None:

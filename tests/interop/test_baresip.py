@@ -124,10 +124,12 @@ recordings = "{folder}"
 provider = "custom"
 url = "{service}"
 [call]
-barge_in = false
+greeting = 'Say "Thank you for calling Northwind."'
+[barge_in]
+by = []
 [[rules]]
 on = "leg.answered"
-do = [{{ record = true }}]
+do = [{{ record = "start" }}]
 """
 
 

@@ -7,6 +7,7 @@ its text, and states that only go on are walked through at once.
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from ..speech.phrases import words_of
@@ -102,8 +103,8 @@ class ScriptAgent:
             case Recalled(text):
                 self._recall(text)
                 return []
-            case Remark():
-                return self._requested(None)
+            case Remark(text):
+                return self._remarked(text)
             case _:
                 assert_never(event)
 
@@ -166,6 +167,12 @@ class ScriptAgent:
             return self._enter(self._script.start)
         return [] if self._tool else self._enter(REPEAT)
 
+    def _remarked(self, text: str) -> list[AgentStep]:
+        """Go where what the gateway tells leads to; else it is a reason to speak."""
+        if self._at and (target := _meaning(text, self._script.remarks)):
+            return self._follow(target)
+        return self._requested(None)
+
     def _spoken(self, transcript: str) -> list[AgentStep]:
         if not self._at:
             return self._enter(self._script.start)
@@ -174,19 +181,8 @@ class ScriptAgent:
         if self._digits and not transcript:
             return []  # a noise between two keys
         self._silences = 0
-        target = self._meaning(transcript)
+        target = _meaning(transcript, self._state.intents)
         return self._follow(target) if target else self._missed()
-
-    def _meaning(self, transcript: str) -> str:
-        """Return the target of the longest phrase that ``transcript`` contains whole."""
-        heard = f" {' '.join(words_of(transcript))} "
-        found = [
-            (len(phrase), target)
-            for target, phrases in self._state.intents.items()
-            for phrase in phrases
-            if f" {phrase} " in heard
-        ]
-        return max(found)[1] if found else ""
 
     def _pressed(self, key: str, now: float) -> list[AgentStep]:
         if not self._at:
@@ -250,6 +246,18 @@ class ScriptAgent:
             return self._enter(state.error)
         self._is_over = not state.ok
         return self._enter(state.ok)
+
+
+def _meaning(text: str, targets: Mapping[str, Sequence[str]]) -> str:
+    """Return the target of the longest phrase that ``text`` contains whole; empty for none."""
+    heard = f" {' '.join(words_of(text))} "
+    found = [
+        (len(phrase), target)
+        for target, phrases in targets.items()
+        for phrase in phrases
+        if f" {phrase} " in heard
+    ]
+    return max(found)[1] if found else ""
 
 
 def _speaker_of(script: Script, text: str) -> str:

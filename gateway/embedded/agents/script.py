@@ -113,6 +113,7 @@ class _Check:
         for name, ladder in (("idle", script.idle), ("no_match", script.no_match)):
             if ladder:
                 places.append(((name, "then"), ladder.then))
+        places += [(("remarks", target), target) for target in script.remarks]
         for at, target in places:
             if target in self._states or (target == REPEAT and at[0] == "states"):
                 continue
@@ -206,6 +207,7 @@ class _Check:
 
     def _reachable(self, script: Script) -> None:
         waiting = [script.start, *(x.then for x in (script.idle, script.no_match) if x)]
+        waiting += script.remarks
         reached: set[str] = {REPEAT}
         while waiting:
             if (name := waiting.pop()) not in reached:

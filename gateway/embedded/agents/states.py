@@ -85,7 +85,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole conversation."""
+    """A whole conversation; ``remarks`` are states, and what a gateway tells that leads there."""
 
     name: str
     start: str
@@ -94,6 +94,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     barge_in: bool = True
     idle: IdleLadder | None = None
     no_match: NoMatch | None = None
+    remarks: dict[str, list[str]] = {}
 
     def prompts(self) -> list[str]:
         """Return every text the script can say, with placeholders as they are written."""
