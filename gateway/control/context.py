@@ -9,7 +9,7 @@ import msgspec
 
 from ..realtime.commands import ClientEvent
 from ..realtime.events import ErrorDetail
-from .actions import Action, Answer, HangUp, Log, Reject, SendCommand
+from .actions import Action, Answer, HangUp, Log, Redirect, Reject, SendCommand
 from .events import Event, Transport
 from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
@@ -32,7 +32,7 @@ class Mode(enum.Enum):
     LOST = enum.auto()  # given up
 
 
-_LAST: Final = (HangUp, Reject)
+_LAST: Final = (HangUp, Redirect, Reject)
 _OURS: Final = "gateway"  # how the identifiers of our commands begin
 
 

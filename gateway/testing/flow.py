@@ -1,32 +1,35 @@
-"""Plays whole calls through the real controller in virtual time, in a few lines each.
+"""Plays whole calls through the real controller and a configuration, in virtual time.
 
 Example:
     ::
 
-        flow = Flow(Settings(targets={"operator": "sip:operator@pbx.example"}))
+        flow = Flow.of("gateway.toml")
         flow.start()
-        flow.run(3)
-        flow.press("5")
-        flow.run(1)
-        assert "[DTMF 5]" in flow.service.texts()
+        flow.hear("For sales, press 1")
+        flow.press("1")
+        flow.hear("You have reached sales")
 
 """
 
 import heapq
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
-from ..config import Settings
+import msgspec
+
+from ..config import Settings, load
 from ..control.actions import (
     Action,
     Answer,
     Connect,
     Disconnect,
     HangUp,
+    Mute,
     PausePlayout,
     Play,
+    Redirect,
     Reject,
     Request,
     ResumePlayout,
@@ -38,25 +41,27 @@ from ..control.events import (
     AudioFormat,
     CallStarted,
     Event,
-    Heard,
     KeyPressed,
     KeySource,
     LegAnswered,
     LegEnded,
     LinkLost,
     LinkReady,
-    PlayoutFlushed,
     PlayoutStarted,
-    PlayoutStopped,
-    PromptStopped,
     Transport,
 )
 from ..control.settings import ControlSettings
-from ..control.turns import SAY_EXACTLY
+from ..control.timeline import Timeline
 from ..realtime.commands import ClientEvent, ResponseCreate
-from ..realtime.events import ResponseDone, ResponseOutputAudioDelta, ServerEvent
+from ..realtime.events import (
+    OutputAudioBufferStarted,
+    ResponseDone,
+    ResponseOutputAudioDelta,
+    ServerEvent,
+)
 from ..realtime.faults import classify
-from .scripted_service import BYTES_PER_MS, EPOCH, ScriptedService
+from .flow_playout import FlowPlayout
+from .scripted_service import EPOCH, FunctionCall, Reply, ScriptedService, word_for_word
 
 __all__ = ["Flow"]
 
@@ -65,34 +70,26 @@ A = TypeVar("A", bound=Action)
 C = TypeVar("C", bound=ClientEvent)
 
 
-@dataclass(slots=True)
-class _Playing:
-    """One content part in the playout: when it starts, and how much of it there is."""
-
-    response_id: str
-    item_id: str
-    content_index: int
-    starts: float
-    received_ms: int = 0
-
-    @property
-    def ends(self) -> float:
-        return self.starts + self.received_ms / 1000
-
-
 class Flow:
     """A call with a scripted service and a phone that answers, plays and hangs up as told.
 
     Attributes:
-        now: Virtual seconds.
+        now: Virtual seconds since the test began.
         actions: Everything the controller had done, with times.
-        service: The scripted service; fill ``service.replies`` to choose what it says.
+        heard: What the caller heard, in order: the words of each answer, "…" where nobody wrote
+            them, and the names of prompts and tones.
+        service: The scripted service; :meth:`agent_says` and :meth:`agent_calls` fill what it
+            does, and more can be said in ``service.replies``.
+        playout: What plays to the caller.
         prompt_seconds: How long a prompt from a file lasts.
         links_after: How long the service takes to be reached.
         away_until: Until then the service cannot be reached.
+        ended: How the call ended; ``None`` while it lasts.
         transport: How the call is attached to the service; ``sip`` is a hosted call.
         called: The number that is called.
+        caller: Who calls.
         trunk: The neighbour that the call comes from.
+        unix_time: When it is called, for rules that go by the time of day.
 
     """
 
@@ -102,43 +99,63 @@ class Flow:
         transport: Transport = "websocket",
         *,
         called: str = "sip:agent@test",
+        caller: str = "sip:caller@test",
         trunk: str = "",
+        unix_time: float = EPOCH,
     ) -> None:
         self.transport = transport
         self.called = called
+        self.caller = caller
         self.trunk = trunk
+        self.unix_time = unix_time
         self.settings = ControlSettings.of(settings or Settings())
         self.controller = Controller(self.settings, classify)
         self.service = ScriptedService(self.later, self.emit, lambda: self.now, transport)
+        self.playout = FlowPlayout(self.later, self.post, lambda: self.now)
         self.now = 0.0
         self.actions: list[tuple[float, Action]] = []
+        self.heard: list[str] = []
         self.prompt_seconds = 2.0
         self.links_after = 0.05
         self.away_until = 0.0
         self.ended: LegEnded | None = None
         self._is_linked = False
+        self._is_caller_muted = False
         self._attempts = 0
-        self._coming = ""  # the response whose audio is not all here
-        self._comfort = ""  # the prompt that repeats
+        self._listened = 0  # how much of what was heard a test has asked for
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._parts: list[_Playing] = []
-        self._paused_at: float | None = None
 
-    # The test's side
+    @classmethod
+    def of(
+        cls, path: str | Path, environment: Mapping[str, str] | None = None, **call: Any
+    ) -> Self:
+        """Return a call to the line that a configuration describes.
+
+        Args:
+            path: A ``gateway.toml``.
+            environment: The variables it is read under; none of this process's own.
+            call: What is known of the call: see ``Flow``.
+
+        Raises:
+            ConfigError: The configuration is wrong; says where, and how to mend it.
+
+        """
+        return cls(load(path, environment), **call)
+
+    # The caller's side
 
     def start(self, *, links_after: float = 0.05) -> None:
         """Have the call come in, and the service connect a moment later."""
         self.links_after = links_after
-        is_hosted = self.transport == "sip"
         self.post(
             CallStarted(
                 "call",
-                "sip:caller@test",
+                self.caller,
                 self.called,
-                is_hosted=is_hosted,
+                is_hosted=self.transport == "sip",
                 trunk=self.trunk,
-                unix_time=EPOCH,
+                unix_time=self.unix_time,
             )
         )
 
@@ -146,27 +163,55 @@ class Flow:
         """Let virtual time pass."""
         end = self.now + seconds
         while (due := self._next_due()) is not None and due <= end:
-            self.now = max(self.now, due)
-            if self._queue and self._queue[0][0] <= self.now:
-                heapq.heappop(self._queue)[2]()
-            else:
-                self._perform(self.controller.wake(self.now))
+            self._step(due)
         self.now = end
 
-    def post(self, event: Event) -> None:
-        """Have something happen to the call now."""
-        if isinstance(event, LegEnded):
-            self.ended = event
-        self._perform(self.controller.handle(event, self.now))
+    def hear(self, words: str, *, within: float = 30.0) -> None:
+        """Let time pass until the caller begins to hear ``words``, or a prompt of this name.
 
-    def ask(self, request: Request) -> None:
-        """Have somebody outside ask for something."""
-        self._perform(self.controller.request(request, self.now))
+        What was heard before the last ``hear`` came true does not count.
+
+        Raises:
+            AssertionError: It was not heard in so many seconds; says what was.
+
+        """
+        end = self.now + within
+        while not any(words in text for text in self.heard[self._listened :]):
+            due = self._next_due()
+            if due is None or due > end:
+                heard = ", ".join(f'"{text}"' for text in self.heard[self._listened :])
+                raise AssertionError(f'"{words}" was not heard, but {heard or "nothing"}')
+            self._step(due)
+        place = next(
+            n for n, text in enumerate(self.heard) if n >= self._listened and words in text
+        )
+        self._listened = place + 1
 
     def press(self, keys: str, source: KeySource = "rfc4733") -> None:
         """Press keys."""
         for key in keys:
             self.post(KeyPressed(key, source))
+
+    def say(self, words: str = "", seconds: float = 1.0) -> None:
+        """Speak for so long; the service writes ``words`` down, if it hears the caller at all."""
+        if not self._is_caller_muted:
+            self.service.hear_caller(seconds, words)
+
+    def hang_up(self) -> None:
+        """End the call as the caller."""
+        self.post(LegEnded("caller"))
+
+    # The service's side
+
+    def agent_says(self, words: str, seconds: float = 1.0) -> None:
+        """Have the model's next own answer be these words."""
+        self.service.replies.append(Reply(round(seconds * 1000), text=words))
+
+    def agent_calls(self, function: str, **arguments: Any) -> None:
+        """Have the model call a function in its next own answer, and say nothing."""
+        call_id = f"call-{len(self.service.replies) + len(self.heard)}-{self.now:g}"
+        call = FunctionCall(function, msgspec.json.encode(arguments).decode(), call_id)
+        self.service.replies.append(Reply(0, (call,)))
 
     def lose_service(
         self, reason: str = "closed", *, seconds: float = 0.0, is_retryable: bool = True
@@ -175,6 +220,26 @@ class Flow:
         self.away_until = self.now + seconds
         self._part()
         self.post(LinkLost(reason, is_retryable))
+
+    # Anybody's
+
+    def post(self, event: Event) -> None:
+        """Have something happen to the call now."""
+        if isinstance(event, LegEnded):
+            self.ended = event
+        if isinstance(event, PlayoutStarted):
+            self.heard.append(self.service.words.get(event.response_id) or "…")
+        self._perform(self.controller.handle(event, self.now))
+
+    def ask(self, request: Request) -> None:
+        """Have somebody outside ask for something."""
+        self._perform(self.controller.request(request, self.now))
+
+    def later(self, delay: float, do: Callable[[], None]) -> None:
+        """Do something after ``delay`` seconds of virtual time."""
+        heapq.heappush(self._queue, (self.now + delay, next(self._order), do))
+
+    # What came of it
 
     @property
     def place(self) -> str:
@@ -186,11 +251,19 @@ class Flow:
         return self.controller.variables.get(name)
 
     @property
+    def timeline(self) -> Timeline:
+        """Every event and action, as a call's record has them."""
+        return self.controller.timeline
+
+    @property
     def said(self) -> list[str]:
         """The texts that the service was asked to say word for word."""
-        before, after = SAY_EXACTLY.split("{}")
-        asked = [(c.response or {}).get("instructions", "") for c in self.sent(ResponseCreate)]
-        return [text[len(before) : -len(after)] for text in asked if text.startswith(before)]
+        return [text for command in self.sent(ResponseCreate) if (text := word_for_word(command))]
+
+    @property
+    def played(self) -> list[str]:
+        """The prompts and tones that were played, by name."""
+        return [action.prompt for action in self.did(Play)]
 
     def did(self, kind: type[A]) -> list[A]:
         """Return the actions of one kind, in order."""
@@ -206,24 +279,22 @@ class Flow:
 
     def heard_until(self, response_id: str) -> float:
         """Return when the last audio of a response goes out."""
-        return max(part.ends for part in self._parts if part.response_id == response_id)
+        return self.playout.ends_at(response_id)
 
-    # The service's and the phone's side
-
-    def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Do something after ``delay`` seconds of virtual time."""
-        heapq.heappush(self._queue, (self.now + delay, next(self._order), do))
+    # How it is done
 
     def emit(self, event: ServerEvent) -> None:
         """Deliver a service event as a call does: to the controller, its audio to the playout."""
         if not self._is_linked:
             return
+        if isinstance(event, OutputAudioBufferStarted):
+            self.heard.append(self.service.words.get(event.response_id) or "…")
         self.post(event)
         if isinstance(event, ResponseOutputAudioDelta):
             if not self.controller.is_dropped(event.response_id):
-                self._play(event)
+                self.playout.speak(event)
         elif isinstance(event, ResponseDone):
-            self._finish(event.response.id or "")
+            self.playout.finish(event.response.id or "")
 
     def _link(self, attempt: int) -> None:
         if attempt != self._attempts or self.ended is not None:
@@ -241,7 +312,15 @@ class Flow:
         if self._is_linked:
             self._is_linked = False
             self.service.detach()
-        self._finish(self._coming)
+        self.playout.finish()
+
+    def _step(self, due: float) -> None:
+        """Let time pass until ``due``, and what is due happen."""
+        self.now = max(self.now, due)
+        if self._queue and self._queue[0][0] <= self.now:
+            heapq.heappop(self._queue)[2]()
+        else:
+            self._perform(self.controller.wake(self.now))
 
     def _next_due(self) -> float | None:
         times = [self._queue[0][0]] if self._queue else []
@@ -266,82 +345,17 @@ class Flow:
                 case Answer():
                     self.later(_TICK, lambda: self.post(LegAnswered()))
                 case PausePlayout():
-                    self._paused_at = self.now
+                    self.playout.pause()
                 case ResumePlayout():
-                    self._play_on()
+                    self.playout.play_on()
                 case Stop():
-                    self.later(_TICK, self._flush)
-                case Play(prompt, is_repeated=True):
-                    self._comfort = prompt
-                case Play():
-                    self._end_comfort()
-                    stopped = PromptStopped(action.prompt)
-                    self.later(self.prompt_seconds, lambda event=stopped: self.post(event))  # type: ignore[misc]
-                case HangUp() | Reject():
+                    self.playout.stop()
+                case Play(prompt, is_repeated):
+                    self.heard.append(prompt)
+                    self.playout.prompt(prompt, self.prompt_seconds, is_repeated=is_repeated)
+                case Mute(who):
+                    self._is_caller_muted = who in ("caller", "both")
+                case HangUp() | Reject() | Redirect():
                     self.later(_TICK, lambda: self.post(LegEnded("gateway")))
                 case _:
                     pass
-
-    def _end_comfort(self) -> None:
-        """A sound that repeats gives way to whatever is queued behind it."""
-        if self._comfort:
-            stopped, self._comfort = PromptStopped(self._comfort, is_complete=False), ""
-            self.later(_TICK, lambda: self.post(stopped))
-
-    def _play(self, delta: ResponseOutputAudioDelta) -> None:
-        self._end_comfort()
-        self._coming = delta.response_id
-        place = (delta.response_id, delta.item_id, delta.content_index)
-        part = self._parts[-1] if self._parts else None
-        if part is None or (part.response_id, part.item_id, part.content_index) != place:
-            starts = max(self.now + _TICK, part.ends if part else 0.0)
-            part = _Playing(*place, starts)
-            self._parts.append(part)
-            started = PlayoutStarted(delta.response_id)
-            self.later(starts - self.now, lambda: self._if_playing(part, started))
-        part.received_ms += len(delta.delta) // BYTES_PER_MS
-
-    def _finish(self, response_id: str) -> None:
-        if response_id == self._coming:
-            self._coming = ""
-        parts = [part for part in self._parts if part.response_id == response_id]
-        if parts:
-            stopped = PlayoutStopped(response_id)
-            self._when_heard(parts[-1], stopped)
-
-    def _when_heard(self, part: _Playing, event: Event) -> None:
-        """Tell of the end of a part once it was heard, however often it was paused before."""
-        left = part.ends - self.now
-        if self._paused_at is not None or left > 0:
-            self.later(max(left, _TICK), lambda: self._when_heard(part, event))
-        else:
-            self._if_playing(part, event)
-
-    def _play_on(self) -> None:
-        """What was paused is heard later by so much."""
-        if self._paused_at is not None:
-            for part in self._parts:
-                if part.ends > self._paused_at:
-                    part.starts += self.now - self._paused_at
-            self._paused_at = None
-
-    def _if_playing(self, part: _Playing, event: Event) -> None:
-        if any(part is other for other in self._parts):
-            self.post(event)
-
-    def _flush(self) -> None:
-        self._end_comfort()
-        self._play_on()
-        left = [part for part in self._parts if part.ends > self.now]
-        self._parts = [part for part in self._parts if part not in left]
-        heard = tuple(
-            Heard(
-                part.response_id,
-                part.item_id,
-                part.content_index,
-                min(max(0, round((self.now - part.starts) * 1000)), part.received_ms),
-                part.received_ms,
-            )
-            for part in left
-        )
-        self.post(PlayoutFlushed(left[0].response_id if left else None, heard))

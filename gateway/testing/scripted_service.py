@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ..config import table_at
+from ..control.asks import SAY_EXACTLY
 from ..control.events import Transport
 from ..realtime.commands import (
     ClientEvent,
@@ -50,7 +51,7 @@ from ..realtime.events import (
 )
 from .service_playout import ServicePlayout
 
-__all__ = ["BYTES_PER_MS", "EPOCH", "FunctionCall", "Reply", "ScriptedService"]
+__all__ = ["BYTES_PER_MS", "EPOCH", "FunctionCall", "Reply", "ScriptedService", "word_for_word"]
 
 BYTES_PER_MS: Final = 48  # 24 kHz PCM
 EPOCH: Final = 1_800_000_000  # unix seconds when a test call begins
@@ -94,6 +95,7 @@ class ScriptedService:
         replies: What the coming responses bring, in order; then one second of speech each.
         received: Every command, in order.
         sessions: The commands of each session; a hosted call has but one.
+        words: What each response says, by its id, where it is known.
         transport: How clients attach; but on a WebSocket the service plays its speech itself.
         session_seconds: How long a session lasts, as ``session.created`` tells it.
         is_echoing: Whether metadata come back, as they should.
@@ -109,6 +111,7 @@ class ScriptedService:
     replies: deque[Reply] = field(default_factory=deque)
     received: list[ClientEvent] = field(default_factory=list)
     sessions: list[list[ClientEvent]] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
     session_seconds: float | None = None
     is_echoing: bool = True
     is_confirming: bool = True
@@ -218,16 +221,23 @@ class ScriptedService:
         self.emit(InputAudioBufferCommitted(item_id="silence"))
         self.begin(None)
 
-    def begin(self, metadata: dict[str, Any] | None) -> None:
-        """Begin a response, unless one is active."""
+    def begin(self, metadata: dict[str, Any] | None, words: str = "") -> None:
+        """Begin a response, unless one is active; it says ``words``, or what is scripted."""
         if self._active is not None:
             return
         self._count += 1
         if self.is_mute:
             return
         running = self._active = _Running(f"response-{self._count}", metadata)
-        reply = self.replies.popleft() if self.replies else Reply()
+        reply = self._next_reply(words)
+        self.words[running.response_id] = reply.text or words
         self._soon(_THINKING, lambda: self._speak(running, reply))
+
+    def _next_reply(self, words: str) -> Reply:
+        """Return what is scripted next; what says or calls something is no reading of words."""
+        if not self.replies or (words and (self.replies[0].text or self.replies[0].calls)):
+            return Reply()
+        return self.replies.popleft()
 
     def stop(self, reason: str) -> None:
         """End the active response, if there is one, as cancelled."""
@@ -245,7 +255,7 @@ class ScriptedService:
             self._refuse("conversation_already_has_active_response", command.event_id)
         else:
             metadata = (command.response or {}).get("metadata") if self.is_echoing else None
-            self.begin(metadata)
+            self.begin(metadata, word_for_word(command))
 
     def _cancel(self, command: ResponseCancel) -> None:
         if self._active is None or command.response_id not in (None, self._active.response_id):
@@ -357,6 +367,13 @@ class ScriptedService:
             output=output,
             metadata=running.metadata,
         )
+
+
+def word_for_word(command: ResponseCreate) -> str:
+    """Return the words that a response is to say exactly; empty where they are the model's."""
+    before, after = SAY_EXACTLY.split("{}")
+    asked = str((command.response or {}).get("instructions", ""))
+    return asked[len(before) : -len(after)] if asked.startswith(before) else ""
 
 
 def _item_of(told: dict[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def test_speech_over_a_goodbye_neither_cuts_it_nor_is_answered() -> None:
 def test_a_goodbye_that_is_never_heard_does_not_keep_the_line() -> None:
     rules = [{"on": DTMF, "digit": "#", "do": [{"say": "Goodbye."}, "hangup"]}]
     flow = talking(settings(rules=rules, call={"goodbye_seconds": 5}))
-    flow._finish = lambda response_id: None  # type: ignore[method-assign]
+    flow.playout.finish = lambda response_id="": None  # type: ignore[method-assign]
     flow.press("#")
     flow.run(4.9)
     assert not flow.did(HangUp)

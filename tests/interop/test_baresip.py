@@ -159,3 +159,24 @@ def test_keys_arrive_by_either_way(demo: Gateway, tmp_path: Path, mode: str) -> 
         time.sleep(2)
     (record,) = demo.new_calls()
     assert keys_heard(record) == ["2", "5"]
+
+
+def test_a_caller_who_presses_0_is_put_through_and_the_operator_hangs_up(
+    demo: Gateway, tmp_path: Path
+) -> None:
+    demo.forget_calls()
+    with calling(demo, tmp_path, "pcmu") as phone:
+        time.sleep(2)
+        press(phone, "0")
+        (first,) = demo.new_calls()
+        demo.wait_for_calls(1)
+        time.sleep(1)
+        press(phone, "9")
+        (second,) = demo.new_calls()
+    assert (first["called"], first["ended_by"], first["reason"]) == (
+        "demo",
+        "gateway",
+        "transferred",
+    )
+    assert (second["called"], second["ended_by"]) == ("operator", "gateway")
+    assert "the operator speaking" in str(second["transcript"])

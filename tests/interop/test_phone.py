@@ -52,8 +52,9 @@ def test_a_key_is_obeyed_and_the_recording_is_intelligible(
     out = tmp_path / "out.wav"
     uri = f"sip:demo@127.0.0.1:{demo.sip_port}"
     code, told = run(
-        "call", uri, "--digits", "1@3.0", "--dtmf", dtmf, "--record", str(out), "--json"
-    )
+        "call", uri, "--digits", "1@3.0", "--seconds", "8", "--dtmf", dtmf,
+        "--record", str(out), "--json",
+    )  # fmt: skip
     assert code == 0
     assert told["packets_lost"] == 0
     assert told["codec"] == "PCMU"
