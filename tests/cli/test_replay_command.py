@@ -13,6 +13,12 @@ from tests.control.call_scenes import settings
 RULE = '[[rules]]\non = "input_audio_buffer.dtmf_event_received"\ndigit = "9"\ndo = "hangup"\n'
 
 
+def row(**changes: object) -> str:
+    """Return a timeline of one entry, with something else in it."""
+    entry = {"at": 0.0, "kind": "event", "name": "leg.answered", "detail": {}, "count": 1}
+    return json.dumps([entry | changes])
+
+
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
     """Return the record of a call whose caller pressed 9."""
@@ -49,6 +55,34 @@ def test_the_first_difference_is_shown_with_what_came_before(
     assert "The first difference" in shown
 
 
+def test_of_long_texts_the_field_and_the_place_where_they_part_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Menus are spoken by the gateway. " * 20
+    before, after = (f'[call]\ngreeting = "{text}{last}"' for last in ("Be kind.", "Be brief."))
+    flow = Flow.of(configured(tmp_path, before))
+    flow.start()
+    flow.run(2)
+    path = tmp_path / "call.json"
+    path.write_text(json.dumps(flow.timeline.as_list()))
+    assert run(["replay", str(path), "-c", configured(tmp_path, after)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    place = shown.index("      response.instructions")
+    assert shown[place + 1].startswith("      - …")
+    assert shown[place + 1].endswith('Be kind."')
+    assert shown[place + 2].endswith('Be brief."')
+    assert max(len(line) for line in shown) < 120
+
+
+def test_text_that_no_terminal_can_show_is_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "call.json"
+    path.write_text(row(kind="action", name="Log", detail={"text": "\ud800"}))
+    assert run(["replay", str(path), "-c", configured(tmp_path)]) == 1
+    assert "nothing more is done" in capsys.readouterr().out
+
+
 def test_json_holds_both_sides(
     record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +108,16 @@ def test_a_file_of_one_entry_a_line_is_read_as_well(record: Path, tmp_path: Path
         ("[]", "there is no timeline in it"),
         ('[{"at": 1}]', "entry 1 is none of a timeline"),
         ("[3]", "entry 1 is none of a timeline"),
+        ("[" * 100_000, "not JSON"),
+        ("\x00", "not JSON"),
+        (row(kind="thought"), "kind 'thought' is none of event, derived"),
+        (row(detail=[]), "not an object with a detail"),
+        (row(at="noon"), "its time is no number"),
+        (row(at=float("nan")), "its time is no number"),
+        (row(until="later"), "its time is no number"),
+        (row(count=0), "its count is no number"),
+        (row(count=10**12), "its count is no number"),
+        (row(kind="action", name="Dance"), "entry 1 is none of a timeline: 'Dance'"),
     ],
 )
 def test_what_is_no_timeline_is_one_line_and_exits_with_2(
