@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from peers import Gateway, Sipp, free_port, running
 from phones import Phone, phone
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.interop
 
 CALLER, CALLEE = 620.0, 880.0  # Hz
 _HEARD = 0.9  # of the energy
+_END, _PIECE = 12_000, 800  # samples at 8 kHz
 CONFIG = """
 [sip]
 bind = ["udp:127.0.0.1:0"]
@@ -73,18 +75,38 @@ def explained(record: dict[str, Any]) -> str:
 
 
 def heard(phone: Phone, hertz: float) -> bool:
-    """Tell whether a phone heard a tone in the last of its calls."""
-    return tone_share(phone.heard()[-1], hertz, 8000) > _HEARD
+    """Tell whether a phone heard a tone at the end of the last of its calls.
+
+    By the middle one of many short pieces: on a busy machine a frame is left out now and then,
+    and the tone goes on in another phase.
+    """
+    recording = phone.heard()[-1][-_END:]
+    pieces = [recording[start : start + _PIECE] for start in range(0, _END - _PIECE, _PIECE)]
+    return float(np.median([tone_share(piece, hertz, 8000) for piece in pieces])) > _HEARD
 
 
-def press_zero_from(ours: Gateway, folder: Path, seconds: float) -> Phone:
-    """Call, press 0, and stay on the line for so long."""
+def press_zero_from(ours: Gateway, folder: Path, until: str, seconds: float = 2.0) -> Phone:
+    """Call, press 0, stay until something happens, and for so long after it."""
     with phone(folder, CALLER, calls=f"sip:demo@127.0.0.1:{ours.sip_port}") as caller:
         ours.wait_for_calls(1)
-        time.sleep(1)
+        wait_for(ours, "leg.answered")
+        time.sleep(0.5)
         caller.press("0")
+        wait_for(ours, until)
         time.sleep(seconds)
     return caller
+
+
+def wait_for(ours: Gateway, name: str, within: float = 20.0) -> None:
+    """Wait until the timeline of the only call has this entry."""
+    deadline = time.monotonic() + within
+    (call,) = ours.ask("/v1/calls")["calls"]
+    while time.monotonic() < deadline:
+        record = ours.ask(f"/v1/calls/{call['call_id']}")
+        if name in names(record):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{name} did not happen: {names(record)}")
 
 
 def test_two_phones_are_bridged_and_hear_each_other(tmp_path: Path, service: str) -> None:
@@ -92,11 +114,11 @@ def test_two_phones_are_bridged_and_hear_each_other(tmp_path: Path, service: str
         phone(tmp_path / "callee", CALLEE, user="operator") as callee,
         gateway(tmp_path, service, callee.uri, 'mode = "bridge"') as ours,
     ):
-        caller = press_zero_from(ours, tmp_path / "caller", 6)
+        caller = press_zero_from(ours, tmp_path / "caller", "Patch", 4.0)
         (record,) = ours.new_calls()
     assert record["ended_by"] == "caller"
     assert details(record, "Patch") == [{"line": "bridge"}]
-    assert tone_share(caller.heard()[-1][-24_000:], CALLEE, 8000) > _HEARD
+    assert heard(caller, CALLEE)
     assert heard(callee, CALLER)
     assert len(callee.heard()) == 1, "the callee was let go with the caller"
 
@@ -106,7 +128,7 @@ def test_a_phone_is_referred_to_another_and_speaks_with_it(tmp_path: Path, servi
         phone(tmp_path / "callee", CALLEE, user="operator") as callee,
         gateway(tmp_path, service, callee.uri, 'mode = "blind"') as ours,
     ):
-        caller = press_zero_from(ours, tmp_path / "caller", 4)
+        caller = press_zero_from(ours, tmp_path / "caller", "transfer.ended")
         (record,) = ours.new_calls()
     assert details(record, "transfer.ended") == [{"is_accepted": True, "status": 200}]
     assert record["ended_by"] == "gateway"
@@ -122,7 +144,7 @@ def test_a_human_is_told_first_and_then_speaks_with_the_caller(
         phone(tmp_path / "callee", CALLEE, user="operator") as callee,
         gateway(tmp_path, service, callee.uri, more) as ours,
     ):
-        caller = press_zero_from(ours, tmp_path / "caller", 8)
+        caller = press_zero_from(ours, tmp_path / "caller", "transfer.ended")
         (record,) = ours.new_calls()
     assert details(record, "Patch") == [{"line": "consult"}]
     assert details(record, "Refer") == [{"target": callee.uri, "is_attended": True}]
@@ -157,7 +179,7 @@ def test_a_caller_is_taken_back_from_who_refuses(
         sipp.called("refuses", status=str(status)) as target,
         gateway(tmp_path, service, target, f'mode = "{mode}"') as ours,
     ):
-        press_zero_from(ours, tmp_path / "caller", 5)
+        press_zero_from(ours, tmp_path / "caller", "output_audio_buffer.started")
         (record,) = ours.new_calls()
     assert why in explained(record)
     assert record["ended_by"] == "caller"
@@ -173,7 +195,7 @@ def test_a_caller_is_taken_back_from_who_never_answers(
         sipp.called("rings") as target,
         gateway(tmp_path, service, target, f'mode = "{mode}"', patience=3.0) as ours,
     ):
-        press_zero_from(ours, tmp_path / "caller", 8)
+        press_zero_from(ours, tmp_path / "caller", "conversation.item.create")
         (record,) = ours.new_calls()
     assert "nobody answered" in explained(record)
     assert record["ended_by"] == "caller"
@@ -185,7 +207,7 @@ def test_a_caller_is_taken_back_from_where_nobody_is(
 ) -> None:
     target = f"sip:nobody@127.0.0.1:{free_port()}"
     with gateway(tmp_path, service, target, f'mode = "{mode}"', patience=3.0) as ours:
-        press_zero_from(ours, tmp_path / "caller", 8)
+        press_zero_from(ours, tmp_path / "caller", "conversation.item.create")
         (record,) = ours.new_calls()
     assert explained(record)
     assert record["ended_by"] == "caller"
