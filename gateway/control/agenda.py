@@ -3,22 +3,26 @@
 Speech waits until the service would take it; a prompt, keys, a transfer and a hang-up wait
 until everything said before was heard.  That is how a goodbye is never cut: the hang-up
 stands behind it.  No wait is endless: after ``goodbye_seconds`` the next thing is done.
+What the service is to be told while it is away waits for it apart, and holds nothing up.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ..config import KEYS
 from ..realtime.commands import user_text
 from .actions import (
     Action,
     Answer,
     HangUp,
+    Hold,
     Play,
     Redirect,
     Reject,
     Request,
     Respond,
+    Resume,
     Ring,
     Say,
     SendDtmf,
@@ -39,8 +43,9 @@ Doer: TypeAlias = Callable[[Any], Sequence[Request]]
 
 _AFTER_SPEECH = (Play, SendDtmf, Transfer, HangUp)
 _SPOKEN = (Say, Respond)
-_FOR_SERVICE = (Say, Respond, SendText)
+_FOR_CALLER = (*_SPOKEN, Play, SendDtmf)
 _MOST_PLANNED = 256
+_CALL_REJECTED = 21  # Q.850
 
 
 class Agenda:
@@ -54,6 +59,7 @@ class Agenda:
         self._turns = turns
         self._doers = doers
         self._todo: deque[Request] = deque()
+        self._untold: deque[SendText] = deque()  # the service is away
         self._waits_until: float | None = None
 
     @property
@@ -63,8 +69,8 @@ class Agenda:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is planned, being said or about to be."""
-        return not self._todo and self._turns.is_free and self._speech.is_quiet
+        """Whether nothing is planned, and nothing said or about to be that ends by itself."""
+        return not self._todo and self._turns.is_free and self._speech.is_over
 
     def replace(self, requests: Sequence[Request]) -> None:
         """Do these now: what is being said is cut for new speech, what was planned is off."""
@@ -80,10 +86,7 @@ class Agenda:
     def do_now(self, requests: Sequence[Request]) -> None:
         """Do these at once, whatever is planned: for requests that wait for nothing else."""
         for request in requests:
-            if isinstance(request, SendText) and self._context.is_service_coming:
-                self.add((request,))
-            else:
-                self._carry_out(request)
+            self._carry_out(request)
 
     def add(self, requests: Sequence[Request]) -> None:
         """Do these after everything already planned."""
@@ -101,18 +104,11 @@ class Agenda:
 
     def run(self) -> None:
         """Carry out whatever can be carried out now."""
-        now = self._context.now
+        self._catch_up()
         while self._todo:
             self._turns.is_reserved = True
-            if self._must_wait(self._todo[0]):
-                if self._context.is_service_coming and isinstance(self._todo[0], _FOR_SERVICE):
-                    self._waits_until = None  # it comes or is given up, in a time of its own
-                    return
-                if self._waits_until is None:
-                    self._waits_until = now + self._context.settings.call.goodbye_seconds
-                if now < self._waits_until:
-                    return
-                self._give_up_waiting()
+            if self._must_wait(self._todo[0]) and self._is_in_time(self._todo[0]):
+                return
             self._waits_until = None
             self._carry_out(self._todo.popleft())
         is_leaving = self._context.state in (CallState.TRANSFERRING, CallState.LEAVING)
@@ -120,18 +116,30 @@ class Agenda:
 
     def _must_wait(self, request: Request) -> bool:
         context = self._context
-        if isinstance(request, SendText):
-            return context.is_service_coming
+        if isinstance(request, _SPOKEN) and context.service is Mode.LOST:
+            return False
+        if isinstance(request, _FOR_CALLER) and not context.is_answered:
+            return True
         if isinstance(request, _SPOKEN):
-            if context.service is Mode.LOST:
-                return False
             if request == Respond() and self._turns.will_answer:
                 return False
             return not (context.is_service_ready and self._turns.is_free)
         if isinstance(request, _AFTER_SPEECH):
-            if isinstance(request, Play) and not context.is_answered:
-                return True
-            return not (self._turns.is_free and self._speech.is_quiet)
+            return not (self._turns.is_free and self._speech.is_over)
+        return False
+
+    def _is_in_time(self, request: Request) -> bool:
+        """Tell whether a request may wait on; one that waited for too long is due."""
+        context = self._context
+        is_early = isinstance(request, _FOR_CALLER) and context.state is CallState.SETUP
+        if is_early or (context.is_service_coming and isinstance(request, _SPOKEN)):
+            self._waits_until = None  # it comes or is given up, in a time of its own
+            return True
+        if self._waits_until is None:
+            self._waits_until = context.now + context.settings.call.goodbye_seconds
+        if context.now < self._waits_until:
+            return True
+        self._give_up_waiting()
         return False
 
     def _give_up_waiting(self) -> None:
@@ -152,8 +160,7 @@ class Agenda:
                 else:
                     context.log(f"not said, the service is away: {request}")
             case SendText():
-                if context.is_service_ready:
-                    context.send(user_text(request.text))
+                self._tell(request)
             case Stop():
                 self._turns.interrupt()
             case _ if (do := self._doers.get(type(request))) is not None:
@@ -161,21 +168,54 @@ class Agenda:
             case _:
                 self._perform(request)  # type: ignore[arg-type]
 
+    def _tell(self, request: SendText) -> None:
+        """Tell the service something, at once or when it is there again."""
+        context = self._context
+        if context.is_service_ready:
+            context.send(user_text(request.text))
+        elif context.is_service_coming and len(self._untold) < _MOST_PLANNED:
+            self._untold.append(request)
+        else:
+            context.log("the service is not told something, it is away")
+
+    def _catch_up(self) -> None:
+        """Tell a service that is back what it missed, in order; one that is lost misses it."""
+        if self._context.service is Mode.LOST:
+            self._untold.clear()
+        while self._untold and self._context.is_service_ready:
+            self._tell(self._untold.popleft())
+
     def _perform(self, action: Action) -> None:
-        is_accepted = self._context.is_accepted
+        context = self._context
+        is_accepted = context.is_accepted
         match action:
             case Answer():
-                self._context.answer()
-            case Ring() if is_accepted:
+                context.answer()
+            case Ring() if is_accepted or context.is_outbound:
                 pass
-            case Reject() if is_accepted:
-                self._context.act(HangUp("rejected"))
-            case Redirect() if is_accepted:
+            case Reject() if is_accepted or context.is_outbound:
+                context.act(HangUp("rejected", _CALL_REJECTED))
+            case Redirect() if is_accepted or context.is_outbound:
                 self.add((Transfer(action.target),))
+            case Redirect() if (target := context.settings.targets.get(action.target)) is not None:
+                context.act(Redirect(target.uri))
             case Redirect():
-                self._context.act(Redirect(self._context.settings.targets[action.target].uri))
+                context.log(f"not redirected: {action.target!r} is no target")
+            case Hold() | Resume():
+                self._hold(action)
+            case SendDtmf() if not action.digits or not set(action.digits) <= set(KEYS):
+                context.log(f"no keys to press: {action.digits!r}")
             case Play():
-                self._speech.prompt = action.prompt
-                self._context.act(action)
+                self._speech.play(action.prompt, is_repeated=action.is_repeated)
+                context.act(action)
             case _:
-                self._context.act(action)
+                context.act(action)
+
+    def _hold(self, action: Hold | Resume) -> None:
+        """Put the caller on hold or take them back, where that changes anything."""
+        context, is_held = self._context, isinstance(action, Hold)
+        if not context.is_answered:
+            context.log("nobody is on hold before the answer")
+        elif is_held is not context.is_held_by_us:
+            context.is_held_by_us = is_held
+            context.act(action)

@@ -88,7 +88,7 @@ class BargeIn:
         """Stop for the caller, unless this call or this moment is not to be interrupted."""
         context, settings = self._context, self._context.settings
         is_wanted = by in settings.barge_in.by and context.state is CallState.TALKING
-        if not is_wanted or self._is_protected or context.is_deaf:
+        if not is_wanted or self.is_protected or context.is_deaf:
             return
         if context.may_take_back and (self._speech.is_voiced or self._interruption.is_open):
             was_open = self._interruption.is_open
@@ -99,10 +99,11 @@ class BargeIn:
             self._turns.interrupt(is_cancelled_by_service=is_cancelled)
 
     @property
-    def _is_protected(self) -> bool:
-        """Whether what is being said now may not be cut."""
+    def is_protected(self) -> bool:
+        """Whether what is being said now, or about to be, may not be cut."""
         settings = self._context.settings.barge_in
-        if settings.protect_greeting and not self._answers_heard and self._speech.is_voiced:
+        is_coming = not (self._turns.is_free and self._speech.is_quiet)
+        if settings.protect_greeting and not self._answers_heard and is_coming:
             return True
         if not settings.protect_ms or not self._speech.is_voiced:
             return False

@@ -42,8 +42,8 @@ class CallerSide:
                 self._context.derive(
                     OutputAudioBufferStopped(response_id=event.response_id, origin="gateway")
                 )
-            case PromptStopped() if event.prompt_id == self._speech.prompt:
-                self._speech.prompt = None
+            case PromptStopped():
+                self._speech.end_prompt(event.prompt_id)
             case _:
                 pass
         return ()

@@ -3,7 +3,10 @@
 from .flow_plans import CheckedCollect
 from .sealed import HIDDEN
 
-__all__ = ["has_check_digit", "is_complete", "is_right"]
+__all__ = ["RIGHT", "WRONG", "has_check_digit", "is_complete", "is_right"]
+
+RIGHT = "right"
+WRONG = "wrong"
 
 
 def is_complete(keys: str, plan: CheckedCollect) -> bool:

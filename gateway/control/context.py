@@ -13,7 +13,7 @@ from .actions import Action, Answer, HangUp, Log, Redirect, Reject, SendCommand
 from .events import Event, Transport
 from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
-from .timeline import Timeline
+from .timeline import Timeline, TimelineEntry
 from .variables import Variables
 
 __all__ = ["Classify", "Context", "Mode"]
@@ -50,7 +50,7 @@ class Context:
         self.is_hosted = False  # the service itself holds the caller's side
         self.is_accepted = False  # we said yes; speech flows once ``is_answered``
         self.is_answered = False
-        self.is_held = False
+        self.is_held_by_caller = self.is_held_by_us = False
         self.is_caller_speaking = False
         self.is_awaiting_tools = False  # the greeting waits for them
         self.is_concealed = False  # the caller's sound and keys are for nobody's eyes or ears
@@ -65,6 +65,8 @@ class Context:
         self.unix_time = 0.0  # at that moment
         self.variables = Variables(settings.call.variables)
         self.timeline = Timeline()
+        self.entry: TimelineEntry | None = None  # of the event being handled
+        self.verdicts: deque[bool] = deque()  # of a call played again: on numbers not shown
         self.derived: deque[Event] = deque()
         self._actions: list[Action] = []
         self._commands = 0
@@ -74,6 +76,11 @@ class Context:
     def wall_clock(self) -> float:
         """The present moment, unix seconds."""
         return self.unix_time + self.now - self.started_at
+
+    @property
+    def is_held(self) -> bool:
+        """Whether one of the two sides has put the other on hold."""
+        return self.is_held_by_caller or self.is_held_by_us
 
     @property
     def owns_playout(self) -> bool:
@@ -117,7 +124,7 @@ class Context:
         return self.state is state
 
     def act(self, action: Action) -> None:
-        """Have the call do something; after a hang-up or a refusal nothing more is done."""
+        """Have the call do something; after what ends the call nothing more is done."""
         if self.state is CallState.ENDED:
             return
         self._actions.append(action)

@@ -5,7 +5,7 @@ actions, so a whole call can be played in virtual time and replayed from its tim
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
@@ -29,8 +29,8 @@ from .agenda import Agenda, Doer
 from .answering import Answering
 from .barge_in import BargeIn
 from .caller_side import CallerSide
+from .collecting import RIGHT
 from .comfort import Comfort
-from .concealing import concealed
 from .conditions import Moment
 from .context import Classify, Context, Mode
 from .digits import Digits
@@ -47,11 +47,12 @@ from .part import ControlPart, TimedPart
 from .profiles import Profiles
 from .resume import Resume
 from .rules import matching_plans, takes_floor
+from .sealed import is_secret
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
 from .speech import Speech
 from .states import CallState
-from .timeline import Timeline
+from .timeline import Decision, Timeline
 from .timers import Timers
 from .tools import Tools
 from .transcript import Transcript
@@ -99,7 +100,8 @@ class Controller:
             self._leave_service,
         )
         muting = Muting(context)
-        self._menus = Menus(context, self._speech, muting)
+        self._digits = Digits(context)
+        self._menus = Menus(context, self._speech, muting, self._digits.conceal_latest)
         errands = Errands(context)
         profiles = Profiles(context, self._transfer, self._service)
         doers: Mapping[type, Doer] = {
@@ -112,18 +114,19 @@ class Controller:
             PostWebhook: errands.post,
         }
         self._agenda = Agenda(context, self._speech, self._turns, doers)
-        self._digits = Digits(context)
-        self._idle = Idle(context)
+        self._idle = Idle(context, self._speech)
+        self._barge_in = BargeIn(context, self._turns, self._speech)
+        self._tools = Tools(context, self._speech, self._transfer, errands, self._comfort)
         # Every part, by the name that the tables of events know it by.
         self._parts: Final[Mapping[Part, ControlPart]] = {
             "limits": Limits(context, self.usage, self._service.renewal, self._say_goodbye),
             "turns": self._turns,
             "transfer": self._transfer,
             "service": self._service,
-            "barge_in": BargeIn(context, self._turns, self._speech),
+            "barge_in": self._barge_in,
             "digits": self._digits,
             "idle": self._idle,
-            "tools": Tools(context, self._speech, self._transfer, errands, self._comfort),
+            "tools": self._tools,
             "call": CallerSide(context, self._speech),
             "transcript": self.transcript,
             "usage": self.usage,
@@ -175,10 +178,14 @@ class Controller:
         """Tell whether audio of this response must no longer be played."""
         return not self._context.is_linked or self._turns.is_dropped(response_id)
 
+    def expect(self, decisions: Iterable[Decision]) -> None:
+        """Have numbers that are not shown be judged as they were: the call is played again."""
+        self._context.verdicts.extend(one.outcome == RIGHT for one in decisions)
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
         self._context.now = now
-        self.timeline.add_event(now, self._shown(event))
+        self._context.entry = self.timeline.add_event(now, self._digits.shown(event))
         self._take(event)
         return self._settle()
 
@@ -225,7 +232,8 @@ class Controller:
             if not context.derived:
                 return
             event = context.derived.popleft()
-            self.timeline.add_event(context.now, self._shown(event), "derived")
+            shown = self._digits.shown(event)
+            context.entry = self.timeline.add_event(context.now, shown, "derived")
             self._take(event)
             self._agenda.run()
         context.log("events follow from each other without end; the rest is dropped")
@@ -238,11 +246,9 @@ class Controller:
             return requests
         if requests := self._menus.settle(is_quiet=is_idle):
             return requests
+        if is_idle and (requests := self._tools.settle(self._menus.names)):
+            return requests
         return self._fallback.go_on() if is_idle and not self._menus.is_open else ()
-
-    def _shown(self, event: Event) -> Event:
-        """Return an event as it may be kept: of keys that are secret nothing but that they were."""
-        return concealed(event) if self._context.is_concealed else event
 
     def _take(self, event: Event) -> None:
         """Have the event's parts handle it, then a rule or the default."""
@@ -282,6 +288,8 @@ class Controller:
         if digit and self._context.is_patched_away:
             self._context.act(SendDtmf(digit, "callee"))  # it is for the one they talk to
             return
+        if digit and self._context.is_concealed and not self._menus.is_live and is_secret(digit):
+            return  # the number it is of is not being taken now; it is nobody else's
         if digit and self._menus.knows(digit):
             self._press(digit)
             return
@@ -319,7 +327,7 @@ class Controller:
             where = self.state.value if self.state is not CallState.TALKING else "without service"
             self._context.log(f"key {event.event} ignored, the call is {where}")
             return
-        if "key" in self._context.settings.barge_in.by:
+        if "key" in self._context.settings.barge_in.by and not self._barge_in.is_protected:
             if self._context.is_service_ready:
                 self._turns.withdraw()
             self._turns.interrupt()
@@ -343,4 +351,5 @@ class Controller:
             return
         self._turns.interrupt()
         if self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
-            self._agenda.replace(self._menus.carry_on() or self._fallback.start())
+            way = self._menus.carry_on()
+            self._agenda.replace(self._fallback.start() if way is None else way)

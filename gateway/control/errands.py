@@ -45,7 +45,10 @@ class Errands:
 
     def post(self, request: PostWebhook) -> Sequence[Request]:
         """Tell a webhook how the call stands."""
-        hook = self._context.settings.webhooks[request.name]
+        hook = self._context.settings.webhooks.get(request.name)
+        if hook is None:
+            self._context.log(f"there is no webhook {request.name!r}")
+            return ()
         self._run("webhook", request.name, {}, hook.patience)
         return ()
 

@@ -10,6 +10,7 @@ from ..realtime.events import (
 from .actions import HangUp, Request, Respond, Say
 from .context import Context
 from .events import Event, VoiceStarted
+from .speech import Speech
 from .states import CallState
 
 __all__ = ["Idle"]
@@ -23,18 +24,20 @@ class Idle:
     that rules and ladder are the same on every link.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, speech: Speech) -> None:
         self.count = 0
         self.deadline: float | None = None
         self._context = context
+        self._speech = speech
         self._is_ours = False  # the last one
 
     @property
     def is_suspended(self) -> bool:
         """Whether silence means nothing now: somebody or something else has the line."""
         context = self._context
-        is_taken = bool(context.place) or context.is_patched_away
-        return context.is_held or is_taken or context.state is not CallState.TALKING
+        is_taken = bool(context.place) or context.is_patched_away or context.is_held
+        is_served = context.is_service_ready and context.state is CallState.TALKING
+        return is_taken or not is_served or self._speech.prompt is not None
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Take in a silence, or a sign of life."""

@@ -7,7 +7,7 @@ ladder, and when the retries are used up comes what ``failed`` says, or the good
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -28,14 +28,15 @@ from .actions import (
     Stop,
     Transfer,
 )
-from .collecting import is_complete, is_right
+from .collecting import RIGHT, WRONG, is_complete, is_right
 from .context import Context, Mode
 from .events import Event, LegEnded, MenuClosed, MenuOpened
 from .flow_plans import CheckedCollect, CheckedMenu, Plan
 from .muting import Muting
-from .sealed import HIDDEN
+from .sealed import HIDDEN, is_secret
 from .speech import Speech
 from .states import CallState
+from .timeline import Decision
 
 __all__ = ["Menus", "Phase"]
 
@@ -45,6 +46,7 @@ _DEEPEST: Final = 16  # places one inside the other
 _MOST_AHEAD: Final = 32  # keys pressed before their time
 _MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
 _BEEP: Final = "tone:beep"
+_SERVED: Final = (CallState.SETUP, CallState.TALKING)
 
 
 class Phase(enum.Enum):
@@ -71,11 +73,18 @@ class _Place:
 class Menus:
     """The places a call is in, one inside the other, the innermost last."""
 
-    def __init__(self, context: Context, speech: Speech, muting: Muting) -> None:
+    def __init__(
+        self,
+        context: Context,
+        speech: Speech,
+        muting: Muting,
+        conceal_keys: Callable[[int], None],
+    ) -> None:
         self.deadline: float | None = None
         self._context = context
         self._speech = speech
         self._muting = muting
+        self._conceal_keys = conceal_keys  # so many, pressed before it was known
         self._stack: list[_Place] = []
         self._ahead = ""  # keys pressed while a prompt that is not to be cut was heard
         self._late_end = ""  # the terminator of a number that was complete without it
@@ -89,6 +98,11 @@ class Menus:
     @property
     def _place(self) -> _Place:
         return self._stack[-1]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The places, the innermost last."""
+        return [place.plan.name for place in self._stack]
 
     @property
     def is_live(self) -> bool:
@@ -120,17 +134,18 @@ class Menus:
             case Collect(name=name):
                 return self._enter(self._context.settings.collects.get(name), name)
 
-    def carry_on(self) -> Sequence[Request]:
-        """Return how the menus go on without the service; nothing where they cannot."""
+    def carry_on(self) -> Sequence[Request] | None:
+        """Return how the menus go on without the service; ``None`` if they cannot, and are left."""
         context = self._context
         first = context.settings.menus.get(context.settings.call.menu)
-        if context.is_hosted or context.state not in (CallState.SETUP, CallState.TALKING):
-            return ()
-        if self.is_open:
-            return self._prompt() if self._place.plan.prompt else ()
-        if context.is_answered or context.is_outbound or first is None or not first.prompt:
-            return ()
-        return (Answer(), OpenMenu(first.name))
+        is_possible = not context.is_hosted and context.state in _SERVED
+        if is_possible and self.is_open and self._place.plan.prompt:
+            return () if self._place.phase is Phase.COLLECTING else self._prompt()
+        self._close_all("closed")
+        is_new = not context.is_answered and not context.is_outbound
+        if is_possible and is_new and first is not None and first.prompt:
+            return (Answer(), OpenMenu(first.name))
+        return None
 
     def _enter(self, plan: CheckedMenu | CheckedCollect | None, name: str) -> Sequence[Request]:
         if plan is None or self._context.state is CallState.ENDED:
@@ -184,10 +199,12 @@ class Menus:
         plan = self._place.plan if self.is_open else None
         context.place = plan.name if plan is not None else ""
         self.deadline = None
-        is_secret = isinstance(plan, CheckedCollect) and plan.is_sensitive
-        if is_secret is not context.is_concealed:
-            context.is_concealed = is_secret
-            context.act(Conceal(is_secret))
+        is_hidden = isinstance(plan, CheckedCollect) and plan.is_sensitive
+        if is_hidden is not context.is_concealed:
+            context.is_concealed = is_hidden
+            context.act(Conceal(is_hidden))
+            if is_hidden:
+                self._conceal_keys(len(self._ahead))
         context.is_deaf = plan is not None and not (isinstance(plan, CheckedMenu) and plan.listens)
         self._muting.close_ears(is_deaf=context.is_deaf)
 
@@ -223,7 +240,17 @@ class Menus:
             return self._take_ahead()
         if place.phase is Phase.WAITING and not (is_heard and self.is_live):
             place.phase, self.deadline = Phase.PROMPTING, None
+        elif place.phase is Phase.COLLECTING:
+            self._pause_number(place)
         return ()
+
+    def _pause_number(self, place: _Place) -> None:
+        """Wait for the next key of a number while the caller has the line; from the start then."""
+        plan = place.plan
+        if not (self._speech.is_over and self.is_live and not self._context.is_held):
+            self.deadline = None
+        elif self.deadline is None and isinstance(plan, CheckedCollect):
+            self.deadline = self._context.now + plan.inter_digit
 
     # Keys
 
@@ -234,7 +261,7 @@ class Menus:
         plan = self._place.plan
         if self._is_late_end(key) or key in plan.keys:
             return True
-        return isinstance(plan, CheckedCollect) and (_is_digit(key) or key == plan.terminator)
+        return isinstance(plan, CheckedCollect) and (is_secret(key) or key == plan.terminator)
 
     def take_key(self, key: str) -> Sequence[Request]:
         """Return what a key does here: a known one, or one that is wrong."""
@@ -243,8 +270,7 @@ class Menus:
             self._late_end = ""
             return ()
         self._late_end = ""
-        is_prompting = place.phase is Phase.PROMPTING and not self._speech.is_quiet
-        if is_prompting and not place.plan.is_cut_by_keys and not place.is_cut:
+        if place.phase is Phase.PROMPTING and not place.plan.is_cut_by_keys and not place.is_cut:
             self._ahead = (self._ahead + key)[:_MOST_AHEAD]
             return ()
         return self._press(key)
@@ -280,7 +306,8 @@ class Menus:
         """Do what a key does."""
         place = self._place
         plan = place.plan
-        cut: tuple[Request, ...] = () if self._speech.is_quiet else (Stop(),)
+        is_silent = self._speech.is_quiet and place.phase is not Phase.PROMPTING
+        cut: tuple[Request, ...] = () if is_silent else (Stop(),)
         if (way := plan.keys.get(key)) is not None:
             place.silences = place.errors = 0
             place.keys = key
@@ -290,7 +317,7 @@ class Menus:
             return (*cut, *self._wrong())
         if key == plan.terminator and key:
             return (*cut, *self._end_number())
-        if not _is_digit(key):
+        if not is_secret(key):
             return (*cut, *self._wrong())
         place.keys += key
         place.is_cut = True
@@ -309,7 +336,7 @@ class Menus:
         assert isinstance(plan, CheckedCollect)
         if not place.keys:
             return self._silence()
-        if not is_right(place.keys, plan):
+        if not self._judge(place.keys, plan):
             return self._wrong()
         value = place.keys
         self._context.variables.set(plan.into, value, is_sealed=plan.is_sensitive)
@@ -317,6 +344,17 @@ class Menus:
         self._stack.pop()
         self._settle_place()
         return self._follow(plan, HIDDEN * len(value) if plan.is_sensitive else value)
+
+    def _judge(self, keys: str, plan: CheckedCollect) -> bool:
+        """Tell whether a number is right; of one that is not shown, the timeline keeps that."""
+        context = self._context
+        if not plan.is_sensitive:
+            return is_right(keys, plan)
+        is_known = HIDDEN in keys and bool(context.verdicts)
+        verdict = context.verdicts.popleft() if is_known else is_right(keys, plan)
+        decision = Decision(f"collect.{plan.name}", RIGHT if verdict else WRONG)
+        context.timeline.add_decision(context.now, decision)
+        return verdict
 
     def _follow(self, plan: CheckedCollect, shown: str) -> Sequence[Request]:
         """Return what comes after a right number."""
@@ -372,7 +410,3 @@ class Menus:
 def _moves(plan: Sequence[Request]) -> bool:
     """Tell whether a plan leads on to another place, or to an end."""
     return any(isinstance(request, _MOVES) for request in plan)
-
-
-def _is_digit(key: str) -> bool:
-    return key.isdecimal() or key == HIDDEN

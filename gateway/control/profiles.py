@@ -55,6 +55,12 @@ class Profiles:
         if not request.profile:
             return self._transfer.start(request)
         context = self._context
+        is_possible = context.state in (CallState.SETUP, CallState.TALKING)
+        if request.profile not in context.settings.profiles or not is_possible:
+            context.log(
+                f"not transferred to profile {request.profile!r}: there is none, or no time"
+            )
+            return ()
         settings = context.settings.for_profile(request.profile)
         context.log(f"transferred to profile {request.profile}")
         self._adopt(settings)

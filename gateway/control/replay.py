@@ -13,7 +13,7 @@ from .context import Classify
 from .controller import Controller
 from .events import Event
 from .settings import ControlSettings
-from .timeline import TimelineEntry
+from .timeline import Decision, TimelineEntry
 
 __all__ = ["Difference", "first_difference", "replay"]
 
@@ -30,7 +30,9 @@ def replay(
     entries: Iterable[TimelineEntry], settings: ControlSettings, classify: Classify
 ) -> list[TimelineEntry]:
     """Return the timeline that today's controller makes of what happened then."""
+    entries = tuple(entries)
     controller = Controller(settings, classify)
+    controller.expect(entry.subject for entry in entries if isinstance(entry.subject, Decision))
     for entry in entries:
         if entry.kind == "event":
             _handle(controller, entry)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["HIDDEN", "Sealed"]
+__all__ = ["HIDDEN", "Sealed", "is_secret"]
 
 HIDDEN = "•"
 """What is shown in the place of something sealed; of keys, one for each."""
@@ -22,3 +22,8 @@ class Sealed:
 
     def __repr__(self) -> str:
         return HIDDEN if self._values else ""
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether a key of a number that is secret would tell something of it."""
+    return key.isdecimal() or key == HIDDEN

@@ -131,7 +131,7 @@ class Service:
                 self._take_answer()
                 return self.greet()
             case LegHeld():
-                self._context.is_held = event.is_held
+                self._context.is_held_by_caller = event.is_held
             case LinkLost():
                 self.break_off(event.reason, is_retryable=event.is_retryable)
             case ErrorEvent():

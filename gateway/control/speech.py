@@ -4,6 +4,7 @@ A response counts from its creation until its audio was heard to the end, was cu
 known never to come.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 __all__ = ["Speech"]
@@ -21,6 +22,8 @@ class Speech:
 
     def __init__(self) -> None:
         self.prompt: str | None = None
+        self.is_repeating = False  # the prompt, until something is queued behind it
+        self._unended: Counter[str] = Counter()  # plays whose end was not yet told
         self.is_comforted = False  # by a sound that gives way to everything else
         self._responses: dict[str, _Progress] = {}
 
@@ -28,6 +31,11 @@ class Speech:
     def is_quiet(self) -> bool:
         """Whether nothing is being said and nothing is about to be."""
         return not self._responses and self.prompt is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything that ends by itself was heard."""
+        return not self._responses and (self.prompt is None or self.is_repeating)
 
     @property
     def is_audible(self) -> bool:
@@ -45,6 +53,19 @@ class Speech:
     def responses(self) -> tuple[str, ...]:
         """The responses not yet over, oldest first."""
         return tuple(self._responses)
+
+    def play(self, prompt: str, *, is_repeated: bool) -> None:
+        """A prompt begins to be played."""
+        self.prompt, self.is_repeating = prompt, is_repeated
+        self._unended[prompt] += 1
+
+    def end_prompt(self, prompt: str) -> None:
+        """A play of this prompt is over; the end of one that was cut is told late."""
+        self._unended[prompt] -= 1
+        if self._unended[prompt] <= 0:
+            del self._unended[prompt]
+            if self.prompt == prompt:
+                self.prompt = None
 
     def has_audio(self, response_id: str) -> bool:
         """Tell whether a response that is not over has brought any audio."""

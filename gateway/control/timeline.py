@@ -20,12 +20,12 @@ from ..realtime.events import (
     Unknown,
 )
 from .actions import Action, Request, SendCommand
-from .events import OWN_EVENTS, Event, name_of
+from .events import OWN_EVENTS, Event, KeySource, name_of
 from .sealed import Sealed
 
-__all__ = ["Kind", "Timeline", "TimelineEntry"]
+__all__ = ["Decision", "Kind", "Timeline", "TimelineEntry"]
 
-Kind: TypeAlias = Literal["event", "derived", "timer", "request", "action"]
+Kind: TypeAlias = Literal["event", "derived", "timer", "request", "action", "decision"]
 
 _LIMIT: Final = 20_000  # entries; what comes later is counted, not kept
 _MOST_STREAMS: Final = 256
@@ -36,19 +36,30 @@ _HIDDEN: Final = "…"
 _REQUESTS: Final[Mapping[str, type[Any]]] = {cls.__name__: cls for cls in get_args(Request)}
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which of a few ways was taken, where the events kept do not say why."""
+
+    about: str
+    outcome: str
+
+
 @dataclass(slots=True)
 class TimelineEntry:
     """One thing that happened (``event``, ``derived``, ``timer``, ``request``) or was done.
 
-    An entry for several deltas has their ``count``, and the last came at ``until``.
+    An entry for several deltas has their ``count``, and the last came at ``until``.  One for a
+    key has its ``sources``: every detector that saw it, the first one first.
     """
 
     at: float
     kind: Kind
     name: str
-    subject: Event | Request | None = None
+    subject: Event | Request | Decision | None = None
     count: int = 1
     until: float | None = None
+    sources: list[KeySource] | None = None
+    duration_ms: int | None = None  # that the key was down
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -64,21 +75,35 @@ class TimelineEntry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON-ready data."""
-        row = {
+        row: dict[str, Any] = {
             "at": self.at,
             "kind": self.kind,
             "name": self.name,
             "detail": self.detail,
             "count": self.count,
         }
-        return row if self.until is None else row | {"until": self.until}
+        more = {
+            "until": self.until,
+            "sources": self.sources and list(self.sources),
+            "duration_ms": self.duration_ms,
+        }
+        return row | {name: value for name, value in more.items() if value is not None}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "TimelineEntry":
         """Read back what :meth:`as_dict` wrote."""
         kind, name, detail = row["kind"], row["name"], row["detail"]
         subject = _subject(kind, name, detail)
-        return cls(row["at"], kind, name, subject, row.get("count", 1), row.get("until"))
+        return cls(
+            row["at"],
+            kind,
+            name,
+            subject,
+            row.get("count", 1),
+            row.get("until"),
+            row.get("sources"),
+            row.get("duration_ms"),
+        )
 
 
 class Timeline:
@@ -96,23 +121,25 @@ class Timeline:
         """Return all entries as JSON-ready data."""
         return [entry.as_dict() for entry in self.entries]
 
-    def add_event(self, at: float, event: Event, kind: Kind = "event") -> None:
-        """Note an event; deltas in a row become one entry for each item."""
+    def add_event(self, at: float, event: Event, kind: Kind = "event") -> TimelineEntry:
+        """Note an event and return its entry; deltas in a row are one for each item."""
         name = name_of(event)
         if not name.endswith(".delta"):
-            self._add(TimelineEntry(at, kind, name, _without_sound(event)))
-            return
+            entry = TimelineEntry(at, kind, name, _without_sound(event))
+            self._add(entry)
+            return entry
         key = (name, getattr(event, "item_id", None))  # None: one that could not be read
-        entry = self._streams.get(key)
-        if entry is not None and _join(entry, event):
-            entry.count += 1
-            entry.until = at
-            return
+        known = self._streams.get(key)
+        if known is not None and _join(known, event):
+            known.count += 1
+            known.until = at
+            return known
         entry = TimelineEntry(at, kind, name, _without_sound(event))
         self._append(entry)
         if len(self._streams) >= _MOST_STREAMS:
             self._streams.clear()
         self._streams[key] = entry
+        return entry
 
     def add_timer(self, at: float) -> None:
         """Note that a timer of the controller ran."""
@@ -128,6 +155,10 @@ class Timeline:
         if isinstance(action, SendCommand):
             name = command_name(action.command)
         self._add(TimelineEntry(at, "action", name, action))
+
+    def add_decision(self, at: float, decision: Decision) -> None:
+        """Note what was decided."""
+        self._add(TimelineEntry(at, "decision", decision.about, decision))
 
     def _add(self, entry: TimelineEntry) -> None:
         """Note what may have been done because of the deltas before: they end here."""
@@ -196,6 +227,8 @@ def _unseal(kind: type, shown: object) -> Sealed:
 def _subject(kind: Kind, name: str, detail: Mapping[str, Any]) -> Any:
     if kind == "timer":
         return None
+    if kind == "decision":
+        return msgspec.convert(detail, Decision)
     if kind in ("request", "action"):
         if name in CLIENT_EVENTS:
             command: Command = msgspec.convert({**detail, "type": name}, CLIENT_EVENTS[name])

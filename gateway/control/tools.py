@@ -111,6 +111,13 @@ class Tools:
                 pass
         return ()
 
+    def settle(self, places: Sequence[str]) -> Sequence[Request]:
+        """Answer for a collection that something else was done in place of."""
+        for place in self._collecting:
+            if place not in places:
+                return self._give_digits(MenuClosed(place, "closed"))
+        return ()
+
     def _forget(self) -> None:
         """Nothing waits for a result in a conversation that is new."""
         for call_id in self._running.values():
@@ -261,7 +268,8 @@ class Tools:
             return self._give(call_id, json.dumps({"error": "the caller entered no number"}))
         if plan is not None and plan.then:
             batch.is_answer_due = False
-        told = {"status": "ok", "digits": event.keys}
+        is_told = plan is None or plan.to == "model"
+        told = {"status": "ok"} | ({"digits": event.keys} if is_told else {})
         return self._give(call_id, json.dumps(told, ensure_ascii=False))
 
     def _give(self, call_id: str, output: str) -> Sequence[Request]:

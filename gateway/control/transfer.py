@@ -16,6 +16,7 @@ from .actions import (
     CallOut,
     DropCallee,
     HangUp,
+    OpenMenu,
     Patch,
     Patching,
     Play,
@@ -52,6 +53,7 @@ SUMMARY: Final = (
 
 _NO_ANSWER: Final = 408
 _DECLINED: Final = 603
+_NO_MENU: Final = OpenMenu("close")
 _RINGBACK: Final = Play("tone:ringback", is_repeated=True)
 _CONSENT_SECONDS: Final = 15.0  # how long a human may think about the accept key
 _CONSULT_SECONDS: Final = 60.0  # the longest that telling them may take
@@ -237,14 +239,15 @@ class TransferDesk:
         context.log(f"joined with {plan.name}")
         if plan.agent == "stays":
             context.move(CallState.TALKING)
-            return self._report(f"{plan.name} is on the line with the caller and you")
+            told = self._report(f"{plan.name} is on the line with the caller and you")
+            return (_NO_MENU, *told)
         context.is_patched_away = True
         if plan.agent == "silent":
             self._report("the caller was put through; stay silent")
-            return ()
+            return (_NO_MENU,)
         self.call_id = None
         self._let_service_go()
-        return ()
+        return (_NO_MENU,)
 
     def _take_return(self, status: int) -> Sequence[Request]:
         """REFER came to nothing: keep the two together here, or take the caller back."""

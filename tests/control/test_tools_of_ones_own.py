@@ -67,12 +67,20 @@ def test_all_that_is_switched_on_and_can_do_something_is_offered() -> None:
     assert not named & {"transfer_call", "collect_digits", "open_menu"}
 
 
+def test_a_caller_is_taken_back_from_hold() -> None:
+    flow = told(call_of("hold_call"))
+    flow.service.replies.append(Reply(calls=(call_of("resume_call", call_id="call-2"),)))
+    flow.service.hear_caller(0.4)
+    flow.run(3)
+    assert flow.did(Hold) == [Hold()]
+    assert flow.did(Resume) == [Resume()]
+
+
 @pytest.mark.parametrize(
     ("call", "action"),
     [
         (call_of("send_dtmf", '{"digits": "12#"}'), SendDtmf("12#")),
         (call_of("hold_call"), Hold()),
-        (call_of("resume_call"), Resume()),
     ],
 )
 def test_what_is_asked_for_is_done_and_answered(call: FunctionCall, action: object) -> None:
