@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 
 from .addresses import is_in_clear, split_address
 from .sections import Table, Words
-from .steps import KEYS, Step
+from .steps import KEYS, Steps
 
 __all__ = ["FallbackSettings", "McpSettings", "PriceSettings", "RealtimeSettings"]
 
@@ -87,14 +87,14 @@ class FallbackSettings(Table):
     """
 
     prompt: str | None = None  # None: an apology that is shipped; empty: nothing
-    keys: dict[str, list[Step]] = Field(default_factory=dict)
+    keys: dict[str, Steps] = Field(default_factory=dict)
     key_seconds: float = Field(default=8.0, gt=0, le=60)
     repeats: int = Field(default=2, ge=1, le=10)
     transfer: str = ""  # a target; empty: hang up
 
     @field_validator("keys")
     @classmethod
-    def _on_a_telephone(cls, keys: dict[str, list[Step]]) -> dict[str, list[Step]]:
+    def _on_a_telephone(cls, keys: dict[str, Steps]) -> dict[str, Steps]:
         for key, steps in keys.items():
             if len(key) != 1 or key not in KEYS:
                 raise ValueError(f"{key!r} is no key; choose from {KEYS}")
