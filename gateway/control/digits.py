@@ -4,8 +4,8 @@ A press may be seen as an RFC 4733 event, as a tone in the audio, in a SIP INFO,
 service.  Each detector tells it once, so a report is the echo of a press that another
 detector reported shortly before and this one has not yet; anything else is a new press.
 
-Keys of a number that is secret are kept as ``•``, and what echoes them as no key at all: so
-the call can be played again, and nobody learns more than how many there were.
+Keys of a number that is secret are kept as ``•``, and their echoes as ``(•)``: so the call can
+be played again, and nobody learns more than how many there were.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from ..realtime.events import InputAudioBufferDtmfEventReceived
 from .actions import Request
 from .context import Context
 from .events import Event, KeyPressed, KeyReleased, KeySource
-from .sealed import HIDDEN, is_secret
+from .sealed import HIDDEN, HIDDEN_ECHO, is_secret
 from .timeline import TimelineEntry
 
 __all__ = ["Digits"]
@@ -72,7 +72,7 @@ class Digits:
         """
         if event.origin != "gateway":
             key = event.event.upper()
-            if not key or not self.is_new(key, "service"):
+            if key == HIDDEN_ECHO or not self.is_new(key, "service"):
                 return False
         if self._presses and (entry := self._context.entry) is not None:
             press = self._presses[-1]
@@ -117,7 +117,7 @@ class Digits:
                 continue
             press.is_concealed = True
             for number, entry in enumerate(press.reports):
-                entry.subject = _with_key(entry.subject, "" if number else HIDDEN)
+                entry.subject = _with_key(entry.subject, HIDDEN_ECHO if number else HIDDEN)
             if press.told is not None:
                 press.told.subject = _with_key(press.told.subject, HIDDEN)
 
@@ -137,7 +137,7 @@ class Digits:
     def _echoed(self, key: str, source: KeySource) -> _Press | None:
         """Return the press that this report is the echo of, if it is one."""
         if key == HIDDEN:
-            return None  # of a call played again, where echoes have no key
+            return None  # of a call played again, where echoes are shown otherwise
         now, window = self._context.now, self._context.settings.call.key_window_ms / 1000
         for press in self._presses:
             if press.key == key and now - press.at <= window and source not in press.sources:
@@ -156,7 +156,7 @@ class Digits:
         if not is_secret(key):
             return None
         if (press := self._echoed(key, source)) is not None:
-            return "" if press.is_concealed else None
+            return HIDDEN_ECHO if press.is_concealed else None
         return HIDDEN if self._context.is_concealed else None
 
     def _note_length(self, event: KeyReleased) -> None:

@@ -152,7 +152,7 @@ class Menus:
             self._context.log(f"there is no menu or collection {name!r}")
             return ()
         if self.is_open:
-            self._tell_closed("key" if self._place.keys else "closed")
+            self._tell_closed("closed")
             if isinstance(self._place.plan, CheckedCollect):
                 self._stack.pop()
         names = [place.plan.name for place in self._stack]
@@ -189,6 +189,8 @@ class Menus:
         if place.is_told:
             return
         place.is_told, keys = True, place.keys
+        if outcome == "closed" and keys in place.plan.keys:
+            outcome = "key"
         if isinstance(place.plan, CheckedCollect) and place.plan.is_sensitive:
             keys = HIDDEN * len(keys)
         self._context.derive(MenuClosed(place.plan.name, outcome, keys))
@@ -404,7 +406,18 @@ class Menus:
                 self._close_all("failed")
             return failed
         said = ladder[step - 1] if step <= len(ladder) else ()
-        return said if _moves(said) else (*said, *self._prompt())
+        if _moves(said):
+            return said
+        prompt = self._prompt()
+        is_played = any(isinstance(request, Play) for request in prompt)
+        if is_played and self._context.service is Mode.AWAY:
+            said = tuple(one for one in said if not _waits(one))
+        return (*said, *prompt)
+
+
+def _waits(request: Request) -> bool:
+    """Tell whether a request would keep what comes next waiting for the service."""
+    return isinstance(request, Respond) or (isinstance(request, Say) and not request.prompt)
 
 
 def _moves(plan: Sequence[Request]) -> bool:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
-__all__ = ["HIDDEN", "Sealed", "is_secret"]
+__all__ = ["HIDDEN", "HIDDEN_ECHO", "Sealed", "is_secret"]
 
 HIDDEN = "•"
 """What is shown in the place of something sealed; of keys, one for each."""
+
+HIDDEN_ECHO = "(•)"
+"""What is shown where another detector sees a key that is shown already."""
 
 
 class Sealed:
