@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.config import Settings
 from gateway.control import CallState, HangUp, Reject
-from gateway.control.actions import Action, Redirect
+from gateway.control.actions import Action, PausePlayout, Redirect, ResumePlayout, Stop
 from gateway.control.events import LegEnded, Transport
 from gateway.control.replay import first_difference, replay
 from gateway.control.timeline import TimelineEntry
@@ -91,6 +91,9 @@ def test_a_caller_who_does_nothing_more_is_let_go_in_the_end(
             break
         STEPS[number](flow)
         flow.run(0.3)
+    flow.run(20)
+    if flow.ended is None:
+        _assert_not_left_paused(flow)
     flow.run(400)
     assert flow.ended is not None
 
@@ -100,6 +103,12 @@ def _flow(tables: dict[str, Any], transport: Transport) -> WatchedFlow:
         return WatchedFlow(Settings.model_validate(tables), transport)
     except ConfigError:
         reject()
+
+
+def _assert_not_left_paused(flow: Flow) -> None:
+    kinds = (PausePlayout, ResumePlayout, Stop)
+    told = [one for _, one in flow.actions if isinstance(one, kinds)]
+    assert not told or not isinstance(told[-1], PausePlayout)
 
 
 def _assert_played_again(flow: Flow) -> None:

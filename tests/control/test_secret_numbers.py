@@ -47,7 +47,14 @@ check = "luhn"
 to = "webhook"
 webhook = "bank"
 keys."*" = { menu = "main" }
-then = [{ log = "It is {card}." }, { say = "It is {card}." }, { send_text = "It is {card}." }, { send_dtmf = "{card}" }, { set = { copy = "{card}" } }, { update_session = { instructions = "It is {card}." } }]
+then = [
+    { log = "It is {card}." },
+    { say = "It is {card}." },
+    { send_text = "It is {card}." },
+    { send_dtmf = "{card}" },
+    { set = { copy = "{card}" } },
+    { update_session = { instructions = "It is {card}." } },
+]
 
 [[rules]]
 on = "beep.heard"
