@@ -21,6 +21,7 @@ from .sections import (
     MediaSettings,
     SipSettings,
     TrunkSettings,
+    check_session,
     is_loopback,
     table_at,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "TrunkSettings",
     "WebhookSettings",
     "Worded",
+    "check_session",
     "is_loopback",
     "load",
     "table_at",

@@ -30,6 +30,7 @@ __all__ = [
 
 _CALLABLE: Final = ("sip:", "sips:", "tel:")
 _ENTRY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_ENDS: Final = "#*ABCD"
 
 Worded: TypeAlias = str | dict[str, str]
 """A text for all languages, or one for each, by the name the variable ``language`` has."""
@@ -118,8 +119,8 @@ class CollectSettings(Prompted):
     @field_validator("terminator")
     @classmethod
     def _key(cls, key: str) -> str:
-        if len(key) > 1 or key not in KEYS:
-            raise ValueError(f"{key!r} is not a key; write one of {KEYS}, or nothing")
+        if len(key) > 1 or key not in _ENDS:
+            raise ValueError(f"{key!r} ends no number; write one of {_ENDS}, or nothing")
         return key
 
 

@@ -1,5 +1,6 @@
 """``[[rules]]``: which event, under which conditions, does what."""
 
+import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -53,6 +54,6 @@ class Rule(BaseModel):
     @field_validator("count")
     @classmethod
     def _counted(cls, count: int | str | None) -> int | str | None:
-        if isinstance(count, str) and not (count[:-1].isdecimal() and count.endswith("+")):
+        if isinstance(count, str) and re.fullmatch(r"[1-9]\d{0,5}\+", count) is None:
             raise ValueError(f'count = {count!r}: write a number, or "3+" for three and more')
         return count

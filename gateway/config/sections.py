@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -200,6 +201,15 @@ class CallSettings(Table):
     max_cost: float = Field(default=0.0, ge=0)  # by [prices], for one call; 0: no limit
     comfort_after_ms: int = Field(default=800, ge=0)  # a tool or a reconnection takes longer
     comfort_prompt: str | None = None  # played then; None: a soft sound; empty: nothing
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name or "UTC")
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(f"{name!r} is no time zone; write such as Europe/Berlin") from None
+        return name
 
 
 class HttpSettings(Table):

@@ -38,6 +38,7 @@ from .errands import Errands
 from .event_table import EVENT_TABLE, OWN_TABLE, Part
 from .events import Event, MediaTimeout, name_of
 from .fallback import Fallback
+from .flow_plans import takes_floor
 from .idle import Idle
 from .limits import Limits
 from .mcp import Mcp
@@ -46,7 +47,7 @@ from .muting import Muting
 from .part import ControlPart, TimedPart
 from .profiles import Profiles
 from .resume import Resume
-from .rules import matching_plans, takes_floor
+from .rules import matching_plans
 from .sealed import is_secret
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
@@ -66,7 +67,7 @@ __all__ = ["Controller"]
 
 _PAUSE: Final = "pause"  # who keeps the caller waiting while the service is left alone
 _MOST_UNKNOWN: Final = 32
-_MOST_DERIVED: Final = 200  # events that follow from one
+_MOST_DERIVED: Final = 64  # events that follow from one
 _MOST_ROUNDS: Final = 50  # of what comes by itself
 _LONGEST_NAME: Final = 80  # characters in a log line
 
@@ -83,6 +84,7 @@ class Controller:
     def __init__(self, settings: ControlSettings, classify: Classify) -> None:
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
+        self._derived_left = 0  # of the events that may follow from the present one
         self._unknown: set[str] = set()  # names of events that were logged
         self.transcript = Transcript(context)
         self.usage = Usage(context)
@@ -207,6 +209,7 @@ class Controller:
     def _settle(self) -> list[Action]:
         """Carry out what can be, and whatever follows from it."""
         context = self._context
+        self._derived_left = _MOST_DERIVED
         self._run()
         for _ in range(_MOST_ROUNDS):
             if not (requests := self._next()):
@@ -228,16 +231,16 @@ class Controller:
         """Carry out what is planned, and take the events that follow from it."""
         context = self._context
         self._agenda.run()
-        for _ in range(_MOST_DERIVED):
-            if not context.derived:
-                return
+        while context.derived and self._derived_left:
+            self._derived_left -= 1
             event = context.derived.popleft()
             shown = self._digits.shown(event)
             context.entry = self.timeline.add_event(context.now, shown, "derived")
             self._take(event)
             self._agenda.run()
-        context.log("events follow from each other without end; the rest is dropped")
-        context.derived.clear()
+        if context.derived:
+            context.log("events follow from each other without end; the rest is dropped")
+            context.derived.clear()
 
     def _next(self) -> Sequence[Request]:
         """Return what comes by itself where nothing is planned any more."""

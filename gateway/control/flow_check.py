@@ -100,14 +100,16 @@ class FlowCheck:
         self._settings = settings
         self._prompts = set(prompts)
 
-    def rules(self, rules: Sequence[Rule], path: Path) -> tuple[CheckedRule, ...]:
-        """Check a table of rules.
+    def rules(self, rules: Sequence[Rule], path: Path, timezone: str) -> tuple[CheckedRule, ...]:
+        """Check a table of rules, whose times are of a zone (UTC if it is not named).
 
         Raises:
             ConfigError: A rule names what does not exist, or cannot be meant as it stands.
 
         """
-        return tuple(self._rule(rule, (*path, number)) for number, rule in enumerate(rules))
+        return tuple(
+            self._rule(rule, (*path, number), timezone) for number, rule in enumerate(rules)
+        )
 
     def menu(self, name: str, menu: MenuSettings) -> CheckedMenu:
         """Check a menu.
@@ -219,7 +221,7 @@ class FlowCheck:
     def _fail(self, path: Path, problem: str) -> None:
         raise self._settings.problem(path, problem)
 
-    def _rule(self, rule: Rule, path: Path) -> CheckedRule:
+    def _rule(self, rule: Rule, path: Path, timezone: str) -> CheckedRule:
         for name in rule.on:
             self.exists((*path, "on"), name, [*SERVER_EVENTS, *OWN_EVENTS], "event")
         self._conditions(rule, path)
@@ -235,7 +237,7 @@ class FlowCheck:
             tuple(rule.trunk),
             tuple(rule.called),
             tuple(rule.caller),
-            self._hours(rule.time, (*path, "time")),
+            self._hours(rule.time, (*path, "time"), timezone),
             rule.where,
             {name: tuple(fits) for name, fits in rule.variables.items()},
             rule.after_seconds,
@@ -255,14 +257,14 @@ class FlowCheck:
             places = [*self._settings.menus, *self._settings.collects]
             self.exists((*path, "menu"), rule.menu, places, "menu")
 
-    def _hours(self, times: Sequence[str], path: Path) -> Hours | None:
+    def _hours(self, times: Sequence[str], path: Path, timezone: str) -> Hours | None:
         if not times:
             return None
         try:
             windows = tuple(read_window(text) for text in times)
         except ValueError as error:
             raise self._settings.problem(path, str(error)) from error
-        return Hours(windows, ZoneInfo(self._settings.call.timezone or "UTC"))
+        return Hours(windows, ZoneInfo(timezone or "UTC"))
 
     def _reserved(self, path: Path, name: str) -> None:
         if name in MENU_MOVES:

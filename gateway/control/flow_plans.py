@@ -1,18 +1,46 @@
 """Rules, menus and collections as a controller goes by them: checked, and made of requests."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from .actions import Request
+from .actions import (
+    Collect,
+    HangUp,
+    OpenMenu,
+    Play,
+    Redirect,
+    Reject,
+    Request,
+    Respond,
+    Say,
+    Transfer,
+)
 from .schedule import Hours
 from .states import CallState
 
-__all__ = ["CheckedCollect", "CheckedMenu", "CheckedRule", "Plan", "Prompting"]
+__all__ = ["CheckedCollect", "CheckedMenu", "CheckedRule", "Plan", "Prompting", "takes_floor"]
 
 Plan: TypeAlias = tuple[Request, ...]
 """What is to be done, in order."""
+
+_FLOOR: Final = (
+    Say,
+    Respond,
+    Play,
+    OpenMenu,
+    Collect,
+    Transfer,
+    HangUp,
+    Reject,
+    Redirect,
+)
+
+
+def takes_floor(requests: Iterable[Request]) -> bool:
+    """Tell whether these decide how the call goes on, in place of what was planned."""
+    return any(isinstance(request, _FLOOR) for request in requests)
 
 
 @dataclass(frozen=True, slots=True)

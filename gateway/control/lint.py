@@ -6,15 +6,16 @@ nothing sets: each is refused when the configuration is read, with the line and 
 
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final, TypeAlias
 
-from ..config import Settings
+from ..config import Profile, Settings
 from .actions import (
     Collect,
     HangUp,
     Log,
     OpenMenu,
-    Play,
     Redirect,
     Reject,
     Request,
@@ -24,88 +25,85 @@ from .actions import (
     SendText,
     SetVariables,
     Transfer,
+    UpdateSession,
 )
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan, Prompting
-from .states import CallState
+from .rule_lint import faults_of_rule, is_shadowed
 
-__all__ = ["GIVEN_VARIABLES", "lint"]
+__all__ = ["GIVEN_VARIABLES", "Path", "PlannedFlow", "lint"]
 
-Places: TypeAlias = Mapping[str, Prompting]
+Path: TypeAlias = tuple[str | int, ...]
 
 GIVEN_VARIABLES: Final = ("caller", "called", "trunk", "language")
 """The variables that every call has."""
 
-_DTMF: Final = "input_audio_buffer.dtmf_event_received"
-_ONCE: Final = frozenset({"call.started", "leg.answered", "leg.ended", "timer.elapsed"})
-_BUSY: Final = frozenset({CallState.LEAVING, CallState.TRANSFERRING})
-_ALL: Final = frozenset(CallState)
 _OUT: Final = "out"  # the place where no menu is open
 _LEAVES: Final = (HangUp, Reject, Redirect, Transfer)
-_FLOOR: Final = (Say, Respond, Play, OpenMenu, Collect, *_LEAVES)
 
 
-def lint(
-    settings: Settings,
-    rules: Sequence[CheckedRule],
-    menus: Mapping[str, CheckedMenu],
-    collects: Mapping[str, CheckedCollect],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class PlannedFlow:
+    """All of a configuration's flow, as its steps were checked.
+
+    ``tables`` are tables of rules by where they are written: the common one, and those of
+    profiles.  ``ways`` are the plans that no table and no place has: ladders, fallback keys.
+    """
+
+    tables: Mapping[Path, Sequence[CheckedRule]]
+    menus: Mapping[str, CheckedMenu]
+    collects: Mapping[str, CheckedCollect]
+    ways: Mapping[Path, Plan]
+
+
+def lint(settings: Settings, flow: PlannedFlow) -> None:
     """Look for what cannot work.
 
     Raises:
         ConfigError: The first fault; says what, where, and how to mend it.
 
     """
-    _Lint(settings, rules, {**menus, **collects}).run()
+    _Lint(settings, flow).run()
 
 
 class _Lint:
     """One look at one configuration."""
 
-    def __init__(self, settings: Settings, rules: Sequence[CheckedRule], places: Places) -> None:
+    def __init__(self, settings: Settings, flow: PlannedFlow) -> None:
         self._settings = settings
-        self._rules = rules
-        self._places = places
+        self._flow = flow
+        self._places: Mapping[str, Prompting] = {**flow.menus, **flow.collects}
 
     def run(self) -> None:
-        for number, rule in enumerate(self._rules):
-            self._possible(number, rule)
-            self._shadowed(number, rule)
+        for path, rules in self._flow.tables.items():
+            for number, rule in enumerate(rules):
+                self._rule((*path, number), rule, rules[:number])
         for name, place in self._places.items():
             self._ends(name, place)
         self._ladder()
         self._profiles()
         self._variables()
 
-    def _fail(self, path: tuple[str | int, ...], problem: str) -> None:
+    def _fail(self, path: Path, problem: str) -> None:
         raise self._settings.problem(path, problem)
 
-    def _possible(self, number: int, rule: CheckedRule) -> None:
-        """A rule's conditions must not exclude each other."""
-        path = ("rules", number)
-        if rule.count > 1 and rule.on <= _ONCE:
-            problem = f"{min(rule.on)} comes once in a call, never {rule.count} times; remove count"
-            self._fail((*path, "count"), problem)
-        if rule.on == {"call.started"} and rule.states and CallState.SETUP not in rule.states:
-            self._fail((*path, "state"), 'a call is in "setup" as it starts; remove state')
-        if rule.on == {"timer.elapsed"} and rule.states == {CallState.SETUP}:
-            self._fail((*path, "state"), "timers begin with the answer; remove state")
-        if rule.menu and rule.states and CallState.TALKING not in rule.states:
-            problem = 'menus are open while the call is "talking"; add it, or remove menu'
-            self._fail((*path, "state"), problem)
+    def _rule(self, path: Path, rule: CheckedRule, earlier: Sequence[CheckedRule]) -> None:
+        """A rule can fire: by its own conditions, and behind those before it."""
         place = self._places.get(rule.menu or "")
-        if place is not None and rule.digits and rule.on == {_DTMF}:
-            own = "0123456789" if isinstance(place, CheckedCollect) else ""
-            if set(rule.digits) <= {*place.keys, *own}:
-                problem = f"{place.name} takes {rule.digits} before any rule; write it there"
-                self._fail((*path, "digit"), problem)
+        for fault in faults_of_rule(rule, place, self._settings.call.max_seconds):
+            self._fail((*path, fault.setting), fault.problem)
+        self._trunks((*path, "trunk"), rule.trunk)
+        if before := is_shadowed(rule, earlier):
+            problem = f"never fires: rule {before} of the table takes all that it would"
+            self._fail(path, f"{problem}; move it up, or have that one go_on")
 
-    def _shadowed(self, number: int, rule: CheckedRule) -> None:
-        """No rule may stand behind one that takes all its events."""
-        for before, other in enumerate(self._rules[:number]):
-            if not other.goes_on and _covers(other, rule):
-                problem = f"never fires: rule {before + 1} of the table takes all that it would"
-                self._fail(("rules", number), f"{problem}; move it up, or have that one go_on")
+    def _trunks(self, path: Path, patterns: Sequence[str]) -> None:
+        """Patterns of trunks fit one that there is; a service that holds calls has none of ours."""
+        names = [trunk.name for trunk in self._settings.trunks]
+        is_ours = self._settings.realtime.link != "sideband"
+        for pattern in patterns if is_ours else ():
+            if not any(fnmatchcase(name, pattern) for name in ("", *names)):
+                problem = f"{pattern!r} fits no trunk; there are {', '.join(names)}"
+                self._fail(path, problem)
 
     def _ends(self, name: str, place: Prompting) -> None:
         """Whoever says and presses nothing must come out of every menu in the end."""
@@ -117,10 +115,22 @@ class _Lint:
                 return
             if at not in seen and (here := self._places.get(at)) is not None:
                 seen.add(at)
-                waiting += self._next(here, here.failed) or [_OUT]
-        table = "collects" if isinstance(place, CheckedCollect) else "menus"
+                waiting += self._after_silence(here)
+        path = (_table_of(place), name, "no_input" if self._moves_on(place) else "failed")
         problem = "a silent caller would be in it for ever: it leads back to itself"
-        self._fail((table, name, "failed"), f'{problem}; end it with "hangup" or a transfer')
+        self._fail(path, f'{problem}; end it with "hangup" or a transfer')
+
+    def _moves_on(self, place: Prompting) -> list[str]:
+        """Return where silence leads to before it was forgiven for the last time."""
+        for plan in place.no_input:
+            places = self._next(place, plan)
+            if any(other != place.name or _is_opened_anew(place, plan) for other in places):
+                return places
+        return []
+
+    def _after_silence(self, place: Prompting) -> list[str]:
+        """Return where a caller ends up who only ever says nothing."""
+        return self._moves_on(place) or self._next(place, place.failed) or [_OUT]
 
     def _next(self, place: Prompting, plan: Plan) -> list[str]:
         """Return the places that a plan leads to from here."""
@@ -156,10 +166,18 @@ class _Lint:
         if idle.limit and len(idle.ladder) >= idle.limit:
             problem = f"step {idle.limit} is never reached: limit = {idle.limit} says goodbye"
             self._fail(("idle", "ladder"), f"{problem}; remove it, or raise limit")
+        if idle.seconds >= self._settings.call.max_seconds:
+            problem = f"a call ends after call.max_seconds = {self._settings.call.max_seconds:g}"
+            self._fail(("idle", "seconds"), f"{problem}; wait for less, or raise it")
         barge_in = self._settings.barge_in
         if barge_in.mode == "pause" and not barge_in.by:
             problem = "nobody may interrupt, so there is nothing to pause for; name some in by"
             self._fail(("barge_in", "mode"), problem)
+        if barge_in.mode == "pause" and self._settings.realtime.link != "websocket":
+            problem = (
+                f'the service plays its speech itself over link = "{self._settings.realtime.link}"'
+            )
+            self._fail(("barge_in", "mode"), f'{problem}; choose "cut"')
 
     def _profiles(self) -> None:
         """A profile is for some calls, or callers are sent to it, or it is named as one dials."""
@@ -171,46 +189,79 @@ class _Lint:
             for request in plan
             if isinstance(request, Transfer)
         }
+        earlier: dict[str, Profile] = {}
         for name, profile in self._settings.profiles.items():
-            if not profile.trunks and not profile.called and name not in sent_to:
+            path = ("profiles", name)
+            self._trunks((*path, "trunks"), profile.trunks)
+            if name in sent_to:
+                pass
+            elif not profile.trunks and not profile.called:
                 problem = "is for no call, and nobody is sent to it"
-                self._fail(("profiles", name), f"{problem}; give it trunks or called")
+                self._fail(path, f"{problem}; give it trunks or called")
+            elif before := next((n for n, p in earlier.items() if _takes_all(p, profile)), ""):
+                problem = f"is for no call: profile {before!r} before it takes them all"
+                self._fail(path, f"{problem}; move it up")
+            if profile.trunks or profile.called:
+                earlier[name] = profile
 
     def _variables(self) -> None:
         """Every variable that a text or a condition names is set somewhere."""
         settings = self._settings
-        if "set_variable" in settings.call.tools:
+        if any("set_variable" in call.get("tools", ()) for call in self._calls()):
             return
         known = {*GIVEN_VARIABLES, *settings.call.variables}
         known |= {one.into or name for name, one in settings.collects.items()}
         for profile in settings.profiles.values():
-            known |= set(profile.variables)
+            known |= {*profile.variables, *profile.call.get("variables", {})}
         for _, plan in self._all_plans():
             known |= {n for r in plan if isinstance(r, SetVariables) for n in r.values}
+        for path, name in self._named():
+            if name not in known:
+                problem = f"nothing sets the variable {name!r}"
+                self._fail(path, f"{problem}; set it, collect it, or mend the name")
+
+    def _calls(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the tables on how calls go: the common one, and what profiles lay over it."""
+        yield self._settings.call.model_dump()
+        for profile in self._settings.profiles.values():
+            yield profile.call
+
+    def _named(self) -> Iterator[tuple[Path, str]]:
+        """Yield every variable that is named, and where."""
         for path, plan in self._all_plans():
-            for name in (name for request in plan for name in _named_in(request)):
-                self._must_be_set(name, known, path)
+            for request in plan:
+                yield from ((path, name) for name in _named_in(request))
         for name, place in self._places.items():
-            table = "collects" if isinstance(place, CheckedCollect) else "menus"
             for text in place.say.values():
-                for variable in _names(text):
-                    self._must_be_set(variable, known, (table, name, "say"))
-        for number, rule in enumerate(self._rules):
-            for variable in rule.variables:
-                self._must_be_set(variable, known, ("rules", number, "variables"))
+                yield from (((_table_of(place), name, "say"), each) for each in _names(text))
+        for path, rules in self._flow.tables.items():
+            for number, rule in enumerate(rules):
+                yield from (((*path, number, "variables"), each) for each in rule.variables)
+        for field in ("greeting", "goodbye", "wind_down"):
+            text = getattr(self._settings.call, field)
+            yield from ((("call", field), each) for each in _names(text))
+        for name, target in self._settings.targets.items():
+            yield from ((("targets", name, "whisper"), each) for each in _names(target.whisper))
 
-    def _must_be_set(self, name: str, known: Iterable[str], path: tuple[str | int, ...]) -> None:
-        if name not in known:
-            problem = f"nothing sets the variable {name!r}; set it, collect it, or mend the name"
-            self._fail(path, problem)
-
-    def _all_plans(self) -> Iterator[tuple[tuple[str | int, ...], Plan]]:
-        for number, rule in enumerate(self._rules):
-            yield ("rules", number, "do"), rule.plan
+    def _all_plans(self) -> Iterator[tuple[Path, Plan]]:
+        for path, rules in self._flow.tables.items():
+            for number, rule in enumerate(rules):
+                yield (*path, number, "do"), rule.plan
         for name, place in self._places.items():
-            table = "collects" if isinstance(place, CheckedCollect) else "menus"
             for plan in _plans_of(place):
-                yield (table, name), plan
+                yield (_table_of(place), name), plan
+        yield from self._flow.ways.items()
+
+
+def _table_of(place: Prompting) -> str:
+    return "collects" if isinstance(place, CheckedCollect) else "menus"
+
+
+def _is_opened_anew(place: Prompting, plan: Plan) -> bool:
+    """Tell whether a plan opens its own place by name, so that silences are counted anew."""
+    return any(
+        isinstance(request, OpenMenu | Collect) and request.name == place.name for request in plan
+    )
 
 
 def _plans_of(place: Prompting) -> Iterator[Plan]:
@@ -222,44 +273,12 @@ def _plans_of(place: Prompting) -> Iterator[Plan]:
         yield place.then
 
 
-def _covers(first: CheckedRule, second: CheckedRule) -> bool:
-    """Tell whether the first rule takes every event that the second one would."""
-    if not second.on <= first.on or not _states(second) <= _states(first):
-        return False
-    if first.digits and not (second.digits and set(second.digits) <= set(first.digits)):
-        return False
-    if first.count and not _covers_count(first, second):
-        return False
-    given = [
-        (first.menu, second.menu, None),
-        (first.hours, second.hours, None),
-        (first.after_seconds, second.after_seconds, None),
-        (first.trunk, second.trunk, ()),
-        (first.called, second.called, ()),
-        (first.caller, second.caller, ()),
-    ]
-    if any(one not in (nothing, other) for one, other, nothing in given):
-        return False
+def _takes_all(first: Profile, second: Profile) -> bool:
+    """Tell whether a profile is for all calls that another one is for."""
+    pairs = ((first.trunks, second.trunks), (first.called, second.called))
     return all(
-        second.variables.get(name) == value for name, value in first.variables.items()
-    ) and all(
-        name in second.where and second.where[name] == value for name, value in first.where.items()
+        not one or "*" in one or (bool(other) and set(other) <= set(one)) for one, other in pairs
     )
-
-
-def _covers_count(first: CheckedRule, second: CheckedRule) -> bool:
-    if first.is_count_least:
-        return second.count >= first.count
-    return second.count == first.count and not second.is_count_least
-
-
-def _states(rule: CheckedRule) -> frozenset[CallState]:
-    """Return the states in which a rule acts: one that changes the course leaves busy calls be."""
-    if rule.states:
-        return rule.states
-    if not any(isinstance(request, _FLOOR) for request in rule.plan):
-        return _ALL
-    return _ALL - _BUSY | ({CallState.LEAVING} if _DTMF in rule.on else set())
 
 
 def _named_in(request: Request) -> Iterator[str]:
@@ -269,11 +288,22 @@ def _named_in(request: Request) -> Iterator[str]:
             yield from _names(text)
         case Respond(instructions=str(text)) | Transfer(whisper=str(text)):
             yield from _names(text)
-        case SetVariables(values=values):
-            for value in values.values():
-                yield from _names(value)
+        case SetVariables(values=values) | UpdateSession(fields=values):
+            yield from _in_tree(values)
         case _:
             pass
+
+
+def _in_tree(tree: Any) -> Iterator[str]:
+    """Yield the variables named in nested tables."""
+    if isinstance(tree, str):
+        yield from _names(tree)
+    elif isinstance(tree, Mapping):
+        for one in tree.values():
+            yield from _in_tree(one)
+    elif isinstance(tree, Iterable):
+        for one in tree:
+            yield from _in_tree(one)
 
 
 def _names(text: str) -> Iterator[str]:

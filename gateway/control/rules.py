@@ -1,44 +1,16 @@
 """The table of rules, read from the top: the first that fits an event is taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from .actions import (
-    Collect,
-    HangUp,
-    OpenMenu,
-    Play,
-    Redirect,
-    Reject,
-    Request,
-    Respond,
-    Say,
-    Transfer,
-)
 from .conditions import Moment, fits
-from .flow_plans import CheckedRule, Plan
+from .flow_plans import CheckedRule, Plan, takes_floor
 from .settings import DTMF_EVENT
 from .states import CallState
 
-__all__ = ["matching_plans", "takes_floor"]
+__all__ = ["matching_plans"]
 
-_FLOOR: Final = (
-    Say,
-    Respond,
-    Play,
-    OpenMenu,
-    Collect,
-    Transfer,
-    HangUp,
-    Reject,
-    Redirect,
-)
 _BUSY: Final = (CallState.LEAVING, CallState.TRANSFERRING)
-
-
-def takes_floor(requests: Iterable[Request]) -> bool:
-    """Tell whether these decide how the call goes on, in place of what was planned."""
-    return any(isinstance(request, _FLOOR) for request in requests)
 
 
 def matching_plans(rules: Sequence[CheckedRule], moment: Moment) -> list[Plan]:

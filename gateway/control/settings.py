@@ -25,11 +25,12 @@ from ..config import (
     Settings,
     Target,
     WebhookSettings,
+    check_session,
     table_at,
 )
 from .flow_check import FlowCheck
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
-from .lint import lint
+from .lint import Path, PlannedFlow, lint
 
 __all__ = [
     "APOLOGY",
@@ -130,7 +131,7 @@ class ControlSettings:
             call,
             settings.session,
             settings.targets,
-            check.rules(settings.rules, ("rules",)),
+            check.rules(settings.rules, ("rules",), call.timezone),
             settings.realtime,
             settings.fallback,
             settings.mcp,
@@ -150,7 +151,10 @@ class ControlSettings:
             name: _profile(settings, check, common, name, one)
             for name, one in settings.profiles.items()
         }
-        lint(settings, common.rules, menus, collects)
+        tables: dict[Path, Sequence[CheckedRule]] = {("rules",): common.rules}
+        for name, one in settings.profiles.items():
+            tables["profiles", name, "rules"] = profiles[name].rules[: len(one.rules)]
+        lint(settings, PlannedFlow(tables, menus, collects, _ways(common, profiles)))
         return replace(common, profiles=profiles)
 
 
@@ -180,6 +184,9 @@ def _check_names(settings: Settings, check: FlowCheck) -> None:
         check.exists(("call", "comfort_prompt"), call.comfort_prompt, prompts, "prompt")
     if call.menu:
         check.exists(("call", "menu"), call.menu, settings.menus, "menu")
+    for name, profile in settings.profiles.items():
+        if prompt := profile.call.get("comfort_prompt"):
+            check.exists(("profiles", name, "call", "comfort_prompt"), prompt, prompts, "prompt")
     if fallback.transfer:
         check.exists(("fallback", "transfer"), fallback.transfer, settings.targets, "target")
 
@@ -196,6 +203,18 @@ def _fallback_keys(settings: Settings, check: FlowCheck) -> dict[str, Plan]:
     return {key: check.plan(steps, ("fallback", "keys", key)) for key, steps in keys.items()}
 
 
+def _ways(common: ControlSettings, profiles: Mapping[str, ControlSettings]) -> dict[Path, Plan]:
+    """Return the plans that belong to no rule and no menu, by where they are written."""
+    ways: dict[Path, Plan] = {
+        ("fallback", "keys", key): plan for key, plan in common.fallback_keys.items()
+    }
+    ladders: dict[Path, ControlSettings] = {("idle", "ladder"): common}
+    ladders |= {("profiles", name, "idle", "ladder"): one for name, one in profiles.items()}
+    for path, one in ladders.items():
+        ways |= {(*path, number): plan for number, plan in enumerate(one.idle_ladder)}
+    return ways
+
+
 def _ladder(check: FlowCheck, idle: IdleSettings, path: tuple[str | int, ...]) -> tuple[Plan, ...]:
     return tuple(check.plan(steps, (*path, number)) for number, steps in enumerate(idle.ladder))
 
@@ -205,6 +224,10 @@ def _profile(
 ) -> ControlSettings:
     """Return the common settings with a profile's laid over them."""
     path = ("profiles", name)
+    session = merged(settings.session, one.session)
+    if problem := check_session(session):
+        where, _, told = problem.partition(": ")
+        raise settings.problem((*path, "session", *where.split(".")), told)
     call = _laid_over(settings, settings.call, one.call, (*path, "call"))
     call = call.model_copy(update={"variables": {**call.variables, **one.variables}})
     if call.menu:
@@ -213,11 +236,14 @@ def _profile(
     return replace(
         common,
         call=call,
-        session=merged(settings.session, one.session),
+        session=session,
         barge_in=_laid_over(settings, settings.barge_in, one.barge_in, (*path, "barge_in")),
         idle=idle,
         idle_ladder=_ladder(check, idle, (*path, "idle", "ladder")),
-        rules=(*check.rules(one.rules, (*path, "rules")), *common.rules),
+        rules=(
+            *check.rules(one.rules, (*path, "rules"), call.timezone),
+            *check.rules(settings.rules, ("rules",), call.timezone),
+        ),
         profile=name,
         trunks=tuple(one.trunks),
         called=tuple(one.called),

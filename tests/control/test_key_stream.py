@@ -1,4 +1,4 @@
-"""Keys from five sources at once: one stream, in order, with who saw each and how long it was down."""
+"""Keys from five sources at once: one stream, in order, with who saw each and for how long."""
 
 import itertools
 

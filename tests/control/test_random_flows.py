@@ -18,7 +18,7 @@ from gateway.testing.flow import Flow
 from tests.control.random_flows import configurations
 from tests.control.test_hang_up_anywhere import ENDINGS, STEPS
 
-MOST_AT_ONCE = 120  # actions that follow from one event
+MOST_AT_ONCE = 400  # actions that follow from one event
 MOST_STILL = 400  # events and timers at one moment
 
 
