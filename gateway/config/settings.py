@@ -9,7 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import (
@@ -234,24 +234,35 @@ def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str,
 def _remedy(kind: str, path: tuple[str | int, ...], message: str) -> str:
     if kind == "missing":
         return f"is missing; add a line {path[-1]} = …"
+    if kind in ("too_short", "string_too_short"):
+        return "is empty; write something, or remove it"
     if kind != "extra_forbidden":
-        return message
+        return _worded(kind, message)
     siblings = _fields_beside(path)
     close = difflib.get_close_matches(str(path[-1]), siblings, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(siblings)}"
     return f"unknown setting{meant}"
 
 
+def _worded(kind: str, message: str) -> str:
+    """Return what a value should be as what is to be written."""
+    what, _, reason = message.partition(", unable to parse")
+    number = "a number " if kind.startswith(("less_", "greater_")) else ""
+    told = what.replace("Input should be ", f"write {number}", 1)
+    return f"{told}, which this is not" if reason else told
+
+
 def _fields_beside(path: tuple[str | int, ...]) -> list[str]:
     """Return the settings that exist where ``path`` ends."""
-    if len(path) == 1:
-        return list(Settings.model_fields)
-    rows: dict[str, type[BaseModel]] = {"trunks": TrunkSettings, "rules": Rule}
-    model = rows.get(str(path[0]))
-    if model is None:
-        default = Settings.model_fields[str(path[0])].default
-        return list(type(default).model_fields) if isinstance(default, BaseModel) else []
-    return list(model.model_fields)
+    kind: Any = Settings
+    for part in path[:-1]:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(str(part))
+            kind = field.annotation if field is not None else None
+        else:  # a list of tables, or tables by name
+            kind = get_args(kind)[-1] if get_args(kind) else None
+    is_table = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return list(kind.model_fields) if is_table else []
 
 
 def _holds(values: Any, path: tuple[str | int, ...]) -> bool:

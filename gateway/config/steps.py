@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from .tones import fault_of_tone
+
 __all__ = [
     "KEYS",
     "MENU_MOVES",
@@ -102,6 +104,8 @@ class PlayStep(_Argument):
     def _one(self) -> "PlayStep":
         if bool(self.prompt) == bool(self.tone):
             raise ValueError("play: name a prompt or a tone, one of the two")
+        if self.tone and (fault := fault_of_tone(self.tone)):
+            raise ValueError(f"play: {fault}")
         return self
 
 

@@ -149,6 +149,8 @@ class FlowCheck:
         if one.to == "webhook" or one.webhook:
             if one.to != "webhook":
                 self._fail((*path, "webhook"), 'is not told of anything; add to = "webhook"')
+            if not one.webhook:
+                self._fail((*path, "to"), "which one is to be told? add a line webhook = …")
             self.exists((*path, "webhook"), one.webhook, self._settings.webhooks, "webhook")
         return CheckedCollect(
             name,
