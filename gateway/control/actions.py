@@ -101,9 +101,13 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Tell the service something as if the caller had typed it."""
+    """Tell the service something as if the caller had typed it.
+
+    ``is_keys`` where these are the keys that they pressed.
+    """
 
     text: str
+    is_keys: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,9 @@ class Agenda:
         """Tell the service something, at once or when it is there again."""
         context = self._context
         if context.is_service_ready:
-            context.send(user_text(request.text))
+            event_id = context.send(user_text(request.text))
+            if request.is_keys:
+                context.key_commands.add(event_id)
         elif context.is_service_coming and len(self._untold) < _MOST_PLANNED:
             self._untold.append(request)
         else:

@@ -59,6 +59,7 @@ class Context:
         self.place = ""  # the menu or collection that is open
         self.awaited_places: set[str] = set()  # collections whose number the model waits for
         self.tool_cost = 0.0  # of custom functions, by their configuration
+        self.key_commands: set[str] = set()  # which tell the service of keys, by ``event_id``
         self.call_id = ""
         self.trunk = self.caller = self.called = ""
         self.started_at = 0.0  # by ``now``

@@ -334,7 +334,7 @@ class Controller:
             if self._context.is_service_ready:
                 self._turns.withdraw()
             self._turns.interrupt()
-        self._agenda.do_now((SendText(f"[DTMF {event.event}]"),))
+        self._agenda.do_now((SendText(f"[DTMF {event.event}]", is_keys=True),))
         self._agenda.add((Respond(),))
 
     def _say_goodbye(self, cause: str) -> None:

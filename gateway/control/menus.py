@@ -6,9 +6,7 @@ The first key is waited for once everything was heard; silence and wrong keys ea
 ladder, and when the retries are used up comes what ``failed`` says, or the goodbye.
 """
 
-import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from .actions import (
@@ -19,55 +17,30 @@ from .actions import (
     OpenMenu,
     Play,
     PostWebhook,
-    Redirect,
-    Reject,
     Request,
     Respond,
     Say,
     SendText,
     Stop,
-    Transfer,
 )
 from .collecting import RIGHT, WRONG, is_complete, is_right
 from .context import Context, Mode
 from .events import Event, LegEnded, MenuClosed, MenuOpened
 from .flow_plans import CheckedCollect, CheckedMenu, Plan
 from .muting import Muting
+from .places import LateEnd, Phase, Place, moves, prompt_of, without_waits
 from .sealed import HIDDEN, is_secret
 from .speech import Speech
 from .states import CallState
 from .timeline import Decision
 
-__all__ = ["Menus", "Phase"]
+__all__ = ["Menus"]
 
 Outcome: TypeAlias = Literal["key", "collected", "failed", "closed"]
 
 _DEEPEST: Final = 16  # places one inside the other
 _MOST_AHEAD: Final = 32  # keys pressed before their time
-_MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
-_BEEP: Final = "tone:beep"
 _SERVED: Final = (CallState.SETUP, CallState.TALKING)
-
-
-class Phase(enum.Enum):
-    """What an open place is at."""
-
-    PROMPTING = enum.auto()  # something is being heard
-    WAITING = enum.auto()  # for the first key
-    COLLECTING = enum.auto()  # for the next one
-
-
-@dataclass(slots=True)
-class _Place:
-    """One open menu or collection."""
-
-    plan: CheckedMenu | CheckedCollect
-    phase: Phase = Phase.PROMPTING
-    keys: str = ""
-    silences: int = 0
-    errors: int = 0
-    is_cut: bool = False  # the prompt gave way to a key: those that follow need not wait
-    is_told: bool = False  # that it is over
 
 
 class Menus:
@@ -85,10 +58,9 @@ class Menus:
         self._speech = speech
         self._muting = muting
         self._conceal_keys = conceal_keys  # so many, pressed before it was known
-        self._stack: list[_Place] = []
+        self._stack: list[Place] = []
         self._ahead = ""  # keys pressed while a prompt that is not to be cut was heard
-        self._late_end = ""  # the terminator of a number that was complete without it
-        self._end_until = 0.0
+        self._late_end = LateEnd()
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +68,7 @@ class Menus:
         return bool(self._stack)
 
     @property
-    def _place(self) -> _Place:
+    def _place(self) -> Place:
         return self._stack[-1]
 
     @property
@@ -160,7 +132,7 @@ class Menus:
             del self._stack[names.index(name) :]
         if len(self._stack) >= _DEEPEST:
             del self._stack[0]
-        self._stack.append(_Place(plan))
+        self._stack.append(Place(plan))
         self._settle_place()
         self._context.derive(MenuOpened(name))
         return self._prompt()
@@ -191,42 +163,32 @@ class Menus:
         place.is_told, keys = True, place.keys
         if outcome == "closed" and keys in place.plan.keys:
             outcome = "key"
-        if isinstance(place.plan, CheckedCollect) and place.plan.is_sensitive:
+        if place.is_secret:
             keys = HIDDEN * len(keys)
         self._context.derive(MenuClosed(place.plan.name, outcome, keys))
 
     def _settle_place(self) -> None:
         """Have the call know which place is open, who may listen, and what is to be hidden."""
         context = self._context
-        plan = self._place.plan if self.is_open else None
-        context.place = plan.name if plan is not None else ""
+        context.place = self._place.plan.name if self.is_open else ""
         self.deadline = None
-        is_hidden = isinstance(plan, CheckedCollect) and plan.is_sensitive
+        is_hidden = self.is_open and self._place.is_secret
         if is_hidden is not context.is_concealed:
             context.is_concealed = is_hidden
             context.act(Conceal(is_hidden))
             if is_hidden:
                 self._conceal_keys(len(self._ahead))
-        context.is_deaf = plan is not None and not (isinstance(plan, CheckedMenu) and plan.listens)
+        context.is_deaf = self.is_open and self._place.is_deaf
         self._muting.close_ears(is_deaf=context.is_deaf)
 
     # Prompts
 
     def _prompt(self) -> Sequence[Request]:
-        """Return what the caller is to hear in the place that is open."""
-        context, place = self._context, self._place
+        """Begin the place that is open with what the caller is to hear in it."""
+        place = self._place
         place.phase, place.keys, place.is_cut = Phase.PROMPTING, "", False
         self.deadline = None
-        language = context.variables.get("language")
-        words, file = place.plan.words(language), place.plan.file(language)
-        if context.is_hosted:
-            file = ""
-        is_away = context.service in (Mode.AWAY, Mode.LOST)
-        if words and not (is_away and file) and context.service is not Mode.LOST:
-            return (Say(words, file),)
-        if file:
-            return (Play(file),)
-        return (Play(_BEEP),) if words and not context.is_hosted else ()
+        return prompt_of(self._context, place.plan)
 
     def settle(self, *, is_quiet: bool) -> Sequence[Request]:
         """Begin to wait once everything was heard; returns what keys pressed before do."""
@@ -246,7 +208,7 @@ class Menus:
             self._pause_number(place)
         return ()
 
-    def _pause_number(self, place: _Place) -> None:
+    def _pause_number(self, place: Place) -> None:
         """Wait for the next key of a number while the caller has the line; from the start then."""
         plan = place.plan
         if not (self._speech.is_over and self.is_live and not self._context.is_held):
@@ -261,17 +223,17 @@ class Menus:
         if not self.is_live:
             return False
         plan = self._place.plan
-        if self._is_late_end(key) or key in plan.keys:
+        if self._late_end.is_it(key, self._context.now) or key in plan.keys:
             return True
         return isinstance(plan, CheckedCollect) and (is_secret(key) or key == plan.terminator)
 
     def take_key(self, key: str) -> Sequence[Request]:
         """Return what a key does here: a known one, or one that is wrong."""
         place = self._place
-        if self._is_late_end(key):
-            self._late_end = ""
+        is_late_end = self._late_end.is_it(key, self._context.now)
+        self._late_end.forget()
+        if is_late_end:
             return ()
-        self._late_end = ""
         if place.phase is Phase.PROMPTING and not place.plan.is_cut_by_keys and not place.is_cut:
             self._ahead = (self._ahead + key)[:_MOST_AHEAD]
             return ()
@@ -298,12 +260,6 @@ class Menus:
                 break
         return requests
 
-    def _is_late_end(self, key: str) -> bool:
-        """Tell whether a key only ends a number that was complete without it."""
-        return (
-            bool(self._late_end) and key == self._late_end and (self._context.now < self._end_until)
-        )
-
     def _press(self, key: str) -> Sequence[Request]:
         """Do what a key does."""
         place = self._place
@@ -324,8 +280,7 @@ class Menus:
         place.keys += key
         place.is_cut = True
         if is_complete(place.keys, plan):
-            self._late_end = plan.terminator
-            self._end_until = self._context.now + plan.inter_digit
+            self._late_end.expect(plan.terminator, self._context.now + plan.inter_digit)
             return (*cut, *self._end_number())
         place.phase = Phase.COLLECTING
         self.deadline = self._context.now + plan.inter_digit
@@ -363,10 +318,10 @@ class Menus:
         told: list[Request] = []
         is_awaited = plan.name in self._context.awaited_places  # it is told as a result
         if plan.to == "model" and not is_awaited:
-            told.append(SendText(f"[{plan.name} {shown}]"))
+            told.append(SendText(f"[{plan.name} {shown}]", is_keys=True))
         elif plan.to == "webhook":
             told.append(PostWebhook(plan.webhook))
-        if _moves(plan.then):
+        if moves(plan.then):
             return (*told, *plan.then)
         if plan.to == "model" and not plan.then:
             self._close_all("closed")
@@ -406,20 +361,10 @@ class Menus:
                 self._close_all("failed")
             return failed
         said = ladder[step - 1] if step <= len(ladder) else ()
-        if _moves(said):
+        if moves(said):
             return said
         prompt = self._prompt()
         is_played = any(isinstance(request, Play) for request in prompt)
         if is_played and self._context.service is Mode.AWAY:
-            said = tuple(one for one in said if not _waits(one))
+            said = tuple(without_waits(said))
         return (*said, *prompt)
-
-
-def _waits(request: Request) -> bool:
-    """Tell whether a request would keep what comes next waiting for the service."""
-    return isinstance(request, Respond) or (isinstance(request, Say) and not request.prompt)
-
-
-def _moves(plan: Sequence[Request]) -> bool:
-    """Tell whether a plan leads on to another place, or to an end."""
-    return any(isinstance(request, _MOVES) for request in plan)

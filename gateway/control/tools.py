@@ -270,12 +270,12 @@ class Tools:
             batch.is_answer_due = False
         is_told = plan is None or plan.to == "model"
         told = {"status": "ok"} | ({"digits": event.keys} if is_told else {})
-        return self._give(call_id, json.dumps(told, ensure_ascii=False))
+        return self._give(call_id, json.dumps(told, ensure_ascii=False), is_keys=True)
 
-    def _give(self, call_id: str, output: str) -> Sequence[Request]:
+    def _give(self, call_id: str, output: str, *, is_keys: bool = False) -> Sequence[Request]:
         """Give a result that took its time; the last of its batch is followed by an answer."""
         batch = self._batches.pop(call_id, None)
-        self._send(call_id, output)
+        self._send(call_id, output, is_keys=is_keys)
         if batch is None:
             return ()
         batch.waiting.discard(call_id)
@@ -285,9 +285,11 @@ class Tools:
         is_talk = self._context.state is CallState.TALKING
         return (Respond(),) if batch.is_answer_due and not batch.waiting and is_talk else ()
 
-    def _send(self, call_id: str, output: str) -> None:
+    def _send(self, call_id: str, output: str, *, is_keys: bool = False) -> None:
         if self._context.is_linked:
-            self._context.send(function_output(call_id, output))
+            event_id = self._context.send(function_output(call_id, output))
+            if is_keys:
+                self._context.key_commands.add(event_id)
 
 
 def _request(name: str, arguments: Mapping[str, Any]) -> Request:

@@ -65,8 +65,9 @@ class Transcript:
         return len(self._items)
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Return all items as JSON-ready data, in order."""
-        return [item.as_dict(self._started_at) for item in self._items]
+        """Return all items as JSON-ready data, in order; keys only where they may be kept."""
+        with_keys = self._context.settings.call.keys_in_transcript
+        return [item.as_dict(self._started_at, with_keys=with_keys) for item in self._items]
 
     def seeds(
         self, remarks: Sequence[str] = (), *, max_items: int = 40, max_chars: int = 16_000
@@ -89,7 +90,9 @@ class Transcript:
         for action in actions:
             match action:
                 case SendCommand(ConversationItemCreate() as command):
-                    self._note_item(command.item)
+                    is_keys = command.event_id in self._context.key_commands
+                    self._context.key_commands.discard(command.event_id)
+                    self._note_item(command.item, is_keys=is_keys)
                 case HangUp():
                     self._hearing.end()
                 case _:
@@ -193,7 +196,7 @@ class Transcript:
                 item.status = "completed" if response.status == "completed" else "incomplete"
         self._hearing.measure(response)
 
-    def _note_item(self, told: dict[str, Any]) -> None:
+    def _note_item(self, told: dict[str, Any], *, is_keys: bool) -> None:
         for item, seed in self._seeded:
             if seed is told:
                 self._items.await_echo(signature(told), item)
@@ -202,7 +205,7 @@ class Transcript:
             return
         self._sent += 1
         item = self._items.obtain(f"gateway-{self._sent}", self._context.now, told.get("role", ""))
-        item.type, item.status = told["type"], "completed"
+        item.type, item.status, item.is_keys = told["type"], "completed", is_keys
         item.call_id = told.get("call_id", "")
         item.output = str(told.get("output", ""))[:MOST_ARGUMENTS]
         for index, part in enumerate(told.get("content") or ()):

@@ -7,6 +7,8 @@ text is therefore cut in the proportion of the sound that was heard, back to a w
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from .sealed import HIDDEN
+
 __all__ = ["MS_PER_CHARACTER", "Passage", "Segment", "TranscriptItem", "cut_words"]
 
 MS_PER_CHARACTER: Final = 66.0  # of speech, until a call has shown its own pace
@@ -110,6 +112,7 @@ class TranscriptItem:
         is_open: The caller is speaking, or spoke, and the turn is not committed yet.
         is_silence: The caller said nothing for so long that the service made it a turn.
         is_deleted: It is gone from the service's conversation.
+        is_keys: It tells the service of keys that the caller pressed.
         is_heard: It was played to its end, or cut where the passages say.
 
     """
@@ -129,6 +132,7 @@ class TranscriptItem:
     is_open: bool = False
     is_silence: bool = False
     is_deleted: bool = False
+    is_keys: bool = False
     is_heard: bool = False
     passages: dict[int, Passage] = field(default_factory=dict)
     weight: int = 0  # characters, as last counted
@@ -165,8 +169,9 @@ class TranscriptItem:
         texts = sum(len(passage.text) for passage in self.passages.values())
         return texts + len(self.arguments) + len(self.output)
 
-    def as_dict(self, start: float = 0.0) -> dict[str, Any]:
+    def as_dict(self, start: float = 0.0, *, with_keys: bool = True) -> dict[str, Any]:
         """Return it as JSON-ready data, its time counted from ``start``, without empty fields."""
+        is_hidden = self.is_keys and not with_keys
         row: dict[str, Any] = {
             "item_id": self.item_id,
             "at": round(self.at - start, 3),
@@ -174,11 +179,11 @@ class TranscriptItem:
             "role": self.role,
             "status": self.status,
             "response_id": self.response_id,
-            "text": self.text,
+            "text": HIDDEN if is_hidden and self.text else self.text,
             "name": self.name,
             "arguments": self.arguments,
             "call_id": self.call_id,
-            "output": self.output,
+            "output": HIDDEN if is_hidden and self.output else self.output,
             "is_silence": self.is_silence,
             "is_deleted": self.is_deleted,
         }

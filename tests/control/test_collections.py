@@ -408,3 +408,21 @@ def test_a_second_number_is_refused_while_one_is_typed() -> None:
     flow = asked(call_of("collect_digits", '{"name": "kept"}', "call-2"))
     assert results(flow) == ['{"error": "another number is being entered already"}']
     assert not flow.did(Conceal)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_keys_are_in_the_transcript_only_where_they_may_be(is_kept: bool) -> None:
+    kept = f"[call]\nkeys_in_transcript = {str(is_kept).lower()}\n"
+    flow = Flow(load(None, {"GATEWAY_CONFIG_BODY": LINE.replace("[call]\n", kept)}))
+    flow.service.replies.append(Reply(500, calls=(ASKED,)))
+    flow.start()
+    flow.run(1)
+    flow.press("8")
+    flow.run(3)
+    flow.press("4711#")
+    flow.run(4)
+    told = [row.get("text") or row.get("output") for row in flow.controller.transcript.as_list()]
+    assert ("[DTMF 8]" in told) is is_kept
+    assert ('{"status": "ok", "digits": "4711"}' in told) is is_kept
+    assert ("•" in told) is not is_kept
+    assert "[DTMF 8]" in flow.service.texts()

@@ -1,0 +1,105 @@
+"""One open menu or collection: what it is at, what the caller hears in it, and its last key."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .actions import (
+    Collect,
+    HangUp,
+    OpenMenu,
+    Play,
+    Redirect,
+    Reject,
+    Request,
+    Respond,
+    Say,
+    Transfer,
+)
+from .context import Context, Mode
+from .flow_plans import CheckedCollect, CheckedMenu
+
+__all__ = ["LateEnd", "Phase", "Place", "moves", "prompt_of", "without_waits"]
+
+_MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
+_BEEP: Final = "tone:beep"
+
+
+class Phase(enum.Enum):
+    """What an open place is at."""
+
+    PROMPTING = enum.auto()  # something is being heard
+    WAITING = enum.auto()  # for the first key
+    COLLECTING = enum.auto()  # for the next one
+
+
+@dataclass(slots=True)
+class Place:
+    """One open menu or collection."""
+
+    plan: CheckedMenu | CheckedCollect
+    phase: Phase = Phase.PROMPTING
+    keys: str = ""
+    silences: int = 0
+    errors: int = 0
+    is_cut: bool = False  # the prompt gave way to a key: those that follow need not wait
+    is_told: bool = False  # that it is over
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may see what is pressed here."""
+        return isinstance(self.plan, CheckedCollect) and self.plan.is_sensitive
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether the service does not hear the caller meanwhile."""
+        return not (isinstance(self.plan, CheckedMenu) and self.plan.listens)
+
+
+class LateEnd:
+    """The key that ends a number which was complete without it: it is pressed all the same."""
+
+    def __init__(self) -> None:
+        self._key = ""
+        self._until = 0.0
+
+    def expect(self, key: str, until: float) -> None:
+        """Take it that this key may still come."""
+        self._key, self._until = key, until
+
+    def is_it(self, key: str, now: float) -> bool:
+        """Tell whether a key is the one that was expected."""
+        return bool(self._key) and key == self._key and now < self._until
+
+    def forget(self) -> None:
+        """Another key came, or this one."""
+        self._key = ""
+
+
+def prompt_of(context: Context, plan: CheckedMenu | CheckedCollect) -> Sequence[Request]:
+    """Return what the caller is to hear in a place: words of the service, or a file."""
+    language = context.variables.get("language")
+    words = plan.words(language)
+    file = "" if context.is_hosted else plan.file(language)
+    is_away = context.service in (Mode.AWAY, Mode.LOST)
+    if words and not (is_away and file) and context.service is not Mode.LOST:
+        return (Say(words, file),)
+    if file:
+        return (Play(file),)
+    return (Play(_BEEP),) if words and not context.is_hosted else ()
+
+
+def moves(plan: Sequence[Request]) -> bool:
+    """Tell whether a plan leads on to another place, or to an end."""
+    return any(isinstance(request, _MOVES) for request in plan)
+
+
+def without_waits(plan: Sequence[Request]) -> Sequence[Request]:
+    """Return a plan without what would keep the rest of it waiting for the service."""
+    return [
+        request
+        for request in plan
+        if not isinstance(request, Respond)
+        and not (isinstance(request, Say) and not request.prompt)
+    ]
