@@ -20,6 +20,9 @@ from tests.control.test_hang_up_anywhere import ENDINGS, STEPS
 
 MOST_AT_ONCE = 400  # actions that follow from one event
 MOST_STILL = 400  # events and timers at one moment
+BARE: dict[str, Any] = {
+    "menus": {"main": {"keys": {"1": "stop"}}, "other": {"keys": {"1": "stop"}}}
+}
 
 
 class WatchedFlow(Flow):
@@ -96,6 +99,32 @@ def test_a_caller_who_does_nothing_more_is_let_go_in_the_end(
         _assert_not_left_paused(flow)
     flow.run(400)
     assert flow.ended is not None
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+@given(
+    configurations(),
+    configurations(),
+    st.lists(st.sampled_from(range(len(STEPS))), min_size=2, max_size=8),
+)
+def test_a_call_is_played_again_through_any_other_configuration(
+    tables: dict[str, Any], others: dict[str, Any], chosen: list[int]
+) -> None:
+    flow = _flow(tables, "websocket")
+    other = _flow({name: others[name] for name in ("call", "barge_in")} | BARE, "websocket")
+    flow.start(links_after=0.2)
+    flow.run(2)
+    for number in chosen:
+        STEPS[number](flow)
+        flow.run(0.3)
+    entries = flow.controller.timeline.entries
+    for chosen_settings in (other.settings, _flow(others, "websocket").settings):
+        again = replay(entries, chosen_settings, classify)
+        assert len(again) < 100 * len(entries)
 
 
 def _flow(tables: dict[str, Any], transport: Transport) -> WatchedFlow:
