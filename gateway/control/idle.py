@@ -47,7 +47,7 @@ class Idle:
                 self.count += not self.is_suspended
             case InputAudioBufferSpeechStarted() | InputAudioBufferDtmfEventReceived():
                 self._revive()
-            case VoiceStarted(leg="caller"):
+            case VoiceStarted():  # of either leg: somebody talks
                 self._revive()
             case _:
                 pass

@@ -171,6 +171,8 @@ class TransferDesk:
     def settle(self, *, is_quiet: bool) -> Sequence[Request]:
         """Go on once the human heard what it is about."""
         plan = self._plan
+        if is_quiet and self.stage is Stage.IDLE and self.call_id is not None:
+            self._call_off()
         if self.stage is not Stage.CONSULTING or not is_quiet or plan is None or self._is_asked:
             return ()
         if not plan.accept:
@@ -305,6 +307,14 @@ class TransferDesk:
             return ()
         context.send(function_output(call_id, json.dumps({"status": "ok", "outcome": outcome})))
         return (Respond(),)
+
+    def _call_off(self) -> None:
+        """Tell the model that something else was done in place of what it asked for."""
+        context, call_id = self._context, self.call_id
+        self.call_id = None
+        if call_id is not None and context.is_service_ready:
+            told = {"error": "the caller did something else; nobody was transferred"}
+            context.send(function_output(call_id, json.dumps(told)))
 
     def _explain(self, outcome: str) -> Sequence[Request]:
         """Tell the model, as the result it waits for or as a remark."""
