@@ -26,7 +26,7 @@ from .sections import (
     table_at,
 )
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
-from .settings import Settings, load
+from .settings import Settings, dotted, load
 from .steps import KEYS, MENU_MOVES, Step
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "WebhookSettings",
     "Worded",
     "check_session",
+    "dotted",
     "is_loopback",
     "load",
     "table_at",

@@ -47,7 +47,7 @@ from .sections import (
 )
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "dotted", "load"]
 
 _PREFIX: Final = "GATEWAY_"
 _OWN_NAMES: Final = {"GATEWAY_CONFIG", "GATEWAY_CONFIG_BODY"}
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     def problem(self, path: tuple[str | int, ...], message: str) -> ConfigError:
         """Make the error for a setting whose fault shows only in a wider view."""
         where = f"{self._name}:{line_of(self._text, path)}" if self._text else self._name
-        return ConfigError(f"{where}: {_dotted(path)}: {message}")
+        return ConfigError(f"{where}: {dotted(path)}: {message}")
 
 
 def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
@@ -222,13 +222,13 @@ def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str,
     path = tuple(first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if not path and ": " in message:  # a fault between sections names its own place
-        dotted, _, message = message.partition(": ")
-        path = tuple(dotted.split("."))
+        place, _, message = message.partition(": ")
+        path = tuple(place.split("."))
     if _holds(overrides, path):
         variable = _PREFIX + "__".join(str(part).upper() for part in path)
         return f"{variable} in the environment: {_remedy(first['type'], path, message)}"
     where = f"{name}:{line_of(text, path)}" if text else name
-    return f"{where}: {_dotted(path)}: {_remedy(first['type'], path, message)}"
+    return f"{where}: {dotted(path)}: {_remedy(first['type'], path, message)}"
 
 
 def _remedy(kind: str, path: tuple[str | int, ...], message: str) -> str:
@@ -274,7 +274,8 @@ def _holds(values: Any, path: tuple[str | int, ...]) -> bool:
     return bool(path)
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
+def dotted(path: tuple[str | int, ...]) -> str:
+    """Return where a setting is, as it is told: ``rules[0].do``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -3,8 +3,9 @@
 from .flow_plans import CheckedCollect
 from .sealed import HIDDEN
 
-__all__ = ["RIGHT", "WRONG", "has_check_digit", "is_complete", "is_right"]
+__all__ = ["COLLECT", "RIGHT", "WRONG", "has_check_digit", "is_complete", "is_right"]
 
+COLLECT = "collect."  # how decisions on numbers begin, before the collection's name
 RIGHT = "right"
 WRONG = "wrong"
 

@@ -13,7 +13,7 @@ from .actions import Action, Answer, HangUp, Log, Redirect, Reject, SendCommand
 from .events import Event, Transport
 from .settings import ControlSettings
 from .states import TRANSITIONS, CallState
-from .timeline import Timeline, TimelineEntry
+from .timeline import Decision, Timeline, TimelineEntry
 from .variables import Variables
 
 __all__ = ["Classify", "Context", "Mode"]
@@ -145,6 +145,10 @@ class Context:
         event_id = f"{_OURS}-{self._commands}"
         self.act(SendCommand(msgspec.structs.replace(command, event_id=event_id)))
         return event_id
+
+    def decide(self, about: str, outcome: str) -> None:
+        """Note a decision on the timeline."""
+        self.timeline.add_decision(self.now, Decision(about, outcome))
 
     def log(self, text: str) -> None:
         """Have a line written to the call's log."""

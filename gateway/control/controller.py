@@ -29,7 +29,7 @@ from .agenda import Agenda, Doer
 from .answering import Answering
 from .barge_in import BargeIn
 from .caller_side import CallerSide
-from .collecting import RIGHT
+from .collecting import COLLECT, RIGHT
 from .comfort import Comfort
 from .conditions import Moment
 from .context import Classify, Context, Mode
@@ -47,7 +47,7 @@ from .muting import Muting
 from .part import ControlPart, TimedPart
 from .profiles import Profiles
 from .resume import Resume
-from .rules import matching_plans
+from .rules import matching_rules
 from .sealed import is_secret
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
@@ -182,7 +182,8 @@ class Controller:
 
     def expect(self, decisions: Iterable[Decision]) -> None:
         """Have numbers that are not shown be judged as they were: the call is played again."""
-        self._context.verdicts.extend(one.outcome == RIGHT for one in decisions)
+        verdicts = (one.outcome for one in decisions if one.about.startswith(COLLECT))
+        self._context.verdicts.extend(outcome == RIGHT for outcome in verdicts)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
@@ -300,9 +301,10 @@ class Controller:
             self._agenda.replace(way_out)
             return
         moment = Moment(name, event, digit, count, self._context)
-        if plans := matching_plans(self._context.settings.rules, moment):
-            for plan in plans:
-                self._obey(plan)
+        if rules := matching_rules(self._context.settings.rules, moment):
+            for rule in rules:
+                self._context.decide("rule", rule.name)
+                self._obey(rule.plan)
         elif digit and self._menus.is_live:
             self._press(digit)
         elif isinstance(event, InputAudioBufferDtmfEventReceived):

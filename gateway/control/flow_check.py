@@ -9,7 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
-from ..config import CollectSettings, MenuSettings, Prompted, Rule, Settings, Step, Worded
+from ..config import (
+    CollectSettings,
+    MenuSettings,
+    Prompted,
+    Rule,
+    Settings,
+    Step,
+    Worded,
+    dotted,
+)
 from ..config.sections import BuiltinTool
 from ..config.steps import (
     MENU_MOVES,
@@ -231,6 +240,7 @@ class FlowCheck:
         return CheckedRule(
             frozenset(rule.on),
             self.plan(rule.do, (*path, "do")),
+            dotted(path),
             rule.digit or "",
             int(count.rstrip("+")),
             count.endswith("+"),

@@ -52,6 +52,7 @@ class CheckedRule:
 
     on: frozenset[str]
     plan: Plan
+    name: str  # where it is written
     digits: str = ""
     count: int = 0
     is_count_least: bool = False  # from the count on, not at it alone

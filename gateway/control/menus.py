@@ -23,7 +23,7 @@ from .actions import (
     SendText,
     Stop,
 )
-from .collecting import RIGHT, WRONG, is_complete, is_right
+from .collecting import COLLECT, RIGHT, WRONG, is_complete, is_right
 from .context import Context, Mode
 from .events import Event, LegEnded, MenuClosed, MenuOpened
 from .flow_plans import CheckedCollect, CheckedMenu, Plan
@@ -32,7 +32,6 @@ from .places import LateEnd, Phase, Place, moves, prompt_of, without_waits
 from .sealed import HIDDEN, is_secret
 from .speech import Speech
 from .states import CallState
-from .timeline import Decision
 
 __all__ = ["Menus"]
 
@@ -309,8 +308,7 @@ class Menus:
             return is_right(keys, plan)
         is_known = HIDDEN in keys and bool(context.verdicts)
         verdict = context.verdicts.popleft() if is_known else is_right(keys, plan)
-        decision = Decision(f"collect.{plan.name}", RIGHT if verdict else WRONG)
-        context.timeline.add_decision(context.now, decision)
+        context.decide(f"{COLLECT}{plan.name}", RIGHT if verdict else WRONG)
         return verdict
 
     def _follow(self, plan: CheckedCollect, shown: str) -> Sequence[Request]:

@@ -4,30 +4,30 @@ from collections.abc import Sequence
 from typing import Final
 
 from .conditions import Moment, fits
-from .flow_plans import CheckedRule, Plan, takes_floor
+from .flow_plans import CheckedRule, takes_floor
 from .settings import DTMF_EVENT
 from .states import CallState
 
-__all__ = ["matching_plans"]
+__all__ = ["matching_rules"]
 
 _BUSY: Final = (CallState.LEAVING, CallState.TRANSFERRING)
 
 
-def matching_plans(rules: Sequence[CheckedRule], moment: Moment) -> list[Plan]:
-    """Return what the rules that fit want done: of the first one, and of those that go on to it.
+def matching_rules(rules: Sequence[CheckedRule], moment: Moment) -> list[CheckedRule]:
+    """Return the rules that are taken: the first that fits, and those it goes on to.
 
     While a goodbye or a transfer is under way, a rule that would change the call's course
     is passed over unless it names that state; a key during a goodbye is the exception,
     for somebody who presses one is still there.
     """
-    plans: list[Plan] = []
+    taken: list[CheckedRule] = []
     state = moment.context.state
     is_rescue = moment.name == DTMF_EVENT and state is CallState.LEAVING
     is_busy = state in _BUSY and not is_rescue
     for rule in rules:
         if not fits(rule, moment) or (is_busy and not rule.states and takes_floor(rule.plan)):
             continue
-        plans.append(rule.plan)
+        taken.append(rule)
         if not rule.goes_on:
             break
-    return plans
+    return taken

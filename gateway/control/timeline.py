@@ -38,7 +38,7 @@ _REQUESTS: Final[Mapping[str, type[Any]]] = {cls.__name__: cls for cls in get_ar
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which of a few ways was taken, where the events kept do not say why."""
+    """Which way was taken: a rule, by where it is written; whether a number not shown was right."""
 
     about: str
     outcome: str

@@ -216,6 +216,8 @@ def test_the_first_rule_that_fits_is_taken_and_go_on_has_the_next_ones_looked_at
         before = len(flow.did(Log))
         flow.press(key)
         assert "".join(one.text for one in flow.did(Log)[before:]) == names
+    rows = [row for row in flow.controller.timeline.as_list() if row["kind"] == "decision"]
+    assert [row["detail"]["outcome"] for row in rows] == [f"rules[{n}]" for n in (0, 1, 1, 2, 3, 3)]
 
 
 def test_the_rules_of_the_profile_come_first() -> None:

@@ -158,7 +158,7 @@ def test_a_wrong_number_is_hidden_as_well_and_wrong_again_when_played_again() ->
     flow.press("#")
     flow.run(6)
     assert flow.did(RunErrand)
-    decisions = [row for row in flow.controller.timeline.as_list() if row["kind"] == "decision"]
+    decisions = [row for row in flow.controller.timeline.as_list() if row["name"] == "collect.card"]
     assert [row["detail"]["outcome"] for row in decisions] == ["wrong", "right"]
     assert_hidden(flow)
 
