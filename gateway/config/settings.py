@@ -139,7 +139,7 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
     overrides = _overrides(env)
     for secret, setting in written_secrets(written):
         raise ConfigError(
-            f"{name}:{line_of(text, secret)}: {_dotted(secret)}: secrets stay out of files; "
+            f"{name}:{line_of(text, secret)}: {dotted(secret)}: secrets stay out of files; "
             f"export it and name the variable in {setting}"
         )
     asked = _merge(written, overrides)

@@ -127,10 +127,10 @@ WRONG = [
     ),
     ('[[rules]]\non = "call.started"\ndo = { set = {} } #!', "is empty"),
     ('[targets]\nboss = "boss@pbx" #!', "cannot be called; write sip:"),
-    ('[webhooks.crm]\nurl = "crm.example" #!', "cannot be posted to; write https"),
-    ('[tools.t]\ndescription = "x"\nurl = "x" #!', "cannot be posted to"),
+    ('[webhooks.crm]\nurl = "crm.example" #!', "write https"),
+    ('[tools.t]\ndescription = "x"\nurl = "x" #!', "write https"),
     ('[tools.t] #!\ndescription = "x"', "name a url or an entry"),
-    ('[tools.t] #!\ndescription = "x"\nentry = "x"', "package.module:function"),
+    ('[tools.t]\ndescription = "x"\nentry = "x" #!', "write package.module:function"),
     ('[tools.hang_up] #!\ndescription = "x"\nentry = "a.b:c"', "already; rename it"),
 ]
 

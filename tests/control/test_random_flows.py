@@ -102,7 +102,7 @@ def test_a_caller_who_does_nothing_more_is_let_go_in_the_end(
 
 
 @settings(
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
