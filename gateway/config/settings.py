@@ -6,6 +6,7 @@ holds its text, ``GATEWAY_CONFIG`` its name), the names other tools use for the 
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,7 +136,7 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
     try:
         written: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}") from error
+        raise ConfigError(_not_toml(name, text, error)) from error
     overrides = _overrides(env)
     for secret, setting in written_secrets(written):
         raise ConfigError(
@@ -214,6 +215,14 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         is_table = isinstance(under, dict) and isinstance(value, dict)
         merged[key] = _merge(merged[key], value) if is_table else value
     return merged
+
+
+def _not_toml(name: str, text: str, error: tomllib.TOMLDecodeError) -> str:
+    """Say in one line where a text stops being TOML."""
+    reason, _, where = str(error).partition(" (at ")
+    number = re.match(r"line (\d+)", where)
+    line = int(number[1]) if number else max(1, len(text.splitlines()))
+    return f"{name}:{line}: not TOML: {reason}; mend this line, or the one before"
 
 
 def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str, Any]) -> str:

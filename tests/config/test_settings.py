@@ -196,7 +196,10 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str, words: str) 
 
 
 def test_text_that_is_not_toml_is_refused() -> None:
-    assert "not TOML" in refusal("[sip\nbind")
+    assert ":1: not TOML" in refusal("[sip\nbind")
+    assert ":3: not TOML" in refusal('[call]\ngreet = true\nmenu = "x\n')
+    assert ":2: not TOML" in refusal("[call]\nmenu = '''x")
+    assert ":2: not TOML" in refusal("[call]\n[call]")
 
 
 def test_two_trunks_may_not_share_a_name() -> None:
