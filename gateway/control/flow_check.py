@@ -22,49 +22,18 @@ from ..config import (
 from ..config.sections import BuiltinTool
 from ..config.steps import (
     MENU_MOVES,
-    HangUpStep,
-    KeysStep,
-    MuteStep,
     NameStep,
     PlayStep,
-    RecordStep,
-    RejectStep,
     SayStep,
-    TableStep,
     TargetStep,
-    TextStep,
     TransferStep,
 )
 from ..realtime.events import SERVER_EVENTS
-from .actions import (
-    Answer,
-    Collect,
-    HangUp,
-    Hold,
-    Log,
-    Mute,
-    OpenMenu,
-    Play,
-    PostWebhook,
-    Record,
-    Redirect,
-    Reject,
-    Request,
-    Respond,
-    Resume,
-    Ring,
-    Say,
-    SendDtmf,
-    SendText,
-    SetVariables,
-    Stop,
-    Transfer,
-    UpdateSession,
-)
 from .events import OWN_EVENTS
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
 from .schedule import Hours, read_window
 from .states import CallState
+from .step_requests import request_of
 from .tool_arguments import check_schema
 
 __all__ = ["LAST_STEPS", "FlowCheck"]
@@ -77,13 +46,6 @@ LAST_STEPS: Final = ("hangup", "reject", "redirect", "transfer", "menu", "collec
 _DTMF: Final = "input_audio_buffer.dtmf_event_received"
 _FUNCTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WITH_KEY: Final = (_DTMF,)
-_BARE: Final[Mapping[str, type[Answer | Ring | Stop | Hold | Resume]]] = {
-    "answer": Answer,
-    "ring": Ring,
-    "stop": Stop,
-    "hold": Hold,
-    "resume": Resume,
-}
 _REMEDIES: Final = {
     "target": "add it to [targets]",
     "prompt": "add it to [prompts]",
@@ -196,7 +158,7 @@ class FlowCheck:
             if step.kind in LAST_STEPS and number < len(steps) - 1:
                 self._fail((*path, number + 1), f"nothing is done after {step.kind}; remove it")
             self._names(step, (*path, number))
-        return tuple(_request(step) for step in steps)
+        return tuple(request_of(step) for step in steps)
 
     def exists(self, path: Path, name: str, known: Iterable[str], what: str) -> None:
         """Make sure that something is there by this name.
@@ -342,64 +304,3 @@ def _by_language(worded: Worded) -> Mapping[str, str]:
     if isinstance(worded, str):
         return {"": worded} if worded else {}
     return worded
-
-
-def _request(step: Step) -> Request:
-    """Return what a step asks for."""
-    match step.argument:
-        case SayStep(text=text, prompt=prompt):
-            return Say(text, prompt)
-        case PlayStep(prompt=prompt, tone=tone, repeat=repeat):
-            return Play(prompt or f"tone:{tone}", repeat)
-        case RejectStep(status=status, reason=reason):
-            return Reject(status, reason)
-        case HangUpStep(reason=reason, cause=cause):
-            return HangUp(reason, cause)
-        case KeysStep(digits=digits):
-            return SendDtmf(digits)
-        case MuteStep(who=who):
-            return Mute(who)
-        case RecordStep(do=do):
-            return Record(do)
-        case TargetStep(target=target):
-            return Redirect(target)
-        case TextStep(text=text):
-            return _of_text(step.kind, text)
-        case NameStep(name=name):
-            return _of_name(step.kind, name)
-        case TableStep(table=table) if step.kind == "set":
-            return SetVariables({name: str(value) for name, value in table.items()})
-        case TableStep(table=table):
-            return UpdateSession(table)
-        case TransferStep() as to:
-            return _transfer(step.kind, to)
-        case _:
-            return _BARE[step.kind]()
-
-
-def _of_text(kind: str, text: str) -> Request:
-    match kind:
-        case "respond":
-            return Respond(text or None)
-        case "send_text":
-            return SendText(text)
-        case _:
-            return Log(text)
-
-
-def _of_name(kind: str, name: str) -> Request:
-    match kind:
-        case "collect":
-            return Collect(name)
-        case "menu":
-            return OpenMenu(name)
-        case _:
-            return PostWebhook(name)
-
-
-def _transfer(kind: str, to: TransferStep) -> Transfer:
-    """Return a transfer; to dial is to bridge, with the agent staying."""
-    is_dialled = kind == "dial"
-    mode = to.mode or ("bridge" if is_dialled else None)
-    agent = to.agent or ("stays" if is_dialled else None)
-    return Transfer(to.target, to.profile, mode, to.whisper, agent, to.seconds)
