@@ -89,7 +89,9 @@ class Controller:
         self.transcript = Transcript(context)
         self.usage = Usage(context)
         self._speech = Speech()
-        self._transfer = TransferDesk(context, lambda: self._service.let_go())
+        self._transfer = TransferDesk(
+            context, lambda: self._service.let_go(), lambda: self._turns.interrupt()
+        )
         self._turns = Turns(context, self._speech, self._take_failure)
         self._comfort = Comfort(context, self._speech)
         self._fallback = Fallback(context, self._speech)
@@ -304,6 +306,8 @@ class Controller:
         if rules := matching_rules(self._context.settings.rules, moment):
             for rule in rules:
                 self._context.decide("rule", rule.name)
+                if digit and takes_floor(rule.plan) and self._is_cut_by_keys:
+                    self._turns.interrupt()
                 self._obey(rule.plan)
         elif digit and self._menus.is_live:
             self._press(digit)
@@ -326,13 +330,18 @@ class Controller:
         else:
             self._agenda.do_now(requests)
 
+    @property
+    def _is_cut_by_keys(self) -> bool:
+        """Whether a key cuts what is being said now."""
+        return "key" in self._context.settings.barge_in.by and not self._barge_in.is_protected
+
     def _tell_key(self, event: InputAudioBufferDtmfEventReceived) -> None:
         """Tell the model a key that nobody else takes; one that is away is told later."""
         if self.state is not CallState.TALKING or self._context.service is Mode.LOST:
             where = self.state.value if self.state is not CallState.TALKING else "without service"
             self._context.log(f"key {event.event} ignored, the call is {where}")
             return
-        if "key" in self._context.settings.barge_in.by and not self._barge_in.is_protected:
+        if self._is_cut_by_keys:
             if self._context.is_service_ready:
                 self._turns.withdraw()
             self._turns.interrupt()

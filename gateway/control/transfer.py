@@ -111,12 +111,15 @@ class _Plan:
 class TransferDesk:
     """The one transfer a call can have under way."""
 
-    def __init__(self, context: Context, let_service_go: Callable[[], None]) -> None:
+    def __init__(
+        self, context: Context, let_service_go: Callable[[], None], hush: Callable[[], None]
+    ) -> None:
         self.deadline: float | None = None
         self.call_id: str | None = None  # the function call that waits for the outcome
         self.stage = Stage.IDLE
         self._context = context
         self._let_service_go = let_service_go
+        self._hush = hush
         self._plan: _Plan | None = None
         self._name = ""
         self._is_asked = False  # for the accept key
@@ -288,6 +291,8 @@ class TransferDesk:
 
     def _return_line(self, status: int, why: str, *, was_consulting: bool) -> Sequence[Request]:
         """End what the caller hears meanwhile, and have the agent theirs again."""
+        if was_consulting:
+            self._hush()  # what the callee alone was to hear
         self._context.act(Stop())
         if was_consulting:
             self._context.act(Patch("caller"))

@@ -4,9 +4,17 @@ import itertools
 
 import pytest
 
-from gateway.config import Settings
+from gateway.config import BargeInSettings, Settings
 from gateway.control import CallState, HangUp, Refer
-from gateway.control.actions import CallOut, Disconnect, DropCallee, Patch, Transfer
+from gateway.control.actions import (
+    CallOut,
+    Disconnect,
+    DropCallee,
+    Patch,
+    Respond,
+    SendDtmf,
+    Transfer,
+)
 from gateway.control.events import (
     AnswerClassified,
     CalleeAnswered,
@@ -22,6 +30,7 @@ from gateway.control.events import (
 from gateway.control.transfer import SUMMARY
 from gateway.control.transfer_stages import STAGES, Stage, Turn
 from gateway.realtime.commands import ResponseCreate
+from gateway.realtime.events import OutputAudioBufferStarted
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import Reply
 from tests.control.call_scenes import DTMF, call_of, state, talking
@@ -264,3 +273,57 @@ def test_every_stage_but_the_first_has_a_way_back_to_it() -> None:
                 waiting += [to for (here, _), to in STAGES.items() if here is at]
         assert Stage.IDLE in reached, stage
     assert {turn for _, turn in STAGES} == set(Turn)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [CalleeEnded(200), KeyPressed("2", "rfc4733", leg="callee")],
+    ids=["hangs up", "declines"],
+)
+def test_what_the_callee_was_being_told_is_not_told_to_the_caller(end: Event) -> None:
+    flow = calling(mode="bridge", whisper="It is about the chair.", accept="1")
+    flow.service.replies.append(Reply(8000))
+    flow.post(CalleeAnswered())
+    flow.run(0.5)
+    started = (entry.subject for entry in flow.controller.timeline.entries)
+    whisper = [e.response_id for e in started if isinstance(e, OutputAudioBufferStarted)][-1]
+    flow.post(end)
+    assert flow.controller.is_dropped(whisper)
+    flow.run(3)
+    assert explained(flow, "the caller is still here")
+    assert patches(flow) == ["consult", "caller"]
+
+
+def test_a_key_that_leads_elsewhere_cuts_what_is_being_said() -> None:
+    flow = talking(asked_for(mode="bridge"), Reply(9000), settle=2.0)
+    flow.ask(Respond())
+    flow.run(1)
+    flow.press("0")
+    flow.run(0.1)
+    assert flow.did(CallOut), "nobody waits nine seconds for it"
+
+
+def test_where_keys_interrupt_nobody_what_is_being_said_is_heard_first() -> None:
+    plan = asked_for(mode="bridge").model_copy(update={"barge_in": BargeInSettings(by=["service"])})
+    flow = talking(plan, Reply(3000), settle=2.0)
+    flow.ask(Respond())
+    flow.run(1)
+    flow.press("0")
+    flow.run(1)
+    assert not flow.did(CallOut)
+    flow.run(3)
+    assert flow.did(CallOut)
+
+
+def test_keys_pass_from_one_leg_to_the_other_each_once() -> None:
+    flow = answered(mode="bridge")
+    flow.press("4")
+    flow.press("4", "inband")
+    flow.press("5", "info")
+    for source in ("rfc4733", "info"):
+        flow.post(KeyPressed("7", source, leg="callee"))  # type: ignore[arg-type]
+    assert flow.did(SendDtmf) == [
+        SendDtmf("4", "callee"),
+        SendDtmf("5", "callee"),
+        SendDtmf("7", "caller"),
+    ]
