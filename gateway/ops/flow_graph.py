@@ -40,12 +40,13 @@ class Row:
 
 @dataclass(slots=True)
 class Box:
-    """One place a call can be at."""
+    """One place a call can be at; ``heard`` is what is said there first."""
 
     id: str
     kind: BoxKind
     title: str
     rows: list[Row] = field(default_factory=list)
+    heard: str = ""
 
 
 def flow_boxes(settings: Settings) -> list[Box]:
@@ -99,7 +100,8 @@ def _menu(settings: Settings, name: str, menu: MenuSettings) -> Box:
     rows = [_row(settings, key, steps) for key, steps in menu.keys.items()]
     if menu.listens:
         rows.append(Row("speech", "the agent answers", (_AGENT,)))
-    return Box(_place(name), "menu", _title("menu", name, menu), rows + _ladders(settings, menu))
+    rows += _ladders(settings, menu)
+    return Box(_place(name), "menu", _place(name), rows, _heard(menu))
 
 
 def _collect(settings: Settings, name: str, one: CollectSettings) -> Box:
@@ -109,8 +111,8 @@ def _collect(settings: Settings, name: str, one: CollectSettings) -> Box:
         place = (_AGENT,) if one.to == "model" else ()
         then = Row(then.label, "tell the agent" if place else "go on", place)
     rows = [then, *(_row(settings, key, steps) for key, steps in one.keys.items())]
-    title = _title("collect", name, one)
-    return Box(f"collect {name}", "collect", title, rows + _ladders(settings, one))
+    rows += _ladders(settings, one)
+    return Box(f"collect {name}", "collect", f"collect {name}", rows, _heard(one))
 
 
 def _ladders(settings: Settings, one: Prompted) -> list[Row]:
@@ -125,10 +127,10 @@ def _ladders(settings: Settings, one: Prompted) -> list[Row]:
     return [*rows, Row("in the end", "goodbye", (_END,))]
 
 
-def _title(kind: str, name: str, one: Prompted) -> str:
+def _heard(one: Prompted) -> str:
+    """Return what is said in a place, in the first of its languages; else its prompt's name."""
     said = one.say or one.prompt
-    first = said if isinstance(said, str) else next(iter(said.values()), "")
-    return _cut(f"{kind} {name}" + (f": {first}" if first else ""))
+    return said if isinstance(said, str) else next(iter(said.values()), "")
 
 
 def _row(settings: Settings, label: str, steps: Sequence[Step]) -> Row:
@@ -161,7 +163,7 @@ def _words(step: Step) -> str:
         case SayStep(text=text):
             return f"“{text}”"
         case TextStep(text=text):
-            return f"{step.kind} {text}".strip()
+            return f"{step.kind.replace('_', ' ')} {text}".strip()
         case PlayStep(prompt=prompt, tone=tone):
             return f"play {prompt or tone}"
         case RejectStep(status=status):

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.cli import run
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
@@ -27,3 +29,9 @@ def test_a_place_that_cannot_be_written_is_one_line(
     errors = capsys.readouterr().err
     assert "/no/such/folder/flow.svg" in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+def test_the_picture_in_the_documents_is_what_the_command_draws(tmp_path: Path) -> None:
+    line, picture = ROOT / "sip_configs" / "demo" / "gateway.toml", tmp_path / "flow.svg"
+    assert run(["check", "-c", str(line), "--graph", str(picture)]) == 0
+    assert (ROOT / "docs" / "flow.svg").read_text() == picture.read_text()

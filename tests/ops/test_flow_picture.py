@@ -77,14 +77,31 @@ def test_without_menus_and_rules_a_call_goes_to_the_agent() -> None:
     assert ways(plain["start"]) == {"answered": ("agent",)}
 
 
-def test_the_picture_is_well_formed_and_has_an_arrow_for_every_way() -> None:
+def test_every_way_between_menus_is_an_arrow_and_every_way_out_a_mark() -> None:
     drawn = flow_boxes(Settings.model_validate(FLOW))
+    inner = {box.id for box in drawn if box.kind not in ("target", "agent", "end")}
+    ways = [to for box in drawn for row in box.rows for to in row.leads_to]
     root = ElementTree.fromstring(flow_svg(drawn, "A call's flow"))
-    arrows = [path for path in root.iter(f"{SVG}path") if path.get("class") == "arrow"]
-    assert len(arrows) == sum(len(row.leads_to) for box in drawn for row in box.rows)
-    words = " ".join(root.itertext())
-    for text in ("menu main", "collect account", "operator", "& listen"):
+    arrows = [path for path in root.iter(f"{SVG}path") if "arrow" in path.get("class", "")]
+    marks = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "mark"]
+    assert len(arrows) == sum(to in inner for to in ways)
+    assert len(marks) == sum(to not in inner for to in ways)
+    assert set(marks) == {"operator", "the agent", "hang up"}
+
+
+def test_what_is_said_in_a_menu_is_written_in_its_box_in_the_first_language() -> None:
+    words = " ".join(ElementTree.fromstring(flow_svg(list(boxes().values()), "x")).itertext())
+    for text in ("menu main", "collect account", "operator", "Press one & listen <now>"):
         assert text in words
+    assert "Taste eins" not in words
+
+
+def test_what_is_said_at_length_is_cut_after_three_lines() -> None:
+    menus = {"main": FLOW["menus"]["main"] | {"say": "word " * 200}}  # type: ignore[index]
+    root = ElementTree.fromstring(flow_svg(list(boxes(menus=menus).values()), "x"))
+    said = [text.text or "" for text in root.iter(f"{SVG}text") if text.get("class") == "said"]
+    assert len(said) == 3
+    assert said[-1].endswith("…")
 
 
 def test_no_two_boxes_lie_on_each_other() -> None:
