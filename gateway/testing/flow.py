@@ -66,6 +66,7 @@ from .scripted_service import EPOCH, FunctionCall, Reply, ScriptedService, word_
 __all__ = ["Flow"]
 
 _TICK = 0.02
+_MOST_AT_ONCE = 10_000  # things that happen at one moment; more will never end
 A = TypeVar("A", bound=Action)
 C = TypeVar("C", bound=ClientEvent)
 
@@ -122,6 +123,7 @@ class Flow:
         self._is_linked = False
         self._is_caller_muted = False
         self._attempts = 0
+        self._at_once = 0  # steps since time last passed
         self._listened = 0  # how much of what was heard a test has asked for
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -315,7 +317,15 @@ class Flow:
         self.playout.finish()
 
     def _step(self, due: float) -> None:
-        """Let time pass until ``due``, and what is due happen."""
+        """Let time pass until ``due``, and what is due happen.
+
+        Raises:
+            AssertionError: Time does not pass: what is due stays due.
+
+        """
+        self._at_once = self._at_once + 1 if due <= self.now else 0
+        if self._at_once > _MOST_AT_ONCE:
+            raise AssertionError(f"at {self.now:.3f} s something is due again and again")
         self.now = max(self.now, due)
         if self._queue and self._queue[0][0] <= self.now:
             heapq.heappop(self._queue)[2]()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.config import Settings
@@ -126,6 +126,7 @@ ENDINGS = [LegEnded("caller"), LegEnded("peer", 500), LegEnded("gateway")]
 
 
 @settings(max_examples=300, deadline=None)
+@example(0.5, [35, 1, 28, 41, 1, 17, 1, 28, 36, 8, 41], LegEnded("caller"))
 @given(
     st.floats(0, 3),
     st.lists(st.sampled_from(range(len(STEPS))), max_size=14),

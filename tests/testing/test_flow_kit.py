@@ -97,6 +97,17 @@ def test_a_call_that_is_over_is_not_waited_for(flow: Flow) -> None:
     assert flow.controller.state is CallState.ENDED
 
 
+def test_time_that_does_not_pass_is_told() -> None:
+    flow = Flow()
+
+    def again() -> None:
+        flow.later(0, again)
+
+    again()
+    with pytest.raises(AssertionError, match="due again and again"):
+        flow.run(1)
+
+
 @pytest.mark.parametrize("transport", ["websocket", "webrtc", "sip"])
 def test_the_same_is_heard_over_all_links(transport: str) -> None:
     flow = Flow.of(LINE, transport=transport)
