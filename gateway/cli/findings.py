@@ -36,6 +36,7 @@ class Findings:
     truncate_error_ms: float | None = None
     understood: bool | None = None  # None: no recogniser is installed
     account_taken: bool = False
+    operator_heard: bool | None = None  # None: the service holds the call, which has one leg
     digits: str = ""
     goodbye_heard: bool = False
     ended_by: str = ""
@@ -67,6 +68,7 @@ class Findings:
             "the service was not told exactly how much was heard": tells,
             "the word sales was not understood": self.understood is not False,
             "the account number was not taken": self.account_taken,
+            "the caller was not put through to the operator": self.operator_heard is not False,
             f"the keys {self.expected} did not arrive": self.digits == self.expected,
             "the goodbye was not heard to its end": self.goodbye_heard,
             "the record does not hold what was said": self.transcript_kept,

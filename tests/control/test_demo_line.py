@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config import Settings, load
 from gateway.control import CallState, HangUp, Mute
-from gateway.control.actions import Refer
+from gateway.control.actions import CallOut
 from gateway.control.events import MenuClosed
 from gateway.realtime.commands import ConversationItemCreate
 from gateway.testing.flow import Flow
@@ -63,7 +63,7 @@ def test_a_number_that_is_too_short_is_asked_for_again_then_an_operator_comes(fl
     for _ in range(3):
         press(flow, "47#", settle=6)
     assert flow.said.count("An account number has four to eight digits.") == 1
-    assert flow.did(Refer)
+    assert flow.did(CallOut)
 
 
 @pytest.mark.parametrize("before", ["", "1", "11"])
@@ -71,7 +71,7 @@ def test_zero_is_an_operator_in_every_menu(flow: Flow, before: str) -> None:
     for key in before:
         press(flow, key)
     press(flow, "0")
-    assert flow.did(Refer)
+    assert flow.did(CallOut)
     assert state(flow) is CallState.TRANSFERRING
 
 

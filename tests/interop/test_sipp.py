@@ -1,5 +1,6 @@
 """sipp calls the gateway: the field's own load and conformance tool."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,16 @@ from voicecodecs import g711
 from voicecodecs.tones import tone
 
 pytestmark = pytest.mark.interop
+
+
+OPERATOR = """
+[targets]
+operator = "sip:operator@127.0.0.1:9"
+[[rules]]
+on = "input_audio_buffer.dtmf_event_received"
+digit = "0"
+do = { transfer = "operator" }
+"""
 
 
 def keys_heard(record: dict[str, Any]) -> list[str]:
@@ -48,17 +59,25 @@ def test_a_call_without_an_offer_gets_one(demo: Gateway, sipp: Sipp) -> None:
     assert record["media"]["packets_sent"] > 40
 
 
-def test_a_caller_is_referred_to_the_operator_and_let_go(demo: Gateway, sipp: Sipp) -> None:
-    sipp(demo, "transfer")
-    (record,) = demo.new_calls()
+@pytest.fixture
+def referring(demo: Gateway, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that sends callers who press 0 to an operator elsewhere."""
+    service = f'[realtime]\nprovider = "custom"\nurl = "{demo.facts["service"]}"'
+    with running(["serve", "--json"], tmp_path / "log", settings(service + OPERATOR)) as gateway:
+        yield gateway
+
+
+def test_a_caller_is_referred_to_the_operator_and_let_go(referring: Gateway, sipp: Sipp) -> None:
+    sipp(referring, "transfer")
+    (record,) = referring.new_calls()
     assert record["ended_by"] == "gateway"
     ended = [e["detail"] for e in record["timeline"] if e["name"] == "transfer.ended"]
     assert ended == [{"is_accepted": True, "status": 200}]
 
 
-def test_a_caller_whose_transfer_fails_is_taken_back(demo: Gateway, sipp: Sipp) -> None:
-    sipp(demo, "transfer_refused")
-    (record,) = demo.new_calls()
+def test_a_caller_whose_transfer_fails_is_taken_back(referring: Gateway, sipp: Sipp) -> None:
+    sipp(referring, "transfer_refused")
+    (record,) = referring.new_calls()
     assert record["ended_by"] == "caller"
     names = [e["name"] for e in record["timeline"]]
     after = names[names.index("transfer.ended") :]
