@@ -16,8 +16,8 @@ __all__ = ["Heard", "active", "heard_part", "heard_pieces", "match", "tone_share
 Pcm: TypeAlias = NDArray[np.int16]
 
 _FRAME_MS: Final = 5
-_TAIL_MS: Final = 300  # of what was heard last, looked for in the passage
-_SURE: Final = 0.6  # correlation from which it is found
+# Milliseconds of what was heard last, and the correlation from which they are found in the passage.
+_TAILS: Final = ((300, 0.6), (160, 0.8))
 _ANCHORS: Final = 5  # pieces of a passage by which it is looked for
 _QUIET: Final = 60.0  # RMS in 16-bit units: under it a frame is silence on a telephone line
 
@@ -87,18 +87,19 @@ def heard_part(recording: Pcm, passage: Pcm, rate: int, *, probe_ms: int = 800) 
 def _drift(heard: Pcm, passage: Pcm, end: int, rate: int) -> int:
     """Return by how many 5 ms the passage is further on than time says, at a cut at ``end``.
 
-    The last piece before the cut is looked for in the passage near its place; 0 where it is
-    not found, as in a pause.
+    The last piece before the cut is looked for in the passage near its place, and where it is
+    not whole a shorter one; 0 where neither is found, as in a pause.
     """
-    size, near = rate * _TAIL_MS // 1000, rate
-    begin = end - size
-    if begin < 0:
-        return 0
-    since = max(0, begin - near)
-    found, similarity = match(passage[since : end + near], heard[begin:end])
-    if similarity < _SURE:
-        return 0
-    return round((since + found - begin) / (rate * _FRAME_MS // 1000))
+    near = rate
+    for milliseconds, sure in _TAILS:
+        begin = end - rate * milliseconds // 1000
+        if begin < 0:
+            continue
+        since = max(0, begin - near)
+        found, similarity = match(passage[since : end + near], heard[begin:end])
+        if similarity >= sure:
+            return round((since + found - begin) / (rate * _FRAME_MS // 1000))
+    return 0
 
 
 def heard_pieces(
