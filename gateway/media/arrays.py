@@ -60,10 +60,12 @@ class LaneArrays:
         self.patience = np.zeros(capacity, np.int32)  # of those, before silence is put in
         self.filled = np.zeros(capacity, np.int32)  # silent frames put in since the last real one
         self.is_muted = np.zeros(capacity, np.bool_)
+        self.is_away = np.zeros(capacity, np.bool_)  # a key is down, or the caller is held
         self.is_concealed = np.zeros(capacity, np.bool_)  # from the recording as well
         self.is_taped = np.zeros(capacity, np.bool_)
         self.is_wide = np.zeros(capacity, np.bool_)  # its codec goes a way of its own
         self.detects = np.zeros(capacity, np.bool_)  # in-band keys
+        self.wants = np.zeros(capacity, np.int8)  # what is to be heard beside keys
         self.output = np.zeros(capacity, np.int8)
         # Sending
         self.sending = np.zeros((capacity, PACKET), np.uint8)
@@ -72,6 +74,7 @@ class LaneArrays:
         self.sequence = np.zeros(capacity, np.uint16)
         self.timestamp = np.zeros(capacity, np.uint32)
         self.step = np.zeros(capacity, np.uint32)  # clock units a tick
+        self.sending_law = np.zeros(capacity, np.uint16)  # as ``law``
         self.payload_size = np.zeros(capacity, np.int64)
         self.sent = np.zeros(capacity, np.int64)
         self.octets = np.zeros(capacity, np.int64)
@@ -90,10 +93,12 @@ class LaneArrays:
             self.patience,
             self.filled,
             self.is_muted,
+            self.is_away,
             self.is_concealed,
             self.is_taped,
             self.is_wide,
             self.detects,
+            self.wants,
             self.output,
             self.sent,
             self.octets,

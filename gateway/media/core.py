@@ -14,9 +14,12 @@ import numpy as np
 
 from .arrays import LaneArrays, Rows
 from .downlink import Downlink
+from .events import LaneEvent
 from .group import Group
+from .listener import Listener
 from .outbox import Outbox, Parcel
 from .receiver import Poller, Receiver
+from .reference import Reference
 from .seat import Seat
 from .uplink import Source, Uplink
 
@@ -48,8 +51,9 @@ class MediaCore:
         self._orders: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._seats: list[Seat | None] = [None] * capacity
         self._passes: list[tuple[Rows, list[Source]] | None] = [None] * GROUPS
-        self._downlink = Downlink(self.arrays, self.outbox)
-        self._uplink = Uplink(self.arrays, self.outbox, self._hear_tone)
+        self.listener = Listener(self.arrays, self._tell)
+        self._downlink = Downlink(self.arrays, self.outbox, self.listener.guard)
+        self._uplink = Uplink(self.arrays, self.outbox, self.listener, self._hear_tone)
 
     @property
     def is_idle(self) -> bool:
@@ -75,6 +79,9 @@ class MediaCore:
     def sit(self, now: float, seat: Seat) -> None:
         """Begin to serve a lane."""
         self._uplink.reset(seat.row)
+        self.listener.sit(seat.row, seat.options)
+        if seat.options.echo_guard != "off":
+            seat.outlet.reference = Reference(self.listener.guard, seat.row)
         self._seats[seat.row] = seat
         seat.group.seats.append(seat)
         seat.sit(now, self.receiver)
@@ -104,6 +111,8 @@ class MediaCore:
             self._plan_passes()
         if group.plain:
             self._downlink.tick_plain(group.plain_rows, group.plain, now)
+            if group.guarded:
+                self._downlink.show(group.guarded_rows, group.guarded)
         if group.special:
             self._downlink.tick_special(group.special, now)
             group.is_stale = any(outlet.may_be_plain for outlet in group.special)
@@ -146,6 +155,11 @@ class MediaCore:
         seat = self._seats[row]
         if seat is not None:
             seat.hear_tone(key, is_down, duration_ms, now)
+
+    def _tell(self, row: int, event: LaneEvent) -> None:
+        seat = self._seats[row]
+        if seat is not None:
+            seat.tell(event)
 
 
 def _wake(group: Group, now: float) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
-from .arrays import LaneArrays, Rows
+import numpy as np
+
+from .arrays import FRAME, HEADER, LaneArrays, Rows
 from .direct import write
+from .guard import EchoGuard
+from .laws import BOTH_LAWS
 from .outbox import Outbox
 from .outlet import Outlet
 
@@ -13,9 +17,10 @@ __all__ = ["Downlink"]
 class Downlink:
     """Sends a group's packets: headers in bulk, then one system call each."""
 
-    def __init__(self, arrays: LaneArrays, outbox: Outbox) -> None:
+    def __init__(self, arrays: LaneArrays, outbox: Outbox, guard: EchoGuard) -> None:
         self._arrays = arrays
         self._outbox = outbox
+        self._guard = guard
 
     def tick_plain(self, rows: Rows, outlets: Sequence[Outlet], now: float) -> None:
         """Send one ring frame of each outlet; ``outlets[i]`` is the lane of ``rows[i]``."""
@@ -43,6 +48,16 @@ class Downlink:
                 outlet.tape.say(outlet.silence if frame is None else frame)
             if playout.events:
                 self.tell(outlet)
+
+    def show(self, rows: Rows, outlets: Sequence[Outlet]) -> None:
+        """Show the echo guard what was just sent of some plain outlets."""
+        is_quiet = np.array([outlet.is_quiet for outlet in outlets])
+        lines = np.flatnonzero(~is_quiet | self._guard.lingers(rows))
+        if len(lines):
+            rows = rows[lines]
+            codes = self._arrays.sending[rows, HEADER : HEADER + FRAME]
+            sent = BOTH_LAWS.take(codes + self._arrays.sending_law[rows, None])
+            self._guard.say(sent, rows, is_quiet[lines])
 
     def tick_special(self, outlets: Sequence[Outlet], now: float) -> None:
         """Send what is due of outlets whose packets are not all alike."""

@@ -104,9 +104,11 @@ class MediaEngine:
 
         Raises:
             CapacityError: There is no port pair or no lane left.
+            ImportError: A package that the options need is missing.
 
         """
         options = options or LaneOptions()
+        self.prepare(options)
         if not self._free_rows:
             raise CapacityError(f"all {self.core.arrays.capacity} lanes are in use")
         pair = self.ports.take(self._clock())
@@ -128,6 +130,15 @@ class MediaEngine:
         self._lanes.add(lane)
         self.submit(self.core.sit, seat)
         return lane
+
+    def prepare(self, options: LaneOptions) -> None:
+        """Load beforehand what the first lane with such options would have to wait for.
+
+        Raises:
+            ImportError: A package that they need is missing.
+
+        """
+        self.core.listener.prepare(options)
 
     def stats(self) -> EngineStats:
         """Return the figures so far; the greatest lateness is that since the last call."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = [
+    "BeepHeard",
     "Heard",
     "KeyPressed",
     "LaneEvent",
@@ -14,6 +15,8 @@ __all__ = [
     "PlayoutStopped",
     "PromptStopped",
     "RecordingStopped",
+    "VoiceStarted",
+    "VoiceStopped",
 ]
 
 
@@ -102,6 +105,30 @@ class RecordingStopped:
     problem: str = ""
 
 
+@dataclass(slots=True)
+class VoiceStarted:
+    """Somebody speaks, and has for the time that makes a voice."""
+
+    at: float
+
+
+@dataclass(slots=True)
+class VoiceStopped:
+    """They have stopped for a quarter of a second, having spoken for so long."""
+
+    duration_ms: int
+    at: float
+
+
+@dataclass(slots=True)
+class BeepHeard:
+    """A single steady tone ended in silence, as an answering machine's does."""
+
+    hertz: int
+    duration_ms: int
+    at: float
+
+
 LaneEvent: TypeAlias = (
     PlayoutStarted
     | PlayoutStopped
@@ -110,4 +137,7 @@ LaneEvent: TypeAlias = (
     | KeyPressed
     | MediaTimeout
     | RecordingStopped
+    | VoiceStarted
+    | VoiceStopped
+    | BeepHeard
 )

@@ -36,6 +36,8 @@ class Group:
         self.sources: list[Source] = []
         self.plain_rows: Rows = np.zeros(0, np.intp)
         self.plain: list[Outlet] = []
+        self.guarded_rows: Rows = np.zeros(0, np.intp)  # of the plain ones
+        self.guarded: list[Outlet] = []
         self.special: list[Outlet] = []
         self.waking: set[Member] = set()  # with an open gap or a key down
 
@@ -51,4 +53,7 @@ class Group:
         plain = [seat for seat in sending if seat.outlet.is_plain]
         self.plain_rows = np.array([seat.row for seat in plain], np.intp)
         self.plain = [seat.outlet for seat in plain]
+        guarded = [seat for seat in plain if seat.outlet.reference is not None]
+        self.guarded_rows = np.array([seat.row for seat in guarded], np.intp)
+        self.guarded = [seat.outlet for seat in guarded]
         self.special = [seat.outlet for seat in sending if not seat.outlet.is_plain]

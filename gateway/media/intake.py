@@ -22,6 +22,7 @@ from ..sdp.codecs import NOISE
 from ..sdp.negotiate import Codec, Negotiated
 from .arrays import FRAME, HEADER, LaneArrays
 from .formats import Coder, Format
+from .laws import LAW_OFFSET
 from .ports import Address
 
 __all__ = ["PATIENCE", "Intake"]
@@ -37,7 +38,6 @@ _MOST_CONCEALED: Final = 10
 _HISTORY: Final = 3
 """Frames of the past that a concealer is shown."""
 _VERSION: Final = 2 << 30
-_LAW_OFFSET: Final = {"ulaw": 0, "alaw": 256}
 
 
 class Intake:
@@ -177,6 +177,7 @@ class Intake:
     def _mute(self) -> None:
         # The tone that some senders let through beside the event is not for the service.
         is_away = self.is_key_down or self._is_held
+        self._arrays.is_away[self._row] = is_away
         self._arrays.is_muted[self._row] = is_away or self._is_muted or self._is_concealed
         self._arrays.patience[self._row] = 0 if is_away else self._idle_patience
 
@@ -214,7 +215,7 @@ class Intake:
         arrays.due[row, 0] = _VERSION | last.payload_type << 16 | sequence
         arrays.due[row, 1] = (last.timestamp + FRAME) & 0xFFFFFFFF
         arrays.due[row, 2] = last.ssrc
-        arrays.law[row] = _LAW_OFFSET[format_.law]
+        arrays.law[row] = LAW_OFFSET[format_.law]
         arrays.jitter[row] = self.reception.jitter_units
         arrays.due_size[row] = HEADER + FRAME
 

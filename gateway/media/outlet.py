@@ -12,8 +12,10 @@ from .direct import Order, order_for
 from .events import LaneEvent
 from .formats import PCMU, Coder, Format
 from .keys import KeyQueue, tone_frames
+from .laws import LAW_OFFSET
 from .playout import Playout
 from .ports import Address, Link, Port
+from .reference import Reference
 from .tape import Tape
 
 __all__ = ["Outlet"]
@@ -48,6 +50,7 @@ class Outlet:
         self.is_allowed = False  # by the negotiated direction
         self.is_held = False
         self.tape: Tape | None = None
+        self.reference: Reference | None = None  # for the echo guard, where there is one
         self.errors = 0
         self.ssrc = ssrc
         self._arrays = arrays
@@ -117,6 +120,8 @@ class Outlet:
         self.is_plain = False
         arrays.step[row] = self.format.step
         arrays.payload_size[row] = size
+        if self.format.law:
+            arrays.sending_law[row] = LAW_OFFSET[self.format.law]
 
     @property
     def is_sending(self) -> bool:
@@ -129,6 +134,7 @@ class Outlet:
         return (
             self.format.is_coded
             and not self._packet_size
+            and (self.reference is None or bool(self.format.law))
             and not self._needs_marker
             and not self._tones
             and not self.is_held
@@ -172,6 +178,8 @@ class Outlet:
             arrays.timestamp[row] = timestamp
             self._gathered = b""
             self._needs_marker = True
+            if self.reference is not None:
+                self.reference.say(self.silence, self.format, is_quiet=True)
             self._send_key(event)
             return
         payload = self._next_payload(now)
@@ -195,7 +203,10 @@ class Outlet:
             frame = self._tones.popleft()
         elif not self.is_held:
             frame = self.playout.take(now)
+        is_quiet = frame is None
         frame = self.silence if frame is None else frame
+        if self.reference is not None:
+            self.reference.say(frame, self.format, is_quiet=is_quiet)
         if self.tape is not None:
             self.tape.say(frame)
         if self._coder is None:

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from voicecodecs.g711 import decode_alaw, decode_ulaw
 
 from .arrays import FRAME, HEADER, PACKET, SLOTS, LaneArrays
 from .direct import Order, order_for, read
+from .laws import BOTH_LAWS
 from .ports import Address, Link, Port
 
 __all__ = ["Inlet", "Poller", "Receiver"]
@@ -25,10 +24,6 @@ _PASSES: Final = 8
 """Datagrams read from one socket at a time; the rest waits in the kernel for 5 ms."""
 _LINKS: Final = 6
 """Sockets linked in 5 ms: each takes ten system calls, and many calls may begin at one moment."""
-
-_BOTH_LAWS: Final[NDArray[np.int16]] = np.concatenate(
-    [decode_ulaw(bytes(range(256))), decode_alaw(bytes(range(256)))]
-)
 
 
 class Poller(Protocol):
@@ -204,6 +199,6 @@ class Receiver:
 
         codes = arrays.received[rows, HEADER : HEADER + FRAME] + arrays.law[rows, None]
         slots = arrays.tail[rows] % SLOTS
-        arrays.frames[rows, slots] = _BOTH_LAWS.take(codes)
+        arrays.frames[rows, slots] = BOTH_LAWS.take(codes)
         arrays.made_up[rows, slots] = False
         arrays.tail[rows] += 1

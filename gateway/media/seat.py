@@ -66,7 +66,7 @@ class Seat:
         self._arrays = arrays
         self._outbox = outbox
         self._on_event = on_event
-        self._options = options
+        self.options = options
         self._line: Line | None = None
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
@@ -77,7 +77,7 @@ class Seat:
         """Take the row."""
         self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
-        self._arrays.detects[self.row] = self._options.detect_inband
+        self._arrays.detects[self.row] = self.options.detect_inband
         self._line = Line(receiver, self.pair.rtp, self.row, self._receive)
         empty(self.pair.rtcp)
         receiver.add(self.pair.rtcp, self.row, self.reporter.receive)
@@ -134,7 +134,7 @@ class Seat:
         self.stop_recording(now)
         of = self.outlet.format
         recording = recorder.start(path, rate or of.rate, self._recorded)
-        tape = Tape(recorder, recording, of, has_keys=self._options.keys_in_recordings)
+        tape = Tape(recorder, recording, of, has_keys=self.options.keys_in_recordings)
         self.outlet.tape = self.source.tape = tape
         self._arrays.is_taped[self.row] = True
 
@@ -173,7 +173,7 @@ class Seat:
             self._is_silence_told = False
         elif not self._is_silence_told and self._negotiated and self._negotiated.receives:
             self._is_silence_told = True
-            self._tell(MediaTimeout(silent, now))
+            self.tell(MediaTimeout(silent, now))
 
     def stats(self) -> LaneStats:
         """Return the figures so far; safe from any thread."""
@@ -217,7 +217,11 @@ class Seat:
         if is_down:
             self._is_tone_told = not self.intake.has_events
         if self._is_tone_told:
-            self._tell(KeyPressed(key, "inband", is_down, duration_ms, now))
+            self.tell(KeyPressed(key, "inband", is_down, duration_ms, now))
+
+    def tell(self, event: LaneEvent) -> None:
+        """Pass on what happened in the lane."""
+        self._outbox.parcel.append((self._on_event, event))
 
     def _receive(self, data: bytes, source: Address, now: float) -> None:
         if self._negotiated is None:
@@ -244,7 +248,7 @@ class Seat:
         duration = 0 if isinstance(key, KeyDown) else key.duration_ms
         if self.source.tape is not None:
             self.source.tape.hear_key("rfc4733", is_down)
-        self._tell(KeyPressed(key.key, "rfc4733", is_down, duration, now))
+        self.tell(KeyPressed(key.key, "rfc4733", is_down, duration, now))
 
     def _recorded(self, recording: Recording, problem: str) -> None:
         """Tell the end of a recording; called on the writer's thread."""
@@ -252,12 +256,9 @@ class Seat:
         self._outbox.add_late(lambda now: (on_event, RecordingStopped(path, now, problem)))
 
     def _trip(self) -> float | None:
-        return self.reporter.session.round_trip if self._options.round_trip else None
-
-    def _tell(self, event: LaneEvent) -> None:
-        self._outbox.parcel.append((self._on_event, event))
+        return self.reporter.session.round_trip if self.options.round_trip else None
 
     def _tell_playout(self) -> None:
         for event in self.outlet.playout.events:
-            self._tell(event)
+            self.tell(event)
         self.outlet.playout.events.clear()

@@ -5,6 +5,7 @@ come for longer than a gap is held, silence takes their place, because the servi
 counts the audio written to it.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.dtmf import DtmfDetector
 from voicecodecs.g711 import encode_alaw, encode_ulaw
-from voicecodecs.resample import Resampler, StreamResampler
+from voicecodecs.resample import Resampler, StreamResampler, to_int16
 
 from .arrays import SLOTS, LaneArrays, Output, Rows
+from .guard import LOOK_BACK, Guarded, noise
 from .intake import Intake
+from .listener import Listener
 from .outbox import Outbox
 from .tape import Tape
 from .transcode import SERVICE_RATE, ServiceAudio
@@ -37,7 +40,7 @@ _OUTPUTS: Final[dict[ServiceAudio | None, Output]] = {
 class Source:
     """One lane as the uplink sees it."""
 
-    __slots__ = ("_rate", "_resampler", "intake", "on_audio", "output", "tape")
+    __slots__ = ("_kept", "_rate", "_resampler", "intake", "on_audio", "output", "tape")
 
     def __init__(
         self, intake: Intake, audio: ServiceAudio | None, on_audio: Callable[[bytes], None]
@@ -46,6 +49,7 @@ class Source:
         self.on_audio = on_audio
         self.output = _OUTPUTS[audio]
         self.tape: Tape | None = None
+        self._kept: deque[Pcm] = deque(maxlen=LOOK_BACK + 1)  # of a guarded wideband lane
         self._rate = 0
         self._resampler: StreamResampler | None = None
 
@@ -58,6 +62,14 @@ class Source:
                 self._rate = rate
             pcm = self._resampler.process(pcm)
         return _pack(pcm, self.output)
+
+    def guard(self, pcm: Pcm, guarded: Guarded, line: int) -> Pcm:
+        """Return what is heard in the place of a wideband frame, as its narrow one was judged."""
+        self._kept.append(pcm)
+        if guarded.is_echo[line]:
+            level = np.sqrt(guarded.noise[line])
+            return to_int16(level * noise(guarded.beat, len(pcm)))
+        return self._kept[max(0, len(self._kept) - 1 - int(guarded.late[line]))]
 
 
 def _pack(pcm: Pcm, output: Output) -> bytes:
@@ -76,9 +88,12 @@ class Uplink:
     ``on_key`` is called with row, key, whether it went down, milliseconds it was down, and now.
     """
 
-    def __init__(self, arrays: LaneArrays, outbox: Outbox, on_key: InbandHandler) -> None:
+    def __init__(
+        self, arrays: LaneArrays, outbox: Outbox, listener: Listener, on_key: InbandHandler
+    ) -> None:
         self._arrays = arrays
         self._outbox = outbox
+        self._listener = listener
         self._on_key = on_key
         self._detector = DtmfDetector(arrays.capacity)
         self._resampler = Resampler(_NARROW, SERVICE_RATE, arrays.capacity)
@@ -147,13 +162,18 @@ class Uplink:
             self._record(rows, sources, frames)
 
         is_squelched = arrays.is_muted[rows]
+        is_tone = arrays.is_away[rows]
         if (detects := arrays.detects[rows]).any():
-            is_squelched |= self._detect(rows, frames, made_up, detects, now)
+            is_tone |= self._detect(rows, frames, made_up, detects, now)
+        is_squelched |= is_tone
+        guarded = None
+        if (wants := arrays.wants[rows]).any():
+            guarded = self._listener.hear(frames, rows, wants, ~(is_tone | made_up), now)
         if is_squelched.any():
             frames[is_squelched] = 0
         wide = arrays.is_wide[rows]
         if wide.any():
-            self._send_wide(np.flatnonzero(wide), sources, is_squelched)
+            self._send_wide(np.flatnonzero(wide), sources, is_squelched, guarded)
         outputs = np.where(wide, Output.NONE, arrays.output[rows])
         for output in (Output.PCM24, Output.PCMU, Output.PCMA):
             chosen = np.flatnonzero(outputs == output)
@@ -212,14 +232,21 @@ class Uplink:
             start += size
 
     def _send_wide(
-        self, indices: Rows, sources: Sequence[Source], is_squelched: NDArray[np.bool_]
+        self,
+        indices: Rows,
+        sources: Sequence[Source],
+        is_squelched: NDArray[np.bool_],
+        guarded: tuple[Rows, Guarded] | None,
     ) -> None:
+        lines = {} if guarded is None else {i: line for line, i in enumerate(guarded[0].tolist())}
         for index in indices.tolist():
             source = sources[index]
             intake = source.intake
             if not intake.pieces or intake.format is None:
                 continue
             piece = intake.pieces.pop(0)
+            if guarded is not None and index in lines:
+                piece = source.guard(piece, guarded[1], lines[index])
             if source.output is not Output.NONE:
                 if is_squelched[index]:
                     piece = np.zeros_like(piece)

@@ -1,6 +1,6 @@
 """A media engine with telephones on an in-memory network, in virtual time."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
 from ..media.ports import PortPool
-from ..media.transcode import ServiceAudio
 from ..sdp.negotiate import Negotiated
 from .rtp import MemoryNetwork, Phone
 
@@ -58,28 +57,12 @@ class MediaWorld:
         self.calls: list[MediaCall] = []
 
     def call(
-        self,
-        *,
-        payload_type: int = 0,
-        uplink: ServiceAudio | None = "pcm24",
-        detect_inband: bool = True,
-        keys_in_recordings: bool = True,
-        round_trip: bool = False,
-        negotiated: Negotiated | None = None,
+        self, *, payload_type: int = 0, negotiated: Negotiated | None = None, **options: Any
     ) -> MediaCall:
-        """Open a lane and join it with a new telephone."""
+        """Open a lane, with those options of :class:`LaneOptions`, and join it with a telephone."""
         events: list[LaneEvent] = []
         chunks: list[bytes] = []
-        lane = self.engine.open(
-            events.append,
-            chunks.append,
-            LaneOptions(
-                uplink=uplink,
-                detect_inband=detect_inband,
-                keys_in_recordings=keys_in_recordings,
-                round_trip=round_trip,
-            ),
-        )
+        lane = self.engine.open(events.append, chunks.append, LaneOptions(**options))
         phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
         phone.target = (lane.host, lane.port)
         lane.configure(negotiated or phone.negotiated())
