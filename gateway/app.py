@@ -13,6 +13,7 @@ import structlog
 from .calls.dialling import Dialling
 from .calls.errands import ErrandRunner
 from .calls.hosted import HostedReception
+from .calls.lanes import prepare_hearing
 from .calls.links import Links
 from .calls.outbound import Outbound
 from .calls.quota import Quota
@@ -62,6 +63,7 @@ class Gateway:
         self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
         outbound = Outbound(settings, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)
+        prepare_hearing(settings, control, self._engine)
         self._errands = ErrandRunner(settings, ids=ids)
         self._switchboard = Switchboard(
             settings,

@@ -8,7 +8,7 @@ import structlog
 
 from ..errors import DialError
 from .call import Call, Origin
-from .lanes import lane_options
+from .lanes import called_options
 from .links import Links
 from .outbound import Outbound
 from .switchboard import Switchboard
@@ -53,11 +53,13 @@ class Dialling:
         """
         address = self._address(wish)
         plan = self._links.plan("")
+        every = self._switchboard.control
+        control = every.for_profile(wish.profile) if wish.profile else every.for_call("", address)
         call = self._switchboard.admit(plan)
         try:
             leg, lane = await self._outbound.place(
                 address,
-                lane_options(self._settings, plan.lane_audio),
+                called_options(self._settings, control, plan.lane_audio),
                 on_leg=call.on_leg,
                 on_lane=call.on_lane,
                 on_audio=call.on_audio,

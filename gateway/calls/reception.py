@@ -7,7 +7,7 @@ import structlog
 
 from ..clock import Ids
 from ..errors import CapacityError, GatewayError, NegotiationError, SipError
-from ..legs.sip_leg import SipLeg
+from ..legs.sip_leg import SipLeg, name_of
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
 from ..sip.flow import Flow
@@ -16,7 +16,7 @@ from ..sip.message import Request
 from ..sip.transport.address import Advertiser
 from ..sip.transport.endpoint import SipEndpoint
 from .call import Call, Origin
-from .lanes import lane_options
+from .lanes import caller_options
 from .links import Law, Links
 from .switchboard import Switchboard
 
@@ -74,13 +74,17 @@ class Reception:
 
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
         plan = self._links.plan(self._law(session))
+        trunk = self._settings.trunk_of(session.flow.remote[0])
+        origin = Origin(trunk.name if trunk is not None else "")
+        called = name_of(session.request.to.uri)
+        control = self._switchboard.control.for_call(origin.trunk, called)
         call = self._switchboard.admit(plan)
         lane = None
         try:
             lane = self._engine.open(
                 call.on_lane,
                 call.on_audio,
-                lane_options(self._settings, plan.lane_audio),
+                caller_options(self._settings, control, plan.lane_audio),
             )
             leg = SipLeg.incoming(
                 session,
@@ -95,8 +99,7 @@ class Reception:
             if lane is not None:
                 lane.close()
             raise
-        trunk = self._settings.trunk_of(session.flow.remote[0])
-        call.attach(leg, lane, Origin(trunk.name if trunk is not None else ""))
+        call.attach(leg, lane, origin)
         return call
 
     def _law(self, session: IncomingSession) -> Law:

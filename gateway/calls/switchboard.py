@@ -12,7 +12,7 @@ from ..media.prompts import Prompt
 from ..realtime.faults import classify
 from .call import Call, CallParts
 from .hands import Runner
-from .lanes import lane_options
+from .lanes import callee_options
 from .links import LinkPlan
 from .outbound import Outbound
 from .registry import Registry
@@ -67,7 +67,7 @@ class Switchboard:
             quota=self.registry.quota,
             errands=self._errands,
             outbound=None if plan.transport == "sip" else self._outbound,
-            callee=lane_options(self.settings, plan.lane_audio),
+            callee=callee_options(self.settings, self.control, plan.lane_audio),
         )
         call = Call(self._ids.token(), Controller(self.control, classify), parts)
         self.registry.admit(call)

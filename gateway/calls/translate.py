@@ -35,6 +35,12 @@ def from_lane(event: media.LaneEvent, side: control.Side = "caller") -> control.
             )
         case media.MediaTimeout():
             return control.MediaTimeout(event.seconds)
+        case media.VoiceStarted():
+            return control.VoiceStarted(side)
+        case media.VoiceStopped():
+            return control.VoiceStopped(event.duration_ms, side)
+        case media.BeepHeard():
+            return control.BeepHeard(event.hertz, event.duration_ms, side)
         case media.RecordingStopped():
             return None
 

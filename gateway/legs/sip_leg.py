@@ -41,7 +41,7 @@ from .events import (
 from .exchange import Exchange, MediaLane
 from .info_keys import KEYS, RELAY, read_key, write_key
 
-__all__ = ["Signalling", "SipLeg"]
+__all__ = ["Signalling", "SipLeg", "name_of"]
 
 _KEY_MS: Final = 160
 _UNSPECIFIED: Final = ("0.0.0.0", "::")
@@ -175,12 +175,12 @@ class SipLeg:
     @property
     def caller(self) -> str:
         """Who calls: a number or a name, else the whole address."""
-        return _name(self._session.request.from_.uri)
+        return name_of(self._session.request.from_.uri)
 
     @property
     def called(self) -> str:
         """Who was called."""
-        return _name(self._session.request.to.uri)
+        return name_of(self._session.request.to.uri)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -333,7 +333,8 @@ class SipLeg:
         return "caller" if by == "peer" and is_incoming else by
 
 
-def _name(uri: Uri) -> str:
+def name_of(uri: Uri) -> str:
+    """Return who an address is: a number or a name, else the whole of it."""
     return uri.username or str(uri)
 
 
