@@ -51,7 +51,7 @@ class Agreement:
             sums[row] = 0
         self._weight[row] = self._powers[row] = 0
 
-    def compare(self, sent: Float, back: Float, noise: Float, rows: Rows) -> tuple[Float, Rows]:
+    def compare(self, sent: Float, back: Float, noise: Float, rows: Rows) -> tuple[Float, Rows, Float]:
         """Compare the next frame.
 
         Args:
@@ -61,7 +61,8 @@ class Agreement:
             rows: The row each line belongs to.
 
         Returns:
-            How well each line agrees at its best, up to 1, and the delay of that.
+            How well each line agrees at its best, up to 1; the delay of that; and how loud what
+            came was against what went out, as a ratio of powers.
 
         """
         weight = self._keep(self._weight, rows, np.float32(1))
@@ -79,7 +80,7 @@ class Agreement:
         both = spread_x.sum(axis=2) * spread_y.sum(axis=1)[:, None]
         agreement = common / np.sqrt(np.maximum(both, _LEAST))
         best = agreement.argmax(axis=1)
-        return agreement[np.arange(len(rows)), best], best
+        return agreement[np.arange(len(rows)), best], best, scale
 
     @staticmethod
     def _keep(sums: Float, rows: Rows, more: Float | np.float32) -> Float:

@@ -55,9 +55,13 @@ _OVER: Final = 5  # bands of a frame that speaks for a voice
 _HELD: Final = 3  # bands of one that does not speak against it
 _SPEAKS, _OPENS, _CLOSES, _MOST = 3, 5, 2, 14  # frames of evidence
 
-_EARLY: Final = (12, 0.8)  # frames in which something came, and how well they must agree
-_LATE: Final = (25, 0.66)
+_DOUBT: Final = 25  # frames in which something came
+_FIRST: Final = 8
+_AGREES: Final = 0.66
 _SURE: Final = 0.8
+_VOTES: Final = 12  # frames that agree by the same delay; those that are sure count twice
+_MORE_VOTES: Final = 50  # where there was no echo so far
+_LOUD: Final = 0.5  # power of what came against what went from which it is no echo
 _CALM: Final = 30  # frames in which nothing came
 _CALM_GAIN: Final = 10**-3.0  # though it would have been heard with this
 
@@ -90,6 +94,7 @@ class EchoGate:
         self.is_known: Mask = np.zeros(lanes, np.bool_)
         self._is_free: Mask = np.zeros(lanes, np.bool_)  # there is none
         self._active = np.zeros(lanes, np.int64)  # frames in which something came
+        self._votes = np.zeros(lanes, np.int64)  # for an echo by this delay
         self._calm = np.zeros(lanes, np.int64)  # frames without, since the last with
         self._sent = np.zeros((lanes, RING, BANDS), np.float32)
         self._count = np.zeros(lanes, np.int64)  # frames sent
@@ -102,7 +107,7 @@ class EchoGate:
 
     def reset(self, row: int) -> None:
         """Forget one row's past, for a new call."""
-        self.delay[row] = self._active[row] = self._calm[row] = self._evidence[row] = 0
+        self.delay[row] = self._active[row] = self._votes[row] = self._calm[row] = self._evidence[row] = 0
         self.is_known[row] = self._is_free[row] = self._is_open[row] = False
         self._sent[row] = self._noise[row] = 0
         self._gain[row] = _LOUDEST
@@ -140,16 +145,15 @@ class EchoGate:
         loudest = sent.sum(axis=2).max(axis=1)
         is_sound = came.sum(axis=1) > np.maximum(_OUT_OF_NOISE * noise.sum(axis=1), _AUDIBLE)
         agreement = self._search(sent, came, noise, rows, is_sound & (loudest > _AUDIBLE))
-        self._calm[rows] = np.where(
-            is_sound,
-            0,
-            self._calm[rows] + (loudest * _CALM_GAIN > _OUT_OF_NOISE * noise.sum(axis=1)),
-        )
-        is_free = self._is_free[rows] | (self._calm[rows] >= _CALM)
-        is_free |= self._active[rows] >= _LATE[0]
-        self._is_free[rows] = is_free = is_free & ~self.is_known[rows]
-
         echo = self._foretell(sent, rows)
+        expected = np.where(self.is_known[rows], echo.sum(axis=1), loudest * _CALM_GAIN)
+        is_missed = ~is_sound & (expected > _OUT_OF_NOISE * noise.sum(axis=1))
+        self._calm[rows] = calm = np.where(is_sound, 0, self._calm[rows] + is_missed)
+        is_free = self._is_free[rows] | (self._active[rows] >= _DOUBT)
+        is_free = (is_free & ~self.is_known[rows]) | (calm >= _CALM)
+        self._is_free[rows] = is_free
+        self.is_known[rows] &= ~is_free
+
         is_over = left > np.where(is_free, 0, _MARGIN)[:, None] * echo + _OUT_OF_NOISE * noise
         is_open = self._weigh(is_over.sum(axis=1), rows)
         learns = self.is_known[rows] & ~(is_open & (agreement < _SURE))
@@ -173,15 +177,17 @@ class EchoGate:
         if not len(lines):
             return agreement
         chosen = rows[lines]
-        found, delay = self._agreement.compare(
+        found, delay, scale = self._agreement.compare(
             sent[lines], came[lines], _NOISE_SHARE * noise[lines], chosen
         )
         self._active[chosen] += 1
         active = self._active[chosen]
-        is_late = (active >= _LATE[0]) & (found > _LATE[1])
-        is_early = (active >= _EARLY[0]) & (found > _EARLY[1]) & ~self._is_free[chosen]
-        self.is_known[chosen] |= is_early | is_late
-        self.delay[chosen] = np.where(found > _LATE[1], delay, self.delay[chosen])
+        agrees = (found > _AGREES) & (active >= _FIRST) & (scale < _LOUD)
+        same = agrees & (np.abs(delay - self.delay[chosen]) <= 1)
+        votes = np.where(same, self._votes[chosen] + 1 + (found > _SURE), 0)
+        self._votes[chosen] = votes
+        self.is_known[chosen] |= votes >= np.where(self._is_free[chosen], _MORE_VOTES, _VOTES)
+        self.delay[chosen] = np.where(agrees, delay, self.delay[chosen])
         agreement[lines] = found
         return agreement
 

@@ -43,12 +43,16 @@ class MediaWorld:
     """An engine that ticks only when told to."""
 
     def __init__(
-        self, network: MemoryNetwork | None = None, *, media_timeout: float = 30.0
+        self,
+        network: MemoryNetwork | None = None,
+        *,
+        media_timeout: float = 30.0,
+        ports: str = "10000-10099",
     ) -> None:
         self.network = network or MemoryNetwork()
-        ports = PortPool("10000-10099", "198.51.100.1", bind=self.network.bind, ids=CountedIds())
+        pool = PortPool(ports, "198.51.100.1", bind=self.network.bind, ids=CountedIds())
         self.engine = MediaEngine(
-            ports,
+            pool,
             poller=self.network,
             clock=lambda: self.network.now,
             ids=CountedIds(),
@@ -57,13 +61,19 @@ class MediaWorld:
         self.calls: list[MediaCall] = []
 
     def call(
-        self, *, payload_type: int = 0, negotiated: Negotiated | None = None, **options: Any
+        self,
+        *,
+        payload_type: int = 0,
+        negotiated: Negotiated | None = None,
+        phone: Phone | None = None,
+        **options: Any,
     ) -> MediaCall:
         """Open a lane, with those options of :class:`LaneOptions`, and join it with a telephone."""
         events: list[LaneEvent] = []
         chunks: list[bytes] = []
         lane = self.engine.open(events.append, chunks.append, LaneOptions(**options))
-        phone = Phone(self.network, 20000 + 2 * len(self.calls), payload_type=payload_type)
+        number = 20000 + 2 * len(self.calls)
+        phone = phone or Phone(self.network, number, payload_type=payload_type)
         phone.target = (lane.host, lane.port)
         lane.configure(negotiated or phone.negotiated())
         call = MediaCall(lane, phone)
