@@ -6,22 +6,24 @@ the agent.  Everything is drawn from one seed, so that every guard is shown the 
 """
 
 import functools
+import time
 import wave
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from voicecodecs.g711 import encode_ulaw
+from voicecodecs.g711 import decode_ulaw, encode_ulaw
 from voicecodecs.resample import StreamResampler, to_int16
 
+from gateway.media.engine import MediaEngine
 from gateway.media.events import Mark, VoiceStarted
-from gateway.testing.media import MediaCall, MediaWorld
+from gateway.testing.media import MediaWorld
 from gateway.testing.rtp import MemoryNetwork, Phone
 
-__all__ = ["EchoPhone", "Scene", "play_scenes", "scene", "starts", "voices"]
+__all__ = ["FRAME", "RATE", "EchoPhone", "Played", "Scene", "play_scenes", "scene"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 Float: TypeAlias = NDArray[np.float64]
@@ -32,6 +34,7 @@ _VOICES: Final = Path(__file__).parents[2] / "gateway" / "embedded" / "voice"
 _AGENT_DBOV: Final = -22.0
 _NOISE_DBOV: Final = -62.0
 _TAIL: Final = 800  # samples
+_STEP: Final = FRAME / RATE
 
 
 @dataclass(slots=True)
@@ -43,7 +46,9 @@ class Scene:
         near: When the caller does.
         delay: Samples from the telephone's ear to its mouth.
         path: Impulse response from then on.
-        noise: The line's, and the telephone's.
+        noise: The line's.
+        erl: Echo return loss in dB, ``None`` for a telephone that gives nothing back.
+        near_dbov: How loud the caller is, ``None`` for one who says nothing.
 
     """
 
@@ -52,7 +57,8 @@ class Scene:
     delay: int
     path: Float
     noise: Pcm
-    label: dict[str, Any] = field(default_factory=dict)
+    erl: float | None = None
+    near_dbov: float | None = None
 
     @property
     def spoken(self) -> float:
@@ -81,7 +87,8 @@ def at_level(sound: Float, dbov: float) -> Float:
     is_speech = smooth > smooth.max() / 20
     first, last = np.flatnonzero(is_speech)[[0, -1]]
     power = np.mean(sound[is_speech] ** 2)
-    return sound[first : last + 1] * (32768 * 10 ** (dbov / 20) / np.sqrt(power))
+    cut: Float = sound[first : last + 1] * (32768 * 10 ** (dbov / 20) / np.sqrt(power))
+    return cut
 
 
 def scene(
@@ -92,9 +99,8 @@ def scene(
     Args:
         rng: Draws.
         seconds: How long it is.
-        erl: Echo return loss in dB, ``None`` for a telephone that gives nothing back.
-        near_dbov: How loud the caller talks over every other of the agent's answers; ``None``
-            for one who says nothing.
+        erl: As in the scene.
+        near_dbov: As in the scene; such a caller talks over every other of the agent's answers.
 
     """
     said, asked = voices()
@@ -112,7 +118,7 @@ def scene(
     noise = rng.standard_normal(round(seconds * RATE)) * 32768 * 10 ** (_NOISE_DBOV / 20)
     path = np.zeros(_TAIL) if erl is None else _path(rng, erl)
     delay = round(rng.uniform(0.020, 0.250) * RATE)
-    return Scene(agent, near, delay, path, to_int16(noise), {"erl_db": erl, "near_dbov": near_dbov})
+    return Scene(agent, near, delay, path, to_int16(noise), erl, near_dbov)
 
 
 def _path(rng: np.random.Generator, erl: float) -> Float:
@@ -122,7 +128,24 @@ def _path(rng: np.random.Generator, erl: float) -> Float:
         path[reflection] += rng.uniform(-0.5, 0.5)
     dying = np.exp(-np.arange(_TAIL) / rng.uniform(80, 240))
     path += 0.15 * rng.standard_normal(_TAIL) * dying
-    return path * 10 ** (-erl / 20) / np.sqrt(np.sum(path**2))
+    scaled: Float = path * 10 ** (-erl / 20) / np.sqrt(np.sum(path**2))
+    return scaled
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of scenes.
+
+    Attributes:
+        forwarded: What the service was given of each call, at 8 kHz.
+        starts: When a voice was heard to start in each, in seconds.
+        tick_us: Microseconds of the engine's tick for each frame of each call.
+
+    """
+
+    forwarded: list[Pcm]
+    starts: list[list[float]]
+    tick_us: float
 
 
 class EchoPhone(Phone):
@@ -154,28 +177,41 @@ class EchoPhone(Phone):
         super().tick()
 
 
-def play_scenes(scenes: list[Scene], seconds: float, **options: Any) -> list[MediaCall]:
-    """Let all calls happen at once, in lanes with those options; return what came of each."""
+class _Stopwatch:
+    """An engine whose ticks are timed."""
+
+    def __init__(self, engine: MediaEngine) -> None:
+        self.seconds = 0.0
+        self._engine = engine
+
+    def tick(self, group: int, now: float) -> None:
+        start = time.thread_time()  # whatever else this machine does
+        self._engine.tick(group, now)
+        self.seconds += time.thread_time() - start
+
+
+def play_scenes(scenes: list[Scene], seconds: float, **options: Any) -> Played:
+    """Let all calls happen at once, in lanes with those options."""
     world = MediaWorld(ports="10000-10999")
     calls = [
-        world.call(
-            phone=EchoPhone(world.network, 30000 + 2 * i, one), uplink="pcmu", **options
-        )
+        world.call(phone=EchoPhone(world.network, 30000 + 2 * i, one), uplink="pcmu", **options)
         for i, one in enumerate(scenes)
     ]
-    waiting = sorted(
-        (at, i, n, pcm) for i, one in enumerate(scenes) for n, (at, pcm) in enumerate(one.agent)
+    phones = [call.phone for call in calls]
+    engine = _Stopwatch(world.engine)
+    todo = deque(
+        sorted((at, i, n) for i, one in enumerate(scenes) for n, (at, _) in enumerate(one.agent))
     )
-    todo = deque(waiting)
-    while world.network.now < seconds - 0.02:
-        while todo and todo[0][0] <= world.network.now + 0.02:
-            _, i, n, pcm = todo.popleft()
+    for step in range(round(seconds / _STEP)):
+        while todo and todo[0][0] <= step * _STEP:
+            _, i, n = todo.popleft()
+            pcm = scenes[i].agent[n][1]
             calls[i].lane.play(encode_ulaw(pcm).tobytes(), Mark(f"r{n}", f"i{n}"))
             calls[i].lane.finish(f"r{n}")
-        world.run(0.02)
-    return calls
-
-
-def starts(call: MediaCall) -> list[float]:
-    """Return when voices were heard to start in a lane."""
-    return [event.at for event in call.events if isinstance(event, VoiceStarted)]
+        world.network.run(_STEP, engine, phones)
+    frames = len(scenes) * round(seconds / _STEP)
+    return Played(
+        [np.array(decode_ulaw(b"".join(call.chunks))) for call in calls],
+        [[e.at for e in call.events if isinstance(e, VoiceStarted)] for call in calls],
+        engine.seconds * 1e6 / frames,
+    )

@@ -51,7 +51,9 @@ class Agreement:
             sums[row] = 0
         self._weight[row] = self._powers[row] = 0
 
-    def compare(self, sent: Float, back: Float, noise: Float, rows: Rows) -> tuple[Float, Rows, Float]:
+    def compare(
+        self, sent: Float, back: Float, noise: Float, rows: Rows
+    ) -> tuple[Float, Rows, Float]:
         """Compare the next frame.
 
         Args:
@@ -68,7 +70,7 @@ class Agreement:
         weight = self._keep(self._weight, rows, np.float32(1))
         totals = np.stack([sent.sum(axis=2).mean(axis=1), back.sum(axis=1)], axis=1)
         powers = self._keep(self._powers, rows, totals)
-        scale = powers[:, 1] / np.maximum(powers[:, 0], 1)
+        scale: Float = (powers[:, 1] / np.maximum(powers[:, 0], 1)).astype(np.float32)
         x = np.log(sent * scale[:, None, None] + noise[:, None])
         y = np.log(back + noise)
         mean_y = self._keep(self._back, rows, y) / weight[:, None]

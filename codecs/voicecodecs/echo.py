@@ -11,9 +11,9 @@ two such frames are one, and it lasts for as long as frames speak for it.  These
 passed when it is known: see :attr:`EchoGate.LOOK_BACK`.
 
 Nothing is known at first.  Then a sound no louder than a loud echo is doubted for half a second,
-in which it is found out whether it agrees with what went out.  If it does not, or if nothing comes
-back while there is something to come, the line has no echo, and all that comes is heard until one
-shows.
+in which it is found out whether it agrees with what went out, by one delay and not too loud.  If it
+does not, or if nothing comes back while there is something to come, the line has no echo, and all
+that comes is heard until one has shown for a second.
 """
 
 from dataclasses import dataclass
@@ -56,11 +56,12 @@ _HELD: Final = 3  # bands of one that does not speak against it
 _SPEAKS, _OPENS, _CLOSES, _MOST = 3, 5, 2, 14  # frames of evidence
 
 _DOUBT: Final = 25  # frames in which something came
-_FIRST: Final = 8
+_FIRST: Final = 8  # of those, from which two sounds can be compared
 _AGREES: Final = 0.66
 _SURE: Final = 0.8
 _VOTES: Final = 12  # frames that agree by the same delay; those that are sure count twice
 _MORE_VOTES: Final = 50  # where there was no echo so far
+_SELDOM: Final = 3  # frames between two comparisons once there is an echo
 _LOUD: Final = 0.5  # power of what came against what went from which it is no echo
 _CALM: Final = 30  # frames in which nothing came
 _CALM_GAIN: Final = 10**-3.0  # though it would have been heard with this
@@ -94,6 +95,7 @@ class EchoGate:
         self.is_known: Mask = np.zeros(lanes, np.bool_)
         self._is_free: Mask = np.zeros(lanes, np.bool_)  # there is none
         self._active = np.zeros(lanes, np.int64)  # frames in which something came
+        self._agrees = np.zeros(lanes, np.float32)  # how well, when last compared
         self._votes = np.zeros(lanes, np.int64)  # for an echo by this delay
         self._calm = np.zeros(lanes, np.int64)  # frames without, since the last with
         self._sent = np.zeros((lanes, RING, BANDS), np.float32)
@@ -107,7 +109,15 @@ class EchoGate:
 
     def reset(self, row: int) -> None:
         """Forget one row's past, for a new call."""
-        self.delay[row] = self._active[row] = self._votes[row] = self._calm[row] = self._evidence[row] = 0
+        for array in (
+            self.delay,
+            self._active,
+            self._votes,
+            self._calm,
+            self._evidence,
+            self._agrees,
+        ):
+            array[row] = 0
         self.is_known[row] = self._is_free[row] = self._is_open[row] = False
         self._sent[row] = self._noise[row] = 0
         self._gain[row] = _LOUDEST
@@ -147,13 +157,8 @@ class EchoGate:
         agreement = self._search(sent, came, noise, rows, is_sound & (loudest > _AUDIBLE))
         echo = self._foretell(sent, rows)
         expected = np.where(self.is_known[rows], echo.sum(axis=1), loudest * _CALM_GAIN)
-        is_missed = ~is_sound & (expected > _OUT_OF_NOISE * noise.sum(axis=1))
-        self._calm[rows] = calm = np.where(is_sound, 0, self._calm[rows] + is_missed)
-        is_free = self._is_free[rows] | (self._active[rows] >= _DOUBT)
-        is_free = (is_free & ~self.is_known[rows]) | (calm >= _CALM)
-        self._is_free[rows] = is_free
-        self.is_known[rows] &= ~is_free
-
+        is_missed = expected > _OUT_OF_NOISE * noise.sum(axis=1)
+        is_free = self._conclude(is_sound, is_missed & ~is_sound, rows)
         is_over = left > np.where(is_free, 0, _MARGIN)[:, None] * echo + _OUT_OF_NOISE * noise
         is_open = self._weigh(is_over.sum(axis=1), rows)
         learns = self.is_known[rows] & ~(is_open & (agreement < _SURE))
@@ -172,10 +177,10 @@ class EchoGate:
 
     def _search(self, sent: Float, came: Float, noise: Float, rows: Rows, is_both: Mask) -> Float:
         """Look for the echo in the lines that may have one; return how well they agree."""
-        agreement = np.zeros(len(rows), np.float32)
-        lines = np.flatnonzero(is_both)
+        is_turn = ~self.is_known[rows] | ((self._count[rows] + rows) % _SELDOM == 0)
+        lines = np.flatnonzero(is_both & is_turn)
         if not len(lines):
-            return agreement
+            return self._agrees[rows]
         chosen = rows[lines]
         found, delay, scale = self._agreement.compare(
             sent[lines], came[lines], _NOISE_SHARE * noise[lines], chosen
@@ -188,8 +193,17 @@ class EchoGate:
         self._votes[chosen] = votes
         self.is_known[chosen] |= votes >= np.where(self._is_free[chosen], _MORE_VOTES, _VOTES)
         self.delay[chosen] = np.where(agrees, delay, self.delay[chosen])
-        agreement[lines] = found
-        return agreement
+        self._agrees[chosen] = found
+        return self._agrees[rows]
+
+    def _conclude(self, is_sound: Mask, is_missed: Mask, rows: Rows) -> Mask:
+        """Say which lines have no echo: none agreed in time, or none came that had to."""
+        self._calm[rows] = calm = np.where(is_sound, 0, self._calm[rows] + is_missed)
+        is_free = self._is_free[rows] | (self._active[rows] >= _DOUBT)
+        is_free = (is_free & ~self.is_known[rows]) | (calm >= _CALM)
+        self._is_free[rows] = is_free
+        self.is_known[rows] &= ~is_free
+        return is_free
 
     def _foretell(self, sent: Float, rows: Rows) -> Float:
         """Return the loudest that the echo in each band will be, shape ``(rows, bands)``."""
