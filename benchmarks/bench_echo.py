@@ -17,12 +17,12 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from rig.echo import FRAME, RATE, Played, Scene, play_scenes, scene
 from rig.report import options, report
 from voicecodecs.silero import SileroJudge
 from voicecodecs.voice import VoiceDetector
 
 from gateway.embedded.speech.vad import SpeechStart, Vad
+from gateway.testing.echo import FRAME, RATE, Played, Scene, play_scenes, scene
 
 Pcm: TypeAlias = NDArray[np.int16]
 Starts: TypeAlias = list[list[float]]

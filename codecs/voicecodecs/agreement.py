@@ -45,11 +45,12 @@ class Agreement:
         self._weight = np.zeros(lanes, np.float32)
         self._powers = np.zeros((lanes, 2), np.float32)  # of what went out, and of what came
 
-    def reset(self, row: int) -> None:
-        """Forget one row's past."""
+    def reset(self, rows: Rows | int) -> None:
+        """Forget the past of some rows."""
         for sums in (self._sent, self._squares, self._products, self._back, self._back_squares):
-            sums[row] = 0
-        self._weight[row] = self._powers[row] = 0
+            sums[rows] = 0
+        self._weight[rows] = 0
+        self._powers[rows] = 0
 
     def compare(
         self, sent: Float, back: Float, noise: Float, rows: Rows

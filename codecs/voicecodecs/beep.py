@@ -43,7 +43,7 @@ _OTHERS: Final = 0.04
 _DETUNE: Final = 0.02
 _BALANCE: Final = 2.0
 _TIME: Final = np.arange(160)
-_SHORTEST_MS, _LONGEST_MS = 116, 2000  # of 120: the edges lose some
+_SHORTEST_MS, _LONGEST_MS = 115, 2010  # the edges cost or add some
 _SILENCE: Final = 0.03  # of the tone's power: 15 dB below it
 _END: Final = 3  # frames: one that may hold the last of the tone, and silent ones
 _ALONE: Final = 15  # frames without a tone before a beep
@@ -77,8 +77,13 @@ class _Run:
         """Whether nothing is under way, and nothing to be remembered."""
         return not self.hertz and self.since >= _ALONE
 
-    def step(self, hertz: float, power: float, is_tone: bool) -> tuple[int, int] | None:
-        """Take in a frame; return hertz and milliseconds of a beep that is over with it."""
+    def step(
+        self, hertz: float, power: float, is_tone: bool, before: float
+    ) -> tuple[int, int] | None:
+        """Take in a frame; return hertz and milliseconds of a beep that is over with it.
+
+        ``before`` is the power of the frame before, in which a tone may have begun.
+        """
         if self.hertz and self._goes_on(hertz, power, is_tone):
             return None
         if self.hertz and power < self.power * _BALANCE and not (self.ending and is_tone):
@@ -86,7 +91,7 @@ class _Run:
         self.is_alone = self.since >= _ALONE and not self.hertz
         self.since = 0 if is_tone or self.hertz else self.since + 1
         self.hertz = hertz if is_tone else 0.0
-        self.power = self.energy = power
+        self.power, self.energy = power, power + min(before, power)
         self.frames, self.ending = 1, 0
         return None
 
@@ -120,14 +125,21 @@ class _Run:
 
 
 class BeepDetector:
-    """Finds the beeps in a batch of calls, each row remembering its own past."""
+    """Finds the beeps in a batch of calls, each row remembering its own past.
 
-    def __init__(self) -> None:
+    Args:
+        lanes: Rows of the batch.
+
+    """
+
+    def __init__(self, lanes: int = 1) -> None:
         self._runs: dict[int, _Run] = {}  # of rows that have something to remember
+        self._before = np.zeros(lanes, np.float32)  # power of the last frame
 
     def reset(self, row: int) -> None:
         """Forget one row's past, for a new call."""
         self._runs.pop(row, None)
+        self._before[row] = 0
 
     def process(self, x: NDArray[Any], rows: Rows, heard: Mask) -> list[Beep]:
         """Hear the next frame.
@@ -140,12 +152,14 @@ class BeepDetector:
         """
         hertz, power, is_tone = _tones(x.astype(np.float32))
         is_tone &= heard
+        before = self._before[rows]
+        self._before[rows] = power
         beeps = []
         for i, row in enumerate(rows.tolist()):
             if not is_tone[i] and row not in self._runs:
                 continue
             run = self._runs.setdefault(row, _Run())
-            found = run.step(float(hertz[i]), float(power[i]), bool(is_tone[i]))
+            found = run.step(float(hertz[i]), float(power[i]), bool(is_tone[i]), float(before[i]))
             if found is not None:
                 beeps.append(Beep(row, *found))
             if run.is_idle:

@@ -46,7 +46,7 @@ _LEAST_NOISE: Final = np.float32(2.0)  # of a band
 _NOISE_SHARE: Final = np.float32(2.0)  # of it that is taken to be in what comes
 _NOISE_FALL, _NOISE_RISE = np.float32(0.2), np.float32(1.01)  # a frame
 
-_LOUDEST: Final = np.float32(10**-0.6)  # the gain of an echo of which nothing is known
+_LOUDEST: Final = np.float32(10**-0.9)  # the gain of an echo of which nothing is known
 _GAIN_RISE, _GAIN_FALL = np.float32(0.09), np.float32(0.01)
 _FARTHEST: Final = (np.float32(-4.6), np.float32(1.4))  # from the gain, as a logarithm of power
 _MARGIN: Final = np.float32(4.0)  # 6 dB
@@ -55,7 +55,7 @@ _OVER: Final = 5  # bands of a frame that speaks for a voice
 _HELD: Final = 3  # bands of one that does not speak against it
 _SPEAKS, _OPENS, _CLOSES, _MOST = 3, 5, 2, 14  # frames of evidence
 
-_DOUBT: Final = 25  # frames in which something came
+_DOUBT: Final = 22  # frames in which something came
 _FIRST: Final = 8  # of those, from which two sounds can be compared
 _AGREES: Final = 0.66
 _SURE: Final = 0.8
@@ -202,7 +202,10 @@ class EchoGate:
         is_free = self._is_free[rows] | (self._active[rows] >= _DOUBT)
         is_free = (is_free & ~self.is_known[rows]) | (calm >= _CALM)
         self._is_free[rows] = is_free
-        self.is_known[rows] &= ~is_free
+        if (gone := rows[is_free & self.is_known[rows]]).size:
+            self.is_known[gone] = False
+            self._votes[gone] = 0
+            self._agreement.reset(gone)
         return is_free
 
     def _foretell(self, sent: Float, rows: Rows) -> Float:

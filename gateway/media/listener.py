@@ -49,7 +49,7 @@ class Listener:
             Wants.ENERGY: VoiceDetector(arrays.capacity, EnergyJudge(arrays.capacity)),
             Wants.SILERO: None,  # until a lane wants it
         }
-        self._beeps = BeepDetector()
+        self._beeps = BeepDetector(arrays.capacity)
 
     def prepare(self, options: LaneOptions) -> None:
         """Load what lanes with these options need; it may take a while, and any thread's.

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 from voicecodecs.resample import StreamResampler, to_int16
 
-from gateway.media.engine import MediaEngine
-from gateway.media.events import Mark, VoiceStarted
-from gateway.testing.media import MediaWorld
-from gateway.testing.rtp import MemoryNetwork, Phone
+from ..media.engine import MediaEngine
+from ..media.events import Mark, VoiceStarted
+from .media import MediaWorld
+from .rtp import MemoryNetwork, Phone
 
 __all__ = ["FRAME", "RATE", "EchoPhone", "Played", "Scene", "play_scenes", "scene"]
 
@@ -30,7 +30,7 @@ Float: TypeAlias = NDArray[np.float64]
 
 RATE: Final = 8000
 FRAME: Final = 160
-_VOICES: Final = Path(__file__).parents[2] / "gateway" / "embedded" / "voice"
+_VOICES: Final = Path(__file__).parents[1] / "embedded" / "voice"
 _AGENT_DBOV: Final = -22.0
 _NOISE_DBOV: Final = -62.0
 _TAIL: Final = 800  # samples
