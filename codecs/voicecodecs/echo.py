@@ -130,6 +130,11 @@ class EchoGate:
         for meter in self._meters:
             meter.reset(rows)
 
+    def is_idle(self, power: Float, rows: Rows) -> Mask:
+        """Say which lines need not be judged: there is no echo, and ``power`` is but noise."""
+        idle: Mask = self._is_free[rows] & (power < _OUT_OF_NOISE * self._noise[rows].sum(axis=1))
+        return idle
+
     def send(self, x: NDArray[Any], rows: Rows) -> None:
         """Take in the next frame that goes out, int16 samples at 8 kHz, shape ``(rows, 160)``."""
         self._sent[rows, self._count[rows] % RING] = self._meters[0].measure(x, rows)

@@ -84,11 +84,6 @@ class EchoGuard:
         self._late[row] = self._behind[row] = 0
         self._was_echo[row] = False
 
-    def is_busy(self, rows: Rows) -> Mask:
-        """Say of which rows the frames must be shown to :meth:`hear`."""
-        busy: Mask = self.lingers(rows) | (self._late[rows] > 0)
-        return busy
-
     def lingers(self, rows: Rows) -> Mask:
         """Say of which rows something that was sent may still come back."""
         lingering: Mask = self._quiet[rows] <= _LINGER
@@ -112,8 +107,25 @@ class EchoGuard:
         if (cancels := self._cancels[rows]).any():
             self._canceller.send(sent[cancels], rows[cancels])
 
+    def attend(self, frames: Pcm, rows: Rows) -> Mask:
+        """Count the frames that came, and say which must be shown to :meth:`hear`.
+
+        Nothing need be done where nothing can come back, and on a line without echo while
+        nothing comes.
+        """
+        late = self._late[rows] > 0
+        attended: Mask = self.lingers(rows) | late
+        if (lines := np.flatnonzero(attended)).size:
+            chosen = rows[lines]
+            behind = np.maximum(self._behind[chosen] - 1, 0)
+            self._behind[chosen] = np.where(behind > _LATEST, 0, behind)
+            sound = frames[lines].astype(np.float32)
+            power = np.einsum("ls,ls->l", sound, sound) / FRAME
+            attended[lines] = late[lines] | ~self._gate.is_idle(power, chosen)
+        return attended
+
     def hear(self, frames: Pcm, rows: Rows, heard: Mask) -> Guarded:
-        """Guard the frames that came, shape ``(rows, 160)``.
+        """Guard frames that came, of rows that must be attended to; shape ``(rows, 160)``.
 
         Args:
             frames: The sound.
@@ -122,12 +134,10 @@ class EchoGuard:
                 ones, are treated as the one before.
 
         """
-        behind = np.maximum(self._behind[rows] - 1, 0)
-        self._behind[rows] = behind = np.where(behind > _LATEST, 0, behind)
         came = frames.astype(np.float32)
         was_echo = self._was_echo[rows]
         if (lines := np.flatnonzero(heard)).size:
-            self._judge(came, lines, rows[lines], behind[lines])
+            self._judge(came, lines, rows[lines])
         is_echo, level = self._was_echo[rows], self._noise[rows]
         kept = np.concatenate([self._kept[rows, 1:], came[:, None]], axis=1)
         self._kept[rows] = kept
@@ -141,9 +151,9 @@ class EchoGuard:
         masked = np.where(is_echo[:, None], self._noise_of(level), kept[every, LOOK_BACK - late])
         return Guarded(to_int16(masked), is_echo, late, level, self._beat)
 
-    def _judge(self, came: Float, lines: Rows, rows: Rows, behind: Rows) -> None:
+    def _judge(self, came: Float, lines: Rows, rows: Rows) -> None:
         """Judge some lines of what came, and take out of it the echo that can be."""
-        sound = came[lines]
+        sound, behind = came[lines], self._behind[rows]
         left = None
         if (cancels := self._cancels[rows]).any():
             left = sound.copy()

@@ -95,9 +95,9 @@ class Listener:
             for beep in self._beeps.process(frames[lines], rows[lines], heard[lines]):
                 self._tell(beep.row, BeepHeard(beep.hertz, beep.duration_ms, now))
         guarded = None
-        is_guarded = (wants & Wants.GUARD) > 0
-        if is_guarded.any() and (is_guarded := is_guarded & self.guard.is_busy(rows)).any():
-            lines = np.flatnonzero(is_guarded)
+        if (lines := np.flatnonzero(wants & Wants.GUARD)).size:
+            lines = lines[self.guard.attend(frames[lines], rows[lines])]
+        if lines.size:
             result = self.guard.hear(frames[lines], rows[lines], heard[lines])
             frames[lines] = result.frames
             heard = heard.copy()
