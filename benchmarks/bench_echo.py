@@ -176,5 +176,5 @@ if __name__ == "__main__":
             for erl in TALKED_OVER
             for level in LEVELS
         ]
-    target = "with a guard none of -20 dB and less, and every caller above -25 dBov heard"
+    target = "with a guard none down to -25 dB, and every caller of -25 dBov and up heard"
     report("echo", echoes + nears + cost_rows(rng), target, as_json=chosen.json)
