@@ -17,7 +17,7 @@ from voicecodecs.resample import StreamResampler
 from voicecodecs.tones import tone
 
 from gateway.embedded.speech.voice import load_voice
-from gateway.testing.hearing import match, tone_share
+from gateway.testing.hearing import heard_pieces, match, tone_share
 
 pytestmark = pytest.mark.interop
 
@@ -179,4 +179,5 @@ def test_a_caller_who_presses_0_is_put_through_and_the_operator_hangs_up(
     (heard,) = tmp_path.glob("dump-*-dec.wav")
     greeting = load_voice("rms").speak("Northwind, the operator speaking.")
     wanted = StreamResampler(24_000, 8000).process(np.concatenate(list(greeting)))
-    assert match(read_wav(heard)[:, 0], wanted)[1] > 0.8, "the operator was not heard"
+    pieces = heard_pieces(read_wav(heard)[:, 0], wanted, 8000)
+    assert sum(pieces) >= 0.8 * len(pieces), "the operator was not heard"
