@@ -125,9 +125,9 @@ class Call:
         self._patchbay.attach_caller(lane)
         self.caller, self.called = leg.caller, leg.called
 
-    async def run(self) -> None:
-        """Live the call to its end; returns when leg, lane and link are closed."""
-        self._log.info("call came in", caller=self.caller, called=self.called)
+    def begin(self) -> None:
+        """Let the call start; to be called before anything else can happen to it."""
+        self._log.info("call begins", caller=self.caller, called=self.called)
         origin = self._origin
         self.post(
             control.CallStarted(
@@ -142,6 +142,9 @@ class Call:
                 variables=origin.variables,
             )
         )
+
+    async def run(self) -> None:
+        """Live the call to its end; returns when leg, lane and link are closed."""
         try:
             await self._over.wait()
         finally:

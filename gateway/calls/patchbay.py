@@ -95,6 +95,8 @@ class Patchbay:
         """Say who hears whom from now on."""
         self._line = line
         self._waiting.clear()
+        # What a guard takes for echo may be two people who talk at once.
+        self._caller.guard(is_on=line not in _JOINED)
         if line == "caller":
             self._let_callee_go()
         self._mute()

@@ -117,6 +117,11 @@ class CallSound:
         else:
             self._lane.conceal(is_on)
 
+    def guard(self, *, is_on: bool) -> None:
+        """Keep the agent's echo from the service, where that is configured, or stop that."""
+        if self._lane is not None:
+            self._lane.guard(is_on)
+
     def record(self, do: Literal["start", "stop", "pause", "resume"]) -> None:
         """Start or stop recording, or put silence in its place for a while.
 

@@ -74,7 +74,11 @@ class Switchboard:
         return call
 
     def begin(self, call: Call) -> None:
-        """Let a call live, until it ends."""
+        """Let a call live, until it ends.
+
+        It starts at once: its leg may tell of an answer before a task would have its turn.
+        """
+        call.begin()
         task = asyncio.create_task(self._live(call), name=f"call {call.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

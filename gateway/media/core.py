@@ -80,11 +80,19 @@ class MediaCore:
         """Begin to serve a lane."""
         self._uplink.reset(seat.row)
         self.listener.sit(seat.row, seat.options)
-        if seat.options.echo_guard != "off":
-            seat.outlet.reference = Reference(self.listener.guard, seat.row)
+        self.guard(now, seat, True)
         self._seats[seat.row] = seat
         seat.group.seats.append(seat)
         seat.sit(now, self.receiver)
+
+    def guard(self, now: float, seat: Seat, is_on: bool) -> None:
+        """Guard a lane against its echo as it was opened to be, or leave its sound alone."""
+        del now
+        kind = seat.options.echo_guard if is_on else "off"
+        self.listener.guard_row(seat.row, kind)
+        is_guarded = kind != "off"
+        seat.outlet.reference = Reference(self.listener.guard, seat.row) if is_guarded else None
+        seat.group.is_stale = True
 
     def stand(self, now: float, seat: Seat, done: Callable[[Seat], None]) -> None:
         """Stop serving a lane; then ``done(seat)`` is called on the loop."""

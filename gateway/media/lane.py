@@ -122,6 +122,10 @@ class Lane:
         """
         self._order(self._seat.conceal, is_concealed)
 
+    def guard(self, is_on: bool) -> None:
+        """Guard against the caller's echo as the lane was opened to, or leave their sound alone."""
+        self._order(self._engine.core.guard, self._seat, is_on)
+
     def hold(self, is_held: bool) -> None:
         """Put silence in the place of both directions, and keep what is queued, or stop that."""
         self._order(self._seat.hold, is_held)

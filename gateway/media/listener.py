@@ -16,7 +16,7 @@ from voicecodecs.voice import EnergyJudge, VoiceDetector
 from .arrays import LaneArrays, Rows
 from .events import BeepHeard, VoiceStarted, VoiceStopped
 from .guard import EchoGuard, Guarded
-from .options import LaneOptions
+from .options import EchoGuardKind, LaneOptions
 
 __all__ = ["Listener", "Wants"]
 
@@ -70,9 +70,15 @@ class Listener:
         if options.hears_beeps:
             wants |= Wants.BEEPS
             self._beeps.reset(row)
-        if options.echo_guard != "off":
+        self._arrays.wants[row] = wants
+        self.guard_row(row, options.echo_guard)
+
+    def guard_row(self, row: int, kind: EchoGuardKind) -> None:
+        """Guard a row against its echo from now on, or leave its sound alone."""
+        wants = Wants(int(self._arrays.wants[row])) & ~Wants.GUARD
+        if kind != "off":
             wants |= Wants.GUARD
-            self.guard.reset(row, cancels=options.echo_guard == "cancel")
+            self.guard.reset(row, cancels=kind == "cancel")
         self._arrays.wants[row] = wants
 
     def hear(

@@ -14,12 +14,15 @@ __all__ = ["loopback_gateway", "sip_address"]
 async def loopback_gateway(service_url: str, **tables: Any) -> AsyncIterator[Gateway]:
     """Run a gateway that talks to the service at ``service_url``; ``tables`` add to its settings.
 
-    It takes SIP over UDP and TCP, has no page, and serves every caller on loopback.
+    It takes SIP over UDP and TCP, has no page, and serves every caller on loopback.  It has no
+    echo guard unless that is asked for: steady tones, which tests speak in, are to a guard the
+    noise of a line.
     """
     standard: dict[str, Any] = {
         "sip": {"bind": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
         "realtime": {"provider": "custom", "url": service_url} | tables.pop("realtime", {}),
         "http": {"bind": ""},
+        "barge_in": {"echo_guard": "off"} | tables.pop("barge_in", {}),
     }
     gateway = Gateway(Settings.model_validate(standard | tables))
     await gateway.start()

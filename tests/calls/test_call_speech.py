@@ -108,6 +108,7 @@ class Scene:
         controller = Controller(ControlSettings.of(Settings()), classify)
         self.call = self.leg.call = Call("1", controller, parts(make_link=self.make, **changes))
         self.call.attach(cast("Any", self.leg), cast("Any", self.lane))
+        self.call.begin()
         self.task = asyncio.create_task(self.call.run())
 
     def make(self, *callbacks: Any) -> Link:

@@ -13,6 +13,7 @@ from gateway.media.events import PlayoutFlushed, PlayoutStarted, PlayoutStopped,
 from gateway.realtime.events import ResponseDone, ResponseInfo, ResponseOutputAudioDelta
 
 CALLER, CALLEE, AGENT = (np.full(480, level, "<i2").tobytes() for level in (100, 20, 3))
+SETTINGS = ("mute", "guard")
 JOINED: list[Patching] = ["bridge", "monitor", "conference"]
 
 
@@ -87,6 +88,17 @@ def test_everybody_hears_whom_the_patch_says(
     assert room.hears(room.caller) == caller_hears
     assert room.hears(room.callee) == callee_hears
     assert [level(chunk) for chunk in room.service] == service_hears
+
+
+def test_a_caller_who_talks_with_a_callee_is_not_guarded_against() -> None:
+    room = Room("consult")
+    assert room.caller.of("guard")[-1] == (True,)
+    for line in JOINED:
+        room.bay.patch(line)
+        assert room.caller.of("guard")[-1] == (False,)
+    room.bay.patch("caller")
+    assert room.caller.of("guard")[-1] == (True,)
+    assert not room.callee.of("guard")
 
 
 def test_an_agent_who_listens_in_is_muted_for_both() -> None:
@@ -166,8 +178,8 @@ def test_stopping_empties_both_ears_and_pausing_the_agent_s_listeners() -> None:
     room.bay.stop()
     room.bay.pause()
     room.bay.resume()
-    assert [done[0] for done in room.caller.did if done[0] != "mute"] == ["flush"]
-    assert [done[0] for done in room.callee.did if done[0] != "mute"] == [
+    assert [done[0] for done in room.caller.did if done[0] not in SETTINGS] == ["flush"]
+    assert [done[0] for done in room.callee.did if done[0] not in SETTINGS] == [
         "flush",
         "pause",
         "resume",
