@@ -188,3 +188,21 @@ def test_nothing_is_done_to_a_guarded_caller_while_nothing_is_played() -> None:
         call.phone.say(WORDS)
     world.run(3.0)
     assert b"".join(bare.chunks) == b"".join(guarded.chunks)
+
+
+def test_a_guard_is_put_aside_while_others_are_to_hear_all_of_a_caller_and_taken_up_again() -> None:
+    one = scenes(12.0, None, 1)[0]
+    world = MediaWorld()
+    phone = EchoPhone(world.network, 30000, one)
+    call = world.call(phone=phone, uplink="pcmu", echo_guard="gate")
+    agent = encode_ulaw(np.concatenate([pcm for _, pcm in one.agent] * 4)).tobytes()
+    call.lane.play(agent, Mark("r", "i"))
+    levels = []
+    for is_guarded in (True, False, True):
+        call.lane.guard(is_guarded)
+        world.run(1.5)  # until it is known what comes back
+        since = len(call.chunks)
+        world.run(2.0)
+        sound = decode_ulaw(b"".join(call.chunks[since:])).astype(float)
+        levels.append(float(np.sqrt(np.mean(sound**2))))
+    assert max(levels[0], levels[2]) < 50 < 200 < levels[1]
