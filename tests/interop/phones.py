@@ -76,10 +76,6 @@ class Phone:
         paths = sorted(self.folder.glob("dump-*-dec.wav"))
         return [read_wav(path)[:, 0] for path in paths]
 
-    def said(self, words: str) -> bool:
-        """Tell whether its log has these words."""
-        return words in (self.folder / "log").read_text(errors="replace")
-
 
 @contextlib.contextmanager
 def phone(
