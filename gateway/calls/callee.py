@@ -20,6 +20,7 @@ from .translate import from_callee, from_lane
 __all__ = ["Callee"]
 
 _NO_WAY: Final = 503
+_FAULT: Final = 500
 _NO_MEDIA: Final = "no media"
 
 
@@ -29,6 +30,7 @@ class _Attempt:
 
     leg: SipLeg | None = None
     task: asyncio.Task[None] | None = None
+    is_sound_due: bool = False  # answered, and not holding us
 
 
 class Callee:
@@ -84,6 +86,7 @@ class Callee:
             attempt.leg.hang_up(cause)
         elif attempt.task is not None:
             attempt.task.cancel()
+        self._patchbay.detach_callee()
         self._post(control.CalleeEnded(487, cause))
 
     def close(self) -> None:
@@ -109,6 +112,10 @@ class Callee:
             self._log.warning("cannot call", target=target, why=str(error))
             self._end(attempt, status, str(error))
             return
+        except Exception:
+            self._log.exception("fault while calling", target=target)
+            self._end(attempt, _FAULT, "fault inside the gateway")
+            return
         if self._attempt is not attempt:  # dropped in this very moment
             placed.leg.hang_up()
             placed.lane.close()
@@ -119,6 +126,8 @@ class Callee:
     def _on_leg(self, attempt: _Attempt, event: legs.LegEvent) -> None:
         if self._attempt is not attempt:
             return
+        if isinstance(event, legs.LegAnswered | legs.LegHeld):
+            attempt.is_sound_due = not (isinstance(event, legs.LegHeld) and event.is_held)
         if isinstance(event, legs.LegEnded):
             self._end(attempt, event.status, event.reason)
         elif (known := from_callee(event)) is not None:
@@ -127,7 +136,7 @@ class Callee:
     def _on_lane(self, attempt: _Attempt, event: LaneEvent) -> None:
         """Take what the callee's lane tells; of the agent's speech, even once they are gone."""
         if isinstance(event, MediaTimeout):
-            if self._attempt is attempt and attempt.leg is not None:
+            if self._attempt is attempt and attempt.leg is not None and attempt.is_sound_due:
                 attempt.leg.hang_up(_NO_MEDIA)
         elif self._patchbay.counts(event):
             known = from_lane(event, "callee")
@@ -141,4 +150,5 @@ class Callee:
     def _end(self, attempt: _Attempt, status: int, reason: str) -> None:
         if self._attempt is attempt:
             self._attempt = None
+            self._patchbay.detach_callee()
             self._post(control.CalleeEnded(status, reason))

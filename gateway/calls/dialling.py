@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Final
 
 import structlog
 
-from ..errors import DialError
+from ..errors import CapacityError, DialError, SipError
+from ..legs.sip_leg import name_of
+from ..sip.uri import Uri
 from .call import Call, Origin
 from .lanes import called_options
 from .links import Links
@@ -14,6 +17,9 @@ from .outbound import Outbound
 from .switchboard import Switchboard
 
 __all__ = ["Dialling", "Wish"]
+
+_PARAMS: Final = frozenset({"transport"})
+"""What an address that is let through may have beside who is called, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ class Dialling:
         """
         address = self._address(wish)
         plan = self._links.plan("")
-        every = self._switchboard.control
-        control = every.for_profile(wish.profile) if wish.profile else every.for_call("", address)
+        every, called = self._switchboard.control, name_of(Uri.parse(address))
+        control = every.for_profile(wish.profile) if wish.profile else every.for_call("", called)
         call = self._switchboard.admit(plan)
         try:
             leg, lane = await self._outbound.place(
@@ -68,6 +74,11 @@ class Dialling:
         except BaseException:
             self._switchboard.dismiss(call)
             raise
+        if self._switchboard.registry.is_draining:  # since it was admitted
+            leg.hang_up()
+            lane.close()
+            self._switchboard.dismiss(call)
+            raise CapacityError("the gateway is being stopped")
         origin = Origin(is_outbound=True, profile=wish.profile, variables=wish.variables)
         call.attach(leg, lane, origin)
         self._switchboard.begin(call)
@@ -80,8 +91,19 @@ class Dialling:
         target = self._settings.targets.get(wish.to)
         if target is not None:
             return target.uri
-        if any(fnmatchcase(wish.to, pattern) for pattern in self._settings.dial.allow):
+        if self._is_allowed(wish.to):
             return wish.to
         self._log.warning("call refused: neither a target nor allowed", to=wish.to)
         problem = "it is neither a name in [targets] nor an address that dial.allow lets through"
         raise DialError(problem, status=403)
+
+    def _is_allowed(self, address: str) -> bool:
+        """Hold patterns against who is called and where: nothing else of an address may fit."""
+        try:
+            uri = Uri.parse(address)
+        except SipError:
+            return False
+        if uri.headers or uri.params.keys() - _PARAMS:
+            return False
+        plain = str(uri.replace(params={}))
+        return any(fnmatchcase(plain, pattern) for pattern in self._settings.dial.allow)

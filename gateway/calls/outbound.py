@@ -56,8 +56,9 @@ class Outbound:
 
         """
         uri = Uri.parse(target)
-        if uri.scheme not in ("sip", "sips"):
-            raise SipError(f"{target} is not a SIP address", status=416)
+        if uri.scheme != "sip":
+            raise SipError(f"{target} is not reached by SIP as it is spoken here", status=416)
+        uri = uri.replace(headers={})  # RFC 3261 section 19.1.1: not in a Request-URI
         caller = self._settings.dial.caller
         lane = self._engine.open(on_lane, on_audio, options)
         try:

@@ -66,18 +66,15 @@ class Patchbay:
         self._callee: CallSound | None = None
         self._line: Patching = "caller"
         self._muted: Who = "none"
-        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[bytes] = deque()
+        self._unheard = 0  # chunks of the callee's that the service was too late for
         self._told_callee: dict[str, None] = {}  # responses that the callee alone was to hear
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The caller's lane in figures, for a record."""
-        return self._caller.figures
-
-    @property
-    def is_joined(self) -> bool:
-        """Whether caller and callee hear each other."""
-        return self._line in _JOINED and self._callee is not None
+        """The caller's lane in figures, for a record, and what of a callee was left out."""
+        figures = self._caller.figures
+        return figures | {"callee_unheard": self._unheard} if figures else figures
 
     # Who is there
 
@@ -86,10 +83,19 @@ class Patchbay:
         self._caller.attach(lane)
 
     def attach_callee(self, lane: Lane) -> None:
-        """Give the second leg a lane; it is let go with the next patch to the caller alone."""
+        """Give the second leg a lane."""
         self._let_callee_go()
         self._callee = CallSound(self._prompts, None, is_ours_to_play=self._is_ours_to_play)
         self._callee.attach(lane)
+
+    def detach_callee(self) -> None:
+        """Let go of the lane of a second leg that is gone.
+
+        One that the agent was speaking to stays until the next patch: what was heard of it is
+        still to be told.
+        """
+        if self._line == "caller":
+            self._let_callee_go()
 
     def patch(self, line: Patching) -> None:
         """Say who hears whom from now on."""
@@ -125,6 +131,9 @@ class Patchbay:
             self._caller.stream(chunk, "leg")
             if self._line in _OVERHEARD:
                 self._waiting.append(chunk)
+                if len(self._waiting) > _MOST_WAITING:
+                    self._waiting.popleft()
+                    self._unheard += 1
 
     def _overhear(self, chunk: bytes) -> None:
         """Let the service hear both, at the caller's pace."""

@@ -315,8 +315,13 @@ class Controller:
             self._tell_key(event)
         elif name == TIMEOUT_EVENT:
             self._obey(self._idle.climb())
-        elif isinstance(event, MediaTimeout) and not self._context.is_held:
+        elif isinstance(event, MediaTimeout) and self._is_sound_due:
             self._context.act(HangUp("no media"))
+
+    @property
+    def _is_sound_due(self) -> bool:
+        """Whether the caller's side should be sending something."""
+        return self._context.is_answered and not self._context.is_held
 
     def _press(self, key: str) -> None:
         """Have the open menu take a key: what it leads to is done in place of what was planned."""

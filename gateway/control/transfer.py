@@ -57,6 +57,7 @@ _NO_MENU: Final = OpenMenu("close")
 _RINGBACK: Final = Play("tone:ringback", is_repeated=True)
 _CONSENT_SECONDS: Final = 15.0  # how long a human may think about the accept key
 _CONSULT_SECONDS: Final = 60.0  # the longest that telling them may take
+_NEWS_SECONDS: Final = 5.0  # from a callee's leaving to the news that the caller has them
 _GRACE_SECONDS: Final = 5.0  # after which a callee of whom nothing is heard is given up
 _LINES: Final[dict[str, Patching]] = {
     "leaves": "bridge",
@@ -189,7 +190,7 @@ class TransferDesk:
         if self.deadline is None or self._context.now < self.deadline:
             return ()
         self.deadline = None
-        if self.stage in (Stage.REFERRING, Stage.REPLACING):
+        if self.stage in (Stage.REFERRING, Stage.REPLACING, Stage.REPLACED):
             return self._take_return(_NO_ANSWER)
         return self._refuse(_NO_ANSWER)
 
@@ -259,8 +260,11 @@ class TransferDesk:
         if self.stage is Stage.REPLACING and self._plan is not None:
             self._context.log(f"the caller's side does not replace us: status {status}")
             return self._join(self._plan, Turn.RETURNED)
+        has_left = self.stage is Stage.REPLACED
         if not self._go(Turn.RETURNED):
             return ()
+        if has_left:
+            return self._return_line(status, "they hung up", was_consulting=True)
         return self._take_back(status)
 
     def _refuse(self, status: int, why: str = "") -> Sequence[Request]:
@@ -277,8 +281,11 @@ class TransferDesk:
         if not self._go(Turn.CALLEE_GONE):
             return ()
         context = self._context
+        if self.stage is Stage.REPLACED:  # their BYE comes before the news of it (RFC 3891)
+            self.deadline = context.now + _NEWS_SECONDS
+            return ()
         if before is not Stage.BRIDGED:
-            was_consulting = before in (Stage.CONSULTING, Stage.REPLACING)
+            was_consulting = before is Stage.CONSULTING
             why = "they hung up" if was_consulting else _REASONS.get(status, reason)
             return self._return_line(status, why, was_consulting=was_consulting)
         context.is_patched_away = False

@@ -15,6 +15,7 @@ class Stage(enum.Enum):
     CALLING = enum.auto()  # we call the target ourselves
     CONSULTING = enum.auto()  # it answered, and hears what it is about
     REPLACING = enum.auto()  # the caller's side was asked to take our place (RFC 3891)
+    REPLACED = enum.auto()  # and the callee left us: for the caller, or for good
     BRIDGED = enum.auto()  # caller and callee hear each other through us
 
 
@@ -48,7 +49,9 @@ STAGES: Final[Mapping[tuple[Stage, Turn], Stage]] = {
     (Stage.CONSULTING, Turn.CALLEE_GONE): Stage.IDLE,
     (Stage.REPLACING, Turn.TAKEN): Stage.IDLE,
     (Stage.REPLACING, Turn.RETURNED): Stage.BRIDGED,
-    (Stage.REPLACING, Turn.CALLEE_GONE): Stage.IDLE,
+    (Stage.REPLACING, Turn.CALLEE_GONE): Stage.REPLACED,
+    (Stage.REPLACED, Turn.TAKEN): Stage.IDLE,
+    (Stage.REPLACED, Turn.RETURNED): Stage.IDLE,
     (Stage.BRIDGED, Turn.CALLEE_GONE): Stage.IDLE,
 }
 """What is not in the table changes nothing: it comes too late, or from a transfer before."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from ..calls.call import Call
 from ..calls.dialling import Wish
 from ..errors import CapacityError, DialError, GatewayError, SipError
+from .bodies import read_body
 from .problems import problem
 
 __all__ = ["DialRoute"]
@@ -48,7 +49,7 @@ class DialRoute:
         if (refusal := self._refuse(request)) is not None:
             return refusal
         try:
-            order = msgspec.json.decode(await request.read(), type=_Order)
+            order = msgspec.json.decode(await read_body(request) or b"", type=_Order)
         except msgspec.MsgspecError as error:
             return problem(400, "Bad Request", f"the body is no such order: {error}")
         try:
@@ -65,7 +66,9 @@ class DialRoute:
             remedy = "set http.token_env to the name of the variable that holds a token"
             return problem(403, "Forbidden", f"nobody may place calls here: {remedy}")
         scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-        is_right = hmac.compare_digest(shown.strip().encode(), self._token.encode())
+        is_right = hmac.compare_digest(
+            shown.strip().encode(errors="surrogateescape"), self._token.encode()
+        )
         if scheme.lower() == _SCHEME and is_right:
             return None
         refusal = problem(401, "Unauthorized", "show the token: Authorization: Bearer TOKEN")

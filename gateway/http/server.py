@@ -77,7 +77,10 @@ class HttpServer:
             app.router.add_post("/v1/calls", dial.handle)
         if webhooks is not None:
             app.router.add_post("/webhooks/realtime", webhooks.handle)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        # Nothing is unpacked: a few bytes could be many.
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, auto_decompress=False
+        )
 
     @property
     def url(self) -> str:

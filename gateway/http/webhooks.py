@@ -5,7 +5,6 @@ the call: the service waits a few seconds for it and then asks again, while the 
 telephone rings all the time.
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -17,11 +16,11 @@ from aiohttp import web
 from ..clock import Clock, monotonic
 from ..errors import WebhookError
 from ..realtime.webhook import IncomingCall, OtherEvent, Replays, verify
+from .bodies import read_body
 
 __all__ = ["MAX_BYTES", "WebhookRoute"]
 
 MAX_BYTES: Final = 64 * 1024
-_BODY_SECONDS: Final = 10.0
 
 
 class WebhookRoute:
@@ -59,7 +58,7 @@ class WebhookRoute:
 
         """
         try:
-            event = self._believe(request, await _body(request))
+            event = self._believe(request, await read_body(request))
         except WebhookError as error:
             self.refused += 1
             self._log.warning("webhook refused", why=str(error), address=request.remote)
@@ -78,19 +77,11 @@ class WebhookRoute:
             self._log.info("webhook about something else", type=event.type)
         return response
 
-    def _believe(self, request: web.Request, body: bytes) -> IncomingCall | OtherEvent:
+    def _believe(self, request: web.Request, body: bytes | None) -> IncomingCall | OtherEvent:
+        if body is None:
+            raise WebhookError("the webhook is not packed as it says")
         event = verify(self._secrets, request.headers, body, self._unix_clock())
         delivery = f"{event.webhook_id} {request.headers['webhook-timestamp']}"
         if not self._deliveries.is_new(delivery, self._clock()):
             raise WebhookError("the webhook is a copy of one that came before")
         return event
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
-    except web.RequestPayloadError:
-        raise WebhookError("the webhook is not packed as it says") from None

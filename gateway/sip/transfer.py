@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ..errors import SipError
 from .courier import OnResponse
 from .line import Line
 from .message import Request, Response, response_to
@@ -29,7 +28,8 @@ class Transfer:
         self._line = line
         self._tell = tell
         self._on_response = on_response
-        self._sequence = ""  # of the REFER under way
+        self._sequence = ""  # of the latest REFER
+        self._has_given_up = False  # one was begun while another was under way
         self._expires_at: float | None = None
 
     @property
@@ -38,17 +38,16 @@ class Transfer:
         return self._expires_at
 
     def start(self, target: Uri, referred_by: Uri, now: float) -> None:
-        """Ask the peer to call ``target``.
+        """Ask the peer to call ``target``; of one that is under way nothing more is told.
 
         Raises:
-            SipError: There is no dialog, or a transfer is under way already.
+            SipError: There is no dialog.
 
         """
-        if self._expires_at is not None:
-            raise SipError("a transfer is under way", status=491)
         request = self._line.request("REFER")
         request.headers.add("Refer-To", f"<{target}>")
         request.headers.add("Referred-By", f"<{referred_by}>")
+        self._has_given_up = self._has_given_up or self._expires_at is not None
         sequence = self._sequence = str(request.cseq.number)
         self._expires_at = now + _PATIENCE
 
@@ -63,7 +62,10 @@ class Transfer:
         """Take in a NOTIFY: news of the transfer, or of nothing we asked for."""
         event, *params = (notify.headers.get("Event") or "").replace(" ", "").split(";")
         about = next((p[3:] for p in params if p.lower().startswith("id=")), None)
-        is_news = event.lower() == "refer" and about in (None, self._sequence)
+        # News without a name is of the first REFER of a dialog (RFC 3515, section 2.4.6), or of the
+        # only one; many forget the name.
+        is_ours = about == self._sequence or (about is None and not self._has_given_up)
+        is_news = event.lower() == "refer" and is_ours
         is_known = is_news and self._expires_at is not None
         self._line.courier.respond(key, response_to(notify, 200 if is_known else 481), now)
         if is_known:

@@ -33,7 +33,7 @@ class Way:
     """Places calls when it is told to."""
 
     def __init__(self) -> None:
-        self.fault: GatewayError | None = None
+        self.fault: Exception | None = None
         self.opens = asyncio.Event()
         self.legs: list[Thing] = []
         self.lanes: list[Thing] = []
@@ -105,7 +105,20 @@ async def test_a_call_that_cannot_be_placed_has_ended(
     scene.way.fault = fault
     await scene.call()
     assert scene.told == [control.CalleeEnded(status, str(fault))]
-    assert not scene.bay.did
+    assert scene.bay.did == [("detach_callee",)]
+
+
+async def test_a_fault_of_ours_while_placing_is_told_as_the_end(scene: Scene) -> None:
+    scene.way.fault = ValueError("nobody expects this")
+    await scene.call()
+    assert scene.told == [control.CalleeEnded(500, "fault inside the gateway")]
+
+
+async def test_the_lane_of_whoever_refuses_is_given_back(scene: Scene) -> None:
+    await scene.call()
+    scene.tell(legs.LegRinging(183))
+    scene.tell(legs.LegEnded("peer", 486, "Busy Here"))
+    assert [done[0] for done in scene.bay.did] == ["attach_callee", "detach_callee"]
 
 
 async def test_whoever_is_dropped_is_hung_up_and_told_of_once(scene: Scene) -> None:
@@ -146,14 +159,31 @@ async def test_their_sound_goes_to_the_patchbay_until_they_are_gone(scene: Scene
     scene.way.callbacks[0]["on_audio"](b"\1")
     scene.callee.drop("normal")
     scene.way.callbacks[0]["on_audio"](b"\2")
-    assert scene.bay.did[1:] == [("hear_callee", b"\1")]
+    assert scene.bay.did[1:] == [("hear_callee", b"\1"), ("detach_callee",)]
 
 
 async def test_a_callee_of_whom_nothing_is_heard_is_hung_up(scene: Scene) -> None:
     await scene.call()
+    scene.tell(legs.LegAnswered())
     scene.way.callbacks[0]["on_lane"](MediaTimeout(60.0, 1.0))
     assert scene.way.legs[0].did == [("hang_up", "no media")]
-    assert not scene.told
+    assert scene.told == [control.CalleeAnswered()]
+
+
+@pytest.mark.parametrize(
+    "events", [[], [legs.LegAnswered(), legs.LegHeld(is_held=True)]], ids=["rings", "holds us"]
+)
+async def test_a_callee_who_need_not_be_heard_is_left_alone(
+    scene: Scene, events: list[legs.LegEvent]
+) -> None:
+    await scene.call()
+    for event in events:
+        scene.tell(event)
+    scene.way.callbacks[0]["on_lane"](MediaTimeout(60.0, 1.0))
+    assert not scene.way.legs[0].did
+    scene.tell(legs.LegAnswered() if not events else legs.LegHeld(is_held=False))
+    scene.way.callbacks[0]["on_lane"](MediaTimeout(60.0, 1.0))
+    assert scene.way.legs[0].did == [("hang_up", "no media")]
 
 
 async def test_of_their_playout_what_counts_is_told_even_after_they_are_gone(

@@ -137,6 +137,20 @@ def test_of_a_callee_who_is_ahead_the_oldest_is_given_up() -> None:
     assert [level(chunk) for chunk in room.service] == [102, 103, 104, 100]
 
 
+def test_a_callee_who_is_gone_before_any_patch_is_let_go_at_once_and_after_one_with_the_next() -> (
+    None
+):
+    room = Room("consult")
+    room.bay.detach_callee()
+    assert not room.callee.of("close")
+    room.bay.patch("caller")
+    assert room.callee.of("close") == [()]
+    other = NotingLane()
+    room.bay.attach_callee(cast("Lane", other))
+    room.bay.detach_callee()
+    assert other.of("close") == [()]
+
+
 def test_the_callee_s_lane_is_let_go_with_the_patch_to_the_caller() -> None:
     room = Room("bridge")
     room.bay.patch("caller")
@@ -199,7 +213,6 @@ def test_without_a_callee_nothing_is_passed_on_and_nothing_fails() -> None:
         room.bay.hear_caller(CALLER)
         room.bay.stop()
         room.bay.end_speech()
-        assert not room.bay.is_joined
         assert room.service == []
         room.bay.close()
         assert room.caller.of("close") == [()]

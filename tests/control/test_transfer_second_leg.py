@@ -327,3 +327,29 @@ def test_keys_pass_from_one_leg_to_the_other_each_once() -> None:
         SendDtmf("5", "callee"),
         SendDtmf("7", "caller"),
     ]
+
+
+def test_a_callee_who_leaves_us_as_the_caller_takes_our_place_is_not_lost() -> None:
+    flow = answered(mode="attended")
+    flow.run(3)
+    asked = len(flow.sent(ResponseCreate))
+    flow.post(CalleeEnded(200))  # the BYE of the replaced call goes straight to us
+    flow.run(0.5)
+    assert not flow.did(HangUp)
+    flow.post(TransferEnded(is_accepted=True, status=200))
+    assert flow.did(HangUp) == [HangUp("transferred")]
+    assert patches(flow) == ["consult"]
+    assert len(flow.sent(ResponseCreate)) == asked, "the agent does not speak up in between"
+
+
+@pytest.mark.parametrize("news", [TransferEnded(is_accepted=False, status=481), None])
+def test_a_callee_who_leaves_us_for_good_gives_the_caller_back(news: Event | None) -> None:
+    flow = answered(mode="attended")
+    flow.run(3)
+    flow.post(CalleeEnded(200))
+    if news is not None:
+        flow.post(news)
+    flow.run(8)
+    assert patches(flow) == ["consult", "caller"]
+    assert state(flow) is CallState.TALKING
+    assert explained(flow, "they hung up; the caller is still here")

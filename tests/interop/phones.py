@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from peers import free_port
 from voicecodecs.tones import tone
 
-__all__ = ["Phone", "phone", "read_wav", "write_wav"]
+from gateway.testing.sound import write_wav
+
+__all__ = ["Phone", "phone", "read_wav"]
 
 CONFIG = """
 poll_method epoll
@@ -102,7 +104,7 @@ def phone(
     folder.mkdir(parents=True)
     port, rtp = free_port(), free_port() // 2 * 2
     pcm = says if isinstance(says, np.ndarray) else tone(says, 60_000, 8000, -12.0)
-    speech = write_wav(folder / "speech.wav", pcm)
+    speech = write_wav(folder / "speech.wav", pcm, 8000)
     (folder / "config").write_text(
         CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
     )
@@ -127,16 +129,6 @@ def phone(
         assert process.stdin is not None
         with contextlib.suppress(OSError):
             process.stdin.close()
-
-
-def write_wav(path: Path, pcm: NDArray[np.int16], rate: int = 8000) -> Path:
-    """Write a mono WAV file."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.tobytes())
-    return path
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:

@@ -106,6 +106,13 @@ async def test_a_call_that_nobody_takes_ends_with_its_status_and_leaves_nothing(
         ({"to": "mallory"}, 403),
         ({"to": "sip:+1900555@carrier.example"}, 403),
         ({"to": "sip:ann@allowed.example.evil.example"}, 403),
+        ({"to": "sip:ann@evil.example;a=b@allowed.example"}, 403),
+        ({"to": "sip:ann@evil.example?a=b@allowed.example"}, 403),
+        ({"to": "sip:ann@evil.example:5060;x=@allowed.example"}, 403),
+        ({"to": "sip:ann@allowed.example;maddr=192.0.2.1"}, 403),
+        ({"to": "sips:ann@allowed.example"}, 403),
+        ({"to": "sip:ann@" + "a" * 64 + ".allowed.example"}, 403),
+        ({"to": "sip:ann@long." + "a" * 64}, 502),
         ({"to": "ann", "profile": "nobody's"}, 422),
         ({"to": "fax"}, 502),
         ({"to": 5}, 400),
@@ -118,7 +125,7 @@ async def test_whom_the_gateway_may_not_call_it_does_not(body: Any, status: int)
     async with calling_gateway(
         "ws://127.0.0.1:1/v1/realtime",
         targets={"ann": "sip:ann@127.0.0.1:9", "fax": "tel:+15550100"},
-        dial={"allow": "sip:*@allowed.example"},
+        dial={"allow": ["sip:*@allowed.example", "sip:*@long.*"]},
     ) as gateway:
         response = await order(gateway, body)
         assert response.status == status
@@ -132,6 +139,21 @@ async def test_without_the_token_nobody_is_called(token: str | None) -> None:
         response = await order(gateway, {"to": "ann"}, token)
         assert response.status == 401
         assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_odd_headers_and_bodies_are_refused_in_words() -> None:
+    async with calling_gateway("ws://127.0.0.1:1/v1/realtime") as gateway:
+        url = gateway.page + "v1/calls"
+        async with ClientSession() as session:
+            for headers, body, status in (
+                ({"Authorization": "Bearer \xff\xfe"}, b"{}", 401),
+                ({"Authorization": f"Bearer {TOKEN}", "Content-Encoding": "gzip"}, b"{}", 400),
+                ({"Authorization": f"Bearer {TOKEN}"}, b"\xff", 400),
+                ({"Authorization": f"Bearer {TOKEN}"}, b"[" * 70_000, 413),
+            ):
+                async with session.post(url, data=body, headers=headers) as response:
+                    assert response.status == status
+                    assert response.content_type == "application/problem+json"
 
 
 async def test_where_no_token_is_configured_nobody_is_called() -> None:

@@ -36,7 +36,7 @@ def keys_through(percent: int, folder: Path) -> dict[str, str]:
         ["unshare", "--map-root-user", "--net", "sh", "-c", inside],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -147,7 +147,7 @@ async def test_a_body_not_packed_as_it_says_is_refused(scene: Scene) -> None:
 async def test_a_webhook_that_does_not_come_to_its_end_is_not_waited_for(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.http.webhooks._BODY_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.http.bodies._SECONDS", 0.1)
 
     async def half() -> AsyncIterator[bytes]:
         yield b"{"

@@ -336,6 +336,28 @@ class TestTransfer:
         self.notify(network, ann, bob, "SIP/2.0 200 OK\r\n")
         assert "481 NOTIFY" in network.titles(by=bob)
 
+    def test_news_of_a_transfer_that_was_given_up_is_not_taken_for_news_of_the_next(
+        self, network: VirtualNetwork, ann: Phone, bob: Phone
+    ) -> None:
+        taken = self.refer(network, ann, bob)
+        old = self.sequence
+        taken.refer(TARGET, network.now)
+        bob.flush()
+        refer = network.last("REFER")
+        assert isinstance(refer, Request)
+        self.answer(network, ann, bob, response_to(refer, 202))
+        bob.heard(taken)
+        for event in (f"refer;id={old}", "refer"):
+            notify = inside(self.call, "NOTIFY", b"SIP/2.0 486 Busy", "message/sipfrag")
+            notify.headers.add("Event", event)
+            notify.headers.add("Subscription-State", "terminated")
+            network.carry(bytes(notify), ann.flow_to(bob))
+            network.run(0.1)
+        assert network.titles(by=bob).count("481 NOTIFY") == 2
+        self.sequence = refer.cseq.number
+        self.notify(network, ann, bob, "SIP/2.0 200 OK\r\n", "terminated")
+        assert bob.heard(taken)[-1] == ReferEnded(200)
+
     def test_phones_that_know_no_transfer_say_so(
         self, network: VirtualNetwork, ann: Phone, bob: Phone
     ) -> None:

@@ -117,7 +117,7 @@ class SipEndpoint:
             found = await self._running_loop().getaddrinfo(
                 uri.address, uri.port or _PORT, type=socket.SOCK_DGRAM
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name could be like this
             raise SipError(f"no such host: {uri.address}", status=502) from error
         for _, _, _, _, address in found:
             remote = (str(address[0]), int(address[1]))
