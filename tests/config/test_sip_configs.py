@@ -1,5 +1,6 @@
 """Every configuration that is offered as an example can be loaded."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,11 @@ ROOT = Path(__file__).parents[2]
 def test_an_offered_configuration_is_sound(path: Path) -> None:
     settings = load(path, {"AZURE_OPENAI_API_KEY": "k", "OPENAI_API_KEY": "k"})
     assert ControlSettings.of(settings).targets
+
+
+def test_the_line_that_the_readme_shows_is_sound() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (body,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    control = ControlSettings.of(load(None, {"GATEWAY_CONFIG_BODY": body}))
+    assert set(control.menus) == {"main"}
+    assert control.collects["card"].is_sensitive
