@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ..errors import ConfigError
+from ..media.prompts import Prompt
 
 __all__ = ["Cue", "DigitsCue", "PlayCue", "parse_digits", "parse_plays"]
 
@@ -52,7 +53,7 @@ def parse_plays(texts: Iterable[str]) -> list[PlayCue]:
     """Read ``FILE@SECONDS`` or ``FILE`` (at once), several times.
 
     Raises:
-        ConfigError: A file is missing, or the time is not a number.
+        ConfigError: A file is missing or no sound, or the time is not a number.
 
     """
     cues = []
@@ -61,6 +62,7 @@ def parse_plays(texts: Iterable[str]) -> list[PlayCue]:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"--play: {name} is not a file; give the path of a WAV file")
+        Prompt.load(path)  # so that what is no sound is refused before anybody is called
         cues.append(PlayCue(at, path))
     return sorted(cues, key=lambda cue: cue.at)
 

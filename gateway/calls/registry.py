@@ -142,6 +142,10 @@ class Registry:
         if self._live.pop(call.call_id, None) is not None:
             self._remember(call.record())
 
+    def forget(self, call: LiveCall) -> None:
+        """Let a call go that never was one; nothing is remembered of it."""
+        self._live.pop(call.call_id, None)
+
     def records(self) -> list[CallRecord]:
         """Return the calls in progress, then those that ended, newest first."""
         return [call.record() for call in self] + list(reversed(self._ended.values()))

@@ -85,7 +85,7 @@ class Switchboard:
 
     def dismiss(self, call: Call) -> None:
         """Let go of a call that came to nothing before it began."""
-        self.registry.release(call)
+        self.registry.forget(call)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls to end by themselves, then end those that have not."""

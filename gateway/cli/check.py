@@ -36,7 +36,7 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
 
     """
     configure_logging("warning")
-    settings = load(config, os.environ)
+    settings = load(config, os.environ, needs_secrets=graph is None)
     ControlSettings.of(settings)
     load_entries(settings)
     if graph is not None:

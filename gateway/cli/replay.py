@@ -47,7 +47,7 @@ def replay(
         json: Print one JSON object instead of lines.
 
     """
-    settings = ControlSettings.of(load(config, os.environ))
+    settings = ControlSettings.of(load(config, os.environ, needs_secrets=False))
     recorded = _read(timeline)
     difference = first_difference(recorded, play_again(recorded, settings, classify))
     actions = sum(entry.kind == "action" for entry in recorded)

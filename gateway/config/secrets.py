@@ -7,11 +7,12 @@ from ..errors import ConfigError, WebhookError
 from ..signing import key_of
 from .sections import table_at
 
-__all__ = ["with_secrets", "written_secrets"]
+__all__ = ["Unneeded", "with_secrets", "written_secrets"]
 
 Path: TypeAlias = tuple[str | int, ...]
 
 _KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
+_ANYTHING: Final = "bm90IG5lZWRlZA=="  # base64, for what must be
 _WEBHOOK_NAME: Final = "OPENAI_WEBHOOK_SECRET"
 _SIGNED: Final = ("webhooks", "tools")  # tables of tables, each with a secret_env
 
@@ -32,6 +33,14 @@ def written_secrets(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     for path, table, secret, setting in places:
         if isinstance(table, dict) and secret in table:
             yield (*path, secret), setting
+
+
+class Unneeded(dict[str, str]):
+    """An environment for a look at a configuration: what would be secret is there, and is none."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return something in the place of any secret."""
+        return super().get(name) or _ANYTHING
 
 
 def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

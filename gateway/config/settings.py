@@ -34,7 +34,7 @@ from .flows import (
 )
 from .lines import line_of
 from .rules import Rule
-from .secrets import with_secrets, written_secrets
+from .secrets import Unneeded, with_secrets, written_secrets
 from .sections import (
     LOOPBACK,
     CallSettings,
@@ -124,8 +124,16 @@ class Settings(BaseSettings):
         return ConfigError(f"{where}: {dotted(path)}: {message}")
 
 
-def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+def load(
+    path: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    *,
+    needs_secrets: bool = True,
+) -> Settings:
     """Read the configuration from ``path`` (or what ``env`` names) under ``env``'s overrides.
+
+    Unless it ``needs_secrets``, as when it is only looked at, those that are not there are made
+    up.
 
     Raises:
         ConfigError: One line that says what is wrong, where, and how to mend it.
@@ -146,7 +154,7 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
     asked = _merge(written, overrides)
     merged = _merge(_known_names(env, asked), asked)
     try:
-        settings = Settings(**with_secrets(merged, env))
+        settings = Settings(**with_secrets(merged, env if needs_secrets else Unneeded(env)))
     except ValidationError as error:
         raise ConfigError(_one_line(error, name, text, overrides)) from None
     settings._name, settings._text = name, text

@@ -49,7 +49,8 @@ class Prompt:
             changed = path.stat().st_mtime_ns
             samples, rate = _read(path, changed)
         except (OSError, av.error.FFmpegError, IndexError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            is_other = isinstance(error, IndexError)  # something with no sound in it
+            reason = "it has none" if is_other else getattr(error, "strerror", None) or error
             raise ConfigError(f"{path}: not a readable sound file ({reason})") from error
         return cls(samples, rate)
 

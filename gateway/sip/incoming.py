@@ -10,7 +10,7 @@ from .dialog import Dialog
 from .flow import Flow
 from .invite_in import IncomingInvite
 from .message import Request
-from .reason import Reason, cause_of_status
+from .reason import Reason, cause_of_status, status_of_cause
 from .session import Session
 from .session_state import RING_LIMIT, SessionInput, SessionState
 from .uri import Uri
@@ -101,7 +101,7 @@ class IncomingSession(Session):
     def hang_up(self, now: float, reason: Reason | None = None) -> None:
         """End the call, however far it has come."""
         if self.state is SessionState.EARLY:
-            self.reject(480, now, reason)
+            self.reject(status_of_cause(reason.cause if reason is not None else None), now, reason)
         else:
             super().hang_up(now, reason)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from .message import Request, Response
 
-__all__ = ["NORMAL", "NORMAL_CAUSE", "Reason", "cause_of_status"]
+__all__ = ["NORMAL", "NORMAL_CAUSE", "Reason", "cause_of_status", "status_of_cause"]
 
 _STATUS_CAUSES: Final = {
     400: 127,
@@ -43,7 +43,39 @@ _STATUS_CAUSES: Final = {
     604: 1,
     606: 88,
 }
+_CAUSE_STATUSES: Final = {
+    1: 404,
+    2: 404,
+    3: 404,
+    17: 486,
+    18: 408,
+    19: 480,
+    20: 480,
+    21: 403,
+    22: 410,
+    26: 404,
+    27: 502,
+    28: 484,
+    29: 501,
+    34: 503,
+    38: 503,
+    41: 503,
+    42: 503,
+    47: 503,
+    55: 403,
+    57: 403,
+    58: 503,
+    65: 488,
+    70: 488,
+    79: 501,
+    87: 403,
+    88: 503,
+    102: 504,
+    111: 500,
+    127: 500,
+}
 _INTERWORKING: Final = 127
+_UNAVAILABLE: Final = 480
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +119,11 @@ NORMAL: Final = Reason("Q.850", NORMAL_CAUSE, "Normal call clearing")
 def cause_of_status(status: int) -> int:
     """Return the Q.850 cause that a final SIP status stands for (RFC 3398 section 8.2.6.1)."""
     return _STATUS_CAUSES.get(status, 16 if status < 300 else _INTERWORKING)
+
+
+def status_of_cause(cause: int | None) -> int:
+    """Return the status that refuses a call for a Q.850 cause (RFC 3398 section 7.2.4.1)."""
+    return _UNAVAILABLE if cause is None else _CAUSE_STATUSES.get(cause, _UNAVAILABLE)
 
 
 def _split(value: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gateway.calls.cues import DigitsCue, PlayCue, parse_digits, parse_plays
 from gateway.errors import ConfigError
+from gateway.testing.sound import write_wav
 
 
 def test_digits_come_in_order_of_time() -> None:
@@ -24,9 +26,16 @@ def test_wrong_digits_are_told_apart(text: str) -> None:
 
 def test_files_may_hold_an_at_sign(tmp_path: Path) -> None:
     plain, odd = tmp_path / "a.wav", tmp_path / "b@2.wav"
-    plain.touch()
-    odd.touch()
+    for path in (plain, odd):
+        write_wav(path, np.zeros(80, np.int16), 8000)
     assert parse_plays([f"{plain}@1.5", str(odd)]) == [PlayCue(0.0, odd), PlayCue(1.5, plain)]
+
+
+def test_what_is_no_sound_is_refused_before_anybody_is_called(tmp_path: Path) -> None:
+    text = tmp_path / "gateway.toml"
+    text.write_text("[sip]\n")
+    with pytest.raises(ConfigError, match="not a readable sound file"):
+        parse_plays([str(text)])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,17 @@ def test_the_picture_is_written_without_reaching_anybody(config: str, tmp_path: 
     assert picture.read_text().startswith("<svg ")
 
 
+def test_for_a_picture_no_secret_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[http]\ntoken_env = "NOT_THERE"\n[realtime]\nprovider = "openai"\n'
+        '[webhooks.crm]\nurl = "https://crm.example/"\nsecret_env = "NOT_THERE_EITHER"\n'
+        '[[rules]]\non = "call.started"\ndo = { webhook = "crm" }\n'
+    )
+    assert run(["check", "-c", str(path)]) == 2, "to serve, they are"
+    assert run(["check", "-c", str(path), "--graph", str(tmp_path / "flow.svg")]) == 0
+
+
 def test_a_place_that_cannot_be_written_is_one_line(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

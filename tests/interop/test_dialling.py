@@ -131,6 +131,7 @@ async def test_whom_the_gateway_may_not_call_it_does_not(body: Any, status: int)
         assert response.status == status
         assert response.content_type == "application/problem+json"
         assert not len(gateway.registry)
+        assert not gateway.registry.records(), "it never was a call"
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", f"{TOKEN}x"])

@@ -348,6 +348,18 @@ def test_a_caller_is_not_sent_to_what_is_no_address(desk: Desk) -> None:
     assert ended.status == 404
 
 
+@pytest.mark.parametrize(
+    ("cause", "status"), [(17, 486), (1, 404), (34, 503), (31, 480), (16, 480), (99, 480)]
+)
+def test_a_call_that_is_hung_up_before_the_answer_is_refused_for_that_cause(
+    desk: Desk, cause: int, status: int
+) -> None:
+    desk.call(desk.media.offer()).hang_up("not now", cause)
+    desk.network.run(0.1)
+    refusal = desk.network.last(f"{status} INVITE")
+    assert refusal.headers.get("Reason") == f'Q.850;cause={cause};text="not now"'
+
+
 @pytest.mark.parametrize(("cause", "header"), [(17, "17"), (31, "31")])
 def test_the_far_end_is_told_the_cause_of_q_850(desk: Desk, cause: int, header: str) -> None:
     desk.connect().hang_up("busy elsewhere", cause)
