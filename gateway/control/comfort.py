@@ -17,7 +17,7 @@ class Comfort:
     """Plays the comfort prompt while something takes long and nothing else is heard.
 
     Whoever keeps the caller waiting says so under a name of its own.  The sound repeats until
-    all are done, or something is queued behind it.
+    all are done, or something is queued behind it.  Nobody waits who talks to a callee.
     """
 
     def __init__(self, context: Context, speech: Speech) -> None:
@@ -43,7 +43,7 @@ class Comfort:
     def _is_fitting(self) -> bool:
         context = self._context
         is_here = context.is_answered and context.state is CallState.TALKING
-        can_play = context.transport != "sip" and not context.is_hosted
+        can_play = context.transport != "sip" and not context.is_hosted and not context.is_joined
         return bool(self.name) and is_here and can_play and not self._speech.is_voiced
 
     def begin(self, waiter: str) -> None:

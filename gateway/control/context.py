@@ -55,6 +55,7 @@ class Context:
         self.is_awaiting_tools = False  # the greeting waits for them
         self.is_concealed = False  # the caller's sound and keys are for nobody's eyes or ears
         self.is_deaf = False  # the service does not hear the caller, and is not to speak for them
+        self.is_joined = False  # caller and callee hear each other through us
         self.is_patched_away = False  # the caller talks to somebody else than the agent
         self.place = ""  # the menu or collection that is open
         self.awaited_places: set[str] = set()  # collections whose number the model waits for

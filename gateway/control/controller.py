@@ -123,7 +123,7 @@ class Controller:
         self._tools = Tools(context, self._speech, self._transfer, errands, self._comfort)
         # Every part, by the name that the tables of events know it by.
         self._parts: Final[Mapping[Part, ControlPart]] = {
-            "limits": Limits(context, self.usage, self._service.renewal, self._say_goodbye),
+            "limits": Limits(context, self.usage, self._service, self._say_goodbye),
             "turns": self._turns,
             "transfer": self._transfer,
             "service": self._service,
@@ -369,6 +369,9 @@ class Controller:
         if self.state is CallState.LEAVING and is_whole:
             return
         self._turns.interrupt()
-        if self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
+        if self._context.is_joined and self.state is not CallState.LEAVING:
+            self._agenda.replace(())
+            self._transfer.leave_line()
+        elif self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
             way = self._menus.carry_on()
             self._agenda.replace(self._fallback.start() if way is None else way)

@@ -1,6 +1,7 @@
 """How much one call may take: time, tokens, money.
 
 Before the end the caller is told, where ``call.wind_down`` says what; then comes a goodbye.
+Tokens and money are the agent's: from a line that joins caller and callee it drops out.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Final
 from .actions import HangUp, Request, Say
 from .context import Context
 from .events import CallStarted, Event
-from .renewal import Renewal
+from .service import Service
 from .states import CallState
 from .usage import Usage
 
@@ -26,12 +27,13 @@ class Limits:
         self,
         context: Context,
         usage: Usage,
-        renewal: Renewal,
+        service: Service,
         say_goodbye: Callable[[str], None],
     ) -> None:
         self._context = context
         self._usage = usage
-        self._renewal = renewal
+        self._service = service
+        self._renewal = service.renewal
         self._say_goodbye = say_goodbye
         self._winds_down_at: float | None = None
         self._ends_at: float | None = None
@@ -117,8 +119,12 @@ class Limits:
         """
         if self._is_over or most <= 0 or used < _MOSTLY * most:
             return ()
+        is_joined = self._context.is_joined
         if used < most:
-            return self._notice()
+            return () if is_joined else self._notice()
+        if is_joined:  # it is the agent's limit: the two may talk on
+            self._service.lose(f"the call has reached its {cause}")
+            return ()
         self._context.log(f"the call has reached its {cause}")
         self._is_over = True
         self._winds_down_at = self._ends_at = None

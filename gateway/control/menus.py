@@ -122,6 +122,9 @@ class Menus:
         if plan is None or self._context.state is CallState.ENDED:
             self._context.log(f"there is no menu or collection {name!r}")
             return ()
+        if self._context.is_joined:
+            self._context.log(f"{name!r} is not opened, caller and callee are talking")
+            return ()
         if self.is_open:
             self._tell_closed("closed")
             if isinstance(self._place.plan, CheckedCollect):

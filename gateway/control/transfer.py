@@ -240,20 +240,31 @@ class TransferDesk:
         context = self._context
         if not self._go(turn):
             return ()
+        agent = "leaves" if context.service is Mode.LOST else plan.agent
+        context.is_joined = True
         context.act(Stop())
-        context.act(Patch(_LINES[plan.agent]))
+        context.act(Patch(_LINES[agent]))
         context.log(f"joined with {plan.name}")
-        if plan.agent == "stays":
+        if agent == "stays":
             context.move(CallState.TALKING)
             told = self._report(f"{plan.name} is on the line with the caller and you")
             return (_NO_MENU, *told)
         context.is_patched_away = True
-        if plan.agent == "silent":
+        if agent == "silent":
             self._report("the caller was put through; stay silent")
             return (_NO_MENU,)
         self.call_id = None
         self._let_service_go()
         return (_NO_MENU,)
+
+    def leave_line(self) -> None:
+        """Have an agent whose service is gone drop out of a joined line; the two talk on."""
+        context = self._context
+        self.call_id = None
+        context.is_patched_away = True
+        context.move(CallState.TRANSFERRING)
+        context.act(Patch("bridge"))
+        context.log("the agent is gone, caller and callee go on without it")
 
     def _take_return(self, status: int) -> Sequence[Request]:
         """REFER came to nothing: keep the two together here, or take the caller back."""
@@ -288,7 +299,7 @@ class TransferDesk:
             was_consulting = before is Stage.CONSULTING
             why = "they hung up" if was_consulting else _REASONS.get(status, reason)
             return self._return_line(status, why, was_consulting=was_consulting)
-        context.is_patched_away = False
+        context.is_joined = context.is_patched_away = False
         if context.service is Mode.LOST:
             context.act(HangUp("callee hung up"))
             return ()
