@@ -188,6 +188,7 @@ class CallSettings(Table):
     timezone: str = ""  # of rules with a time; empty: UTC
     keys_in_transcript: bool = True
     goodbye: str = "Goodbye."
+    goodbye_prompt: str | None = None  # while the service is away; None: an apology; empty: nothing
     goodbye_seconds: float = Field(
         default=20.0, gt=0, le=120
     )  # longest wait for speech to be heard

@@ -86,10 +86,12 @@ class Say:
     """Have the service speak this text word for word, over whatever it was saying.
 
     While the service is away the prompt is played in its place, where there is one.
+    ``is_awaited`` where an open menu has nothing else to go on by.
     """
 
     text: str
     prompt: str = ""
+    is_awaited: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from ..realtime.commands import user_text
 from .actions import (
     Action,
     Answer,
+    Collect,
     HangUp,
     Hold,
+    OpenMenu,
     Play,
     Redirect,
     Reject,
@@ -31,6 +33,7 @@ from .actions import (
     Transfer,
 )
 from .context import Context, Mode
+from .places import not_said
 from .rendering import rendered
 from .speech import Speech
 from .states import CallState
@@ -45,6 +48,7 @@ _AFTER_SPEECH = (Play, SendDtmf, Transfer, HangUp)
 _SPOKEN = (Say, Respond)
 _FOR_CALLER = (*_SPOKEN, Play, SendDtmf)
 _MOST_PLANNED = 256
+_GRACE_SECONDS = 1.0  # in which a service that was lost may be back to speak
 _CALL_REJECTED = 21  # Q.850
 
 
@@ -61,22 +65,33 @@ class Agenda:
         self._todo: deque[Request] = deque()
         self._untold: deque[SendText] = deque()  # the service is away
         self._waits_until: float | None = None
+        self._grace_until: float | None = None  # for a service that is away
 
     @property
     def deadline(self) -> float | None:
         """When the next thing is done whether or not speech was heard; ``None`` for never."""
-        return self._waits_until
+        return self._waits_until if self._grace_until is None else self._grace_until
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is planned, and nothing said or about to be that ends by itself."""
         return not self._todo and self._turns.is_free and self._speech.is_over
 
+    @property
+    def is_owed_speech(self) -> bool:
+        """Whether the service is yet to say something."""
+        return bool(self._todo) or not self._turns.is_free
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether anything but speech is planned."""
+        return any(not isinstance(request, _SPOKEN) for request in self._todo)
+
     def replace(self, requests: Sequence[Request]) -> None:
         """Do these now: what is being said is cut for new speech, what was planned is off."""
         self._todo.clear()
         self._turns.withdraw()
-        self._waits_until = None
+        self._waits_until = self._grace_until = None
         if any(isinstance(request, (*_SPOKEN, Play)) for request in requests):
             self._turns.interrupt()
         if self._context.state is CallState.LEAVING and self._context.is_answered:
@@ -95,7 +110,7 @@ class Agenda:
             if request == Respond() and is_answered:
                 continue  # one answer serves both
             if len(self._todo) >= _MOST_PLANNED and not isinstance(request, HangUp):
-                self._context.log(f"too much is planned already: {request}")
+                self._context.log("too much is planned already, one more step is left out")
                 continue
             is_told_first = isinstance(request, SendText) and is_answered
             self._todo.insert(len(self._todo) - is_told_first, request)
@@ -109,7 +124,7 @@ class Agenda:
             self._turns.is_reserved = True
             if self._must_wait(self._todo[0]) and self._is_in_time(self._todo[0]):
                 return
-            self._waits_until = None
+            self._waits_until = self._grace_until = None
             self._carry_out(self._todo.popleft())
         is_leaving = self._context.state in (CallState.TRANSFERRING, CallState.LEAVING)
         self._turns.is_reserved = is_leaving or self._context.is_deaf
@@ -134,13 +149,39 @@ class Agenda:
         is_early = isinstance(request, _FOR_CALLER) and context.state is CallState.SETUP
         if is_early or (context.is_service_coming and isinstance(request, _SPOKEN)):
             self._waits_until = None  # it comes or is given up, in a time of its own
-            return True
+            self._grace_until = None if is_early else self._grace_ends_at(request)
+            return self._grace_until is None or context.now < self._grace_until
+        self._grace_until = None
         if self._waits_until is None:
             self._waits_until = context.now + context.settings.call.goodbye_seconds
         if context.now < self._waits_until:
             return True
         self._give_up_waiting()
         return False
+
+    def _grace_ends_at(self, request: Request) -> float | None:
+        """When speech is no longer kept for a service that is away.
+
+        ``None`` for as long as it is tried: where nothing else can be heard, and no menu waits.
+        """
+        context = self._context
+        if context.away_since is None or self._is_awaited(request):
+            return None
+        return context.away_since + _GRACE_SECONDS
+
+    def _is_awaited(self, request: Request) -> bool:
+        """Tell whether speech is worth a longer wait than that."""
+        if isinstance(request, Say) and request.is_awaited:
+            return True
+        if isinstance(request, Say) and self._can_play(request):
+            return False
+        is_by_keys = any(isinstance(one, OpenMenu | Collect) for one in self._todo)
+        return not (self._context.place or is_by_keys)
+
+    def _can_play(self, request: Say) -> bool:
+        """Tell whether a prompt can be heard in place of words."""
+        context = self._context
+        return bool(request.prompt) and context.is_answered and not context.is_hosted
 
     def _give_up_waiting(self) -> None:
         self._context.log("waited long enough for speech to be heard")
@@ -152,13 +193,12 @@ class Agenda:
         match request := rendered(request, context.variables):
             case Respond() if request == Respond() and self._turns.will_answer:
                 pass  # one answer serves both
-            case Say(prompt=str(prompt)) if prompt and not context.is_service_ready:
-                self._perform(Play(prompt))
+            case Say() | Respond() if context.is_service_ready:
+                self._turns.ask(request)
+            case Say(prompt=prompt) if self._can_play(request):
+                self._todo.appendleft(Play(prompt))  # once what is said before was heard
             case Say() | Respond():
-                if context.is_service_ready:
-                    self._turns.ask(request)
-                else:
-                    context.log(f"not said, the service is away: {request}")
+                context.log(not_said(request))
             case SendText():
                 self._tell(request)
             case Stop():

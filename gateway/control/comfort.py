@@ -17,12 +17,14 @@ class Comfort:
     """Plays the comfort prompt while something takes long and nothing else is heard.
 
     Whoever keeps the caller waiting says so under a name of its own.  The sound repeats until
-    all are done, or something is queued behind it.  Nobody waits who talks to a callee.
+    all are done, or something is queued behind it.  Nobody waits who talks to a callee,
+    or who is to press a key.
     """
 
     def __init__(self, context: Context, speech: Speech) -> None:
         self._context = context
         self._speech = speech
+        self.is_barred = False  # a key is awaited: the caller waits for nobody
         self._waits: dict[str, float] = {}  # who keeps the caller waiting, since when
         self._unended = 0  # plays whose end was not yet told; one that was cut is told late
 
@@ -44,7 +46,8 @@ class Comfort:
         context = self._context
         is_here = context.is_answered and context.state is CallState.TALKING
         can_play = context.transport != "sip" and not context.is_hosted and not context.is_joined
-        return bool(self.name) and is_here and can_play and not self._speech.is_voiced
+        is_due = bool(self.name) and is_here and not self.is_barred
+        return is_due and can_play and not self._speech.is_voiced
 
     def begin(self, waiter: str) -> None:
         """Somebody keeps the caller waiting from now on."""
@@ -83,7 +86,7 @@ class Comfort:
             self._speech.is_comforted = True
             self._unended += 1
             self._context.act(Play(self.name, is_repeated=True))
-        elif self._speech.is_comforted and not self._waits and not self._speech.is_voiced:
+        elif (self.is_barred or not self._waits) and not self._speech.is_voiced:
             self._stop()
 
     def _stop(self) -> None:

@@ -45,6 +45,7 @@ class Context:
         self.now = 0.0
         self.state = CallState.SETUP
         self.service = Mode.CONNECTING
+        self.away_since: float | None = None  # it was lost, and is not there again
         self.transport: Transport = "websocket"
         self.is_outbound = False
         self.is_hosted = False  # the service itself holds the caller's side
@@ -103,6 +104,11 @@ class Context:
     def is_service_coming(self) -> bool:
         """Whether there is no session now, and there may be one soon."""
         return self.service not in (Mode.READY, Mode.LOST)
+
+    @property
+    def is_service_away(self) -> bool:
+        """Whether the service was lost and is not there again, or was given up."""
+        return self.service is Mode.LOST or self.away_since is not None
 
     @property
     def is_linked(self) -> bool:

@@ -18,7 +18,6 @@ from .actions import (
     PostWebhook,
     Request,
     Respond,
-    Say,
     SendDtmf,
     SendText,
     SetVariables,
@@ -101,6 +100,7 @@ class Controller:
             self._speech,
             Resume(context, self._turns, self.transcript),
             self._comfort,
+            self._miss_service,
             self._leave_service,
         )
         muting = Muting(context)
@@ -225,6 +225,7 @@ class Controller:
             self._comfort.begin(_PAUSE)
         else:
             self._comfort.end(_PAUSE)
+        self._comfort.is_barred = self._menus.awaits_key
         self._comfort.settle()
         actions = context.drain()
         self.transcript.note(actions)
@@ -354,7 +355,7 @@ class Controller:
         self._agenda.add((Respond(),))
 
     def _say_goodbye(self, cause: str) -> None:
-        self._agenda.replace((Say(self._context.settings.call.goodbye), HangUp(cause)))
+        self._agenda.replace((self._context.settings.goodbye, HangUp(cause)))
 
     def _take_failure(self, error: ErrorDetail) -> None:
         self._service.take_failure(error)
@@ -362,8 +363,20 @@ class Controller:
     def _take_silence(self, reason: str) -> None:
         self._service.break_off(reason, was_mute=True)
 
+    def _miss_service(self) -> None:
+        """Have an open menu go on at once without a service that was lost for now."""
+        if not self._menus.is_live or not self._agenda.is_owed_speech:
+            return
+        if self._agenda.leads_on:
+            self._turns.withdraw()  # what follows is not kept waiting for it
+        elif way := self._menus.stand_in():
+            self._agenda.replace(way)
+
     def _leave_service(self) -> None:
         """Go on without the service: let a whole goodbye be heard, cut anything else."""
+        is_alone = self._context.away_since is not None and self._menus.needs_no_service
+        if is_alone and not self._agenda.is_owed_speech:
+            return
         is_whole = self._turns.active is None
         self._turns.reset()
         if self.state is CallState.LEAVING and is_whole:

@@ -7,7 +7,7 @@ from ..realtime.events import (
     InputAudioBufferSpeechStarted,
     InputAudioBufferTimeoutTriggered,
 )
-from .actions import HangUp, Request, Respond, Say
+from .actions import HangUp, Request, Respond
 from .context import Context
 from .events import Event, VoiceStarted
 from .speech import Speech
@@ -80,7 +80,7 @@ class Idle:
         """Return what is done at this silence, where no rule takes it."""
         settings = self._context.settings
         if 0 < settings.idle.limit <= self.count:
-            return (Say(settings.call.goodbye), HangUp("idle"))
+            return (settings.goodbye, HangUp("idle"))
         if 0 < self.count <= len(settings.idle_ladder):
             return settings.idle_ladder[self.count - 1]
         return (Respond(),) if self._is_ours else ()  # the service asks by itself at its own

@@ -128,4 +128,4 @@ class Limits:
         self._context.log(f"the call has reached its {cause}")
         self._is_over = True
         self._winds_down_at = self._ends_at = None
-        return (Say(self._context.settings.call.goodbye), HangUp(cause))
+        return (self._context.settings.goodbye, HangUp(cause))

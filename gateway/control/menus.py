@@ -19,12 +19,12 @@ from .actions import (
     PostWebhook,
     Request,
     Respond,
-    Say,
     SendText,
     Stop,
+    Transfer,
 )
 from .collecting import COLLECT, RIGHT, WRONG, is_complete, is_right
-from .context import Context, Mode
+from .context import Context
 from .events import Event, LegEnded, MenuClosed, MenuOpened
 from .flow_plans import CheckedCollect, CheckedMenu, Plan
 from .muting import Muting
@@ -104,6 +104,24 @@ class Menus:
                 return self._enter(self._context.settings.menus.get(name), name)
             case Collect(name=name):
                 return self._enter(self._context.settings.collects.get(name), name)
+
+    @property
+    def awaits_key(self) -> bool:
+        """Whether nothing is to be heard before the caller's next key."""
+        return self.is_live and self._place.phase is not Phase.PROMPTING
+
+    @property
+    def needs_no_service(self) -> bool:
+        """Whether the place that is open goes on by its own file."""
+        context = self._context
+        if not self.is_live or context.is_hosted:
+            return False
+        return bool(self._place.plan.file(context.variables.get("language")))
+
+    def stand_in(self) -> Sequence[Request]:
+        """Return what is heard in place of words that a service took away with it, if anything."""
+        is_number_begun = self.is_open and self._place.phase is Phase.COLLECTING
+        return self._prompt() if self.needs_no_service and not is_number_begun else ()
 
     def carry_on(self) -> Sequence[Request] | None:
         """Return how the menus go on without the service; ``None`` if they cannot, and are left."""
@@ -353,10 +371,9 @@ class Menus:
         """Return what a ladder says at this step: its plan, and the prompt again."""
         plan = self._place.plan
         if step > plan.retries:
-            failed = plan.failed or (
-                Say(self._context.settings.call.goodbye),
-                HangUp(why),
-            )
+            failed = plan.failed or (self._context.settings.goodbye, HangUp(why))
+            if any(isinstance(request, HangUp | Transfer) for request in failed):
+                failed = tuple(without_waits(self._context, failed))
             self._tell_closed("failed")
             if not any(isinstance(request, OpenMenu | Collect) for request in failed):
                 self._close_all("failed")
@@ -366,6 +383,6 @@ class Menus:
             return said
         prompt = self._prompt()
         is_played = any(isinstance(request, Play) for request in prompt)
-        if is_played and self._context.service is Mode.AWAY:
-            said = tuple(without_waits(said))
+        if is_played:
+            said = tuple(without_waits(self._context, said))
         return (*said, *prompt)

@@ -20,7 +20,7 @@ from .actions import (
 from .context import Context, Mode
 from .flow_plans import CheckedCollect, CheckedMenu
 
-__all__ = ["LateEnd", "Phase", "Place", "moves", "prompt_of", "without_waits"]
+__all__ = ["LateEnd", "Phase", "Place", "moves", "not_said", "prompt_of", "without_waits"]
 
 _MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
 _BEEP: Final = "tone:beep"
@@ -82,9 +82,9 @@ def prompt_of(context: Context, plan: CheckedMenu | CheckedCollect) -> Sequence[
     language = context.variables.get("language")
     words = plan.words(language)
     file = "" if context.is_hosted else plan.file(language)
-    is_away = context.service in (Mode.AWAY, Mode.LOST)
-    if words and not (is_away and file) and context.service is not Mode.LOST:
-        return (Say(words, file),)
+    is_lost = context.service is Mode.LOST
+    if words and not (context.is_service_away and file) and not is_lost:
+        return (Say(words, file, is_awaited=not file),)
     if file:
         return (Play(file),)
     return (Play(_BEEP),) if words and not context.is_hosted else ()
@@ -95,11 +95,19 @@ def moves(plan: Sequence[Request]) -> bool:
     return any(isinstance(request, _MOVES) for request in plan)
 
 
-def without_waits(plan: Sequence[Request]) -> Sequence[Request]:
-    """Return a plan without what would keep the rest of it waiting for the service."""
-    return [
-        request
-        for request in plan
-        if not isinstance(request, Respond)
-        and not (isinstance(request, Say) and not request.prompt)
-    ]
+def without_waits(context: Context, plan: Sequence[Request]) -> Sequence[Request]:
+    """Return a plan without what would keep the rest of it waiting for a service that is away."""
+    kept: list[Request] = []
+    for request in plan:
+        is_awaited = isinstance(request, Say) and not request.prompt
+        if context.is_service_away and (is_awaited or isinstance(request, Respond)):
+            context.log(not_said(request))
+        else:
+            kept.append(request)
+    return kept
+
+
+def not_said(request: Request) -> str:
+    """Return, for the log, that something is left out while the service is away."""
+    words = f": {request.text}" if isinstance(request, Say) else ""
+    return f"not said, the service is away{words}"

@@ -90,6 +90,7 @@ class Service:
         speech: Speech,
         resume: Resume,
         comfort: Comfort,
+        on_away: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         self.renewal = Renewal(context.settings.realtime.renew_seconds)
@@ -98,6 +99,7 @@ class Service:
         self._turns = turns
         self._resume = resume
         self._comfort = comfort
+        self._on_away = on_away
         self._on_lost = on_lost
         self._outage = Outage(context.settings.realtime)
         self._audio_format = ""
@@ -208,6 +210,9 @@ class Service:
         self._comfort.begin(_WAITER)
         pause = (self._outage.retry_at or context.now) - context.now
         context.log(f"the service is away, trying again in {pause:.2f} s: {reason}")
+        if context.away_since is None:
+            context.away_since = context.now
+            self._on_away()
 
     def lose(self, reason: str) -> None:
         """Give the service up, and have the caller led out as configured."""
@@ -334,7 +339,7 @@ class Service:
     def _take_up(self) -> None:
         """Begin, or go on, with a session set up as asked for."""
         context = self._context
-        context.service = Mode.READY
+        context.service, context.away_since = Mode.READY, None
         is_new = not self._outage.was_up
         self._outage.come_up(context.now)
         if not is_new:

@@ -28,6 +28,7 @@ from ..config import (
     check_session,
     table_at,
 )
+from .actions import Say
 from .flow_check import FlowCheck
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
 from .lint import Path, PlannedFlow, lint
@@ -49,6 +50,7 @@ SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
 """The prompts that there are without being configured."""
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
+_PROMPTS: Final = ("goodbye_prompt", "comfort_prompt")  # of [call], by name
 _SERVED: Final = ("say", "respond", "send_text", "update_session")
 _Table = TypeVar("_Table", bound=BaseModel)
 
@@ -84,6 +86,12 @@ class ControlSettings:
     def turn_detection(self) -> Mapping[str, Any]:
         """The session's own words on turns; empty where it leaves them to the service."""
         return table_at(dict(self.session), "audio", "input", "turn_detection")
+
+    @property
+    def goodbye(self) -> Say:
+        """What is said before we hang up by ourselves, or played where nobody can say it."""
+        prompt = self.call.goodbye_prompt
+        return Say(self.call.goodbye, APOLOGY if prompt is None else prompt)
 
     @property
     def is_answered_by_itself(self) -> bool:
@@ -180,13 +188,15 @@ def _check_names(settings: Settings, check: FlowCheck) -> None:
     prompts = {*SHIPPED_PROMPTS, *settings.prompts}
     if fallback.prompt:
         check.exists(("fallback", "prompt"), fallback.prompt, prompts, "prompt")
-    if call.comfort_prompt:
-        check.exists(("call", "comfort_prompt"), call.comfort_prompt, prompts, "prompt")
+    for key in _PROMPTS:
+        if prompt := getattr(call, key):
+            check.exists(("call", key), prompt, prompts, "prompt")
     if call.menu:
         check.exists(("call", "menu"), call.menu, settings.menus, "menu")
     for name, profile in settings.profiles.items():
-        if prompt := profile.call.get("comfort_prompt"):
-            check.exists(("profiles", name, "call", "comfort_prompt"), prompt, prompts, "prompt")
+        for key in _PROMPTS:
+            if prompt := profile.call.get(key):
+                check.exists(("profiles", name, "call", key), prompt, prompts, "prompt")
     if fallback.transfer:
         check.exists(("fallback", "transfer"), fallback.transfer, settings.targets, "target")
 

@@ -26,7 +26,6 @@ from .actions import (
     Request,
     Respond,
     Resume,
-    Say,
     SendDtmf,
     SetVariables,
     Transfer,
@@ -213,7 +212,7 @@ class Tools:
             self._transfer.call_id = call_id  # its result is the outcome
             return (request,)
         self._send(call_id, _OK)
-        goodbye = () if is_spoken else (Say(self._context.settings.call.goodbye),)
+        goodbye = () if is_spoken else (self._context.settings.goodbye,)
         return (*goodbye, request)
 
     def _judge(self, call: _Call) -> tuple[dict[str, Any], str]:
