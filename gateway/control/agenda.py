@@ -98,6 +98,12 @@ class Agenda:
             self._context.move(CallState.TALKING)
         self.add(requests)
 
+    def take_back(self, words: Say | None) -> None:
+        """Plan again what a service took with it, where a prompt serves as well."""
+        if words is not None and self._can_play(words):
+            self._turns.withdraw()
+            self._todo.appendleft(words)
+
     def do_now(self, requests: Sequence[Request]) -> None:
         """Do these at once, whatever is planned: for requests that wait for nothing else."""
         for request in requests:

@@ -364,23 +364,28 @@ class Controller:
         self._service.break_off(reason, was_mute=True)
 
     def _miss_service(self) -> None:
-        """Have an open menu go on at once without a service that was lost for now."""
-        if not self._menus.is_live or not self._agenda.is_owed_speech:
+        """Have go on at once what can without a service that was lost for now."""
+        if not self._agenda.is_owed_speech:
             return
-        if self._agenda.leads_on:
-            self._turns.withdraw()  # what follows is not kept waiting for it
-        elif way := self._menus.stand_in():
+        unsaid, is_step = self._turns.unsaid, self._agenda.leads_on
+        if not is_step and (way := self._menus.stand_in()):
             self._agenda.replace(way)
+            return
+        if is_step and self._menus.is_live:
+            self._turns.withdraw()  # what follows is not kept waiting for it
+        self._agenda.take_back(unsaid)
 
     def _leave_service(self) -> None:
         """Go on without the service: let a whole goodbye be heard, cut anything else."""
         is_alone = self._context.away_since is not None and self._menus.needs_no_service
         if is_alone and not self._agenda.is_owed_speech:
             return
-        is_whole = self._turns.active is None
+        is_whole, unsaid = self._turns.active is None, self._turns.unsaid
         self._turns.reset()
-        if self.state is CallState.LEAVING and is_whole:
-            return
+        if self.state is CallState.LEAVING:
+            self._agenda.take_back(unsaid)
+            if is_whole:
+                return
         self._turns.interrupt()
         if self._context.is_joined and self.state is not CallState.LEAVING:
             self._agenda.replace(())

@@ -91,6 +91,12 @@ class Turns:
         return self._asks.will_answer
 
     @property
+    def unsaid(self) -> Say | None:
+        """The words that the service was asked for and has not yet spoken to their end."""
+        ask = self._asks.pending or (None if self.active is None else self._asks.begun)
+        return ask.request if ask is not None and isinstance(ask.request, Say) else None
+
+    @property
     def is_resting(self) -> bool:
         """Whether nothing is under way between the call and the service."""
         return self.is_free and self.waits_since is None

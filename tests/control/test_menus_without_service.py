@@ -296,3 +296,48 @@ def test_a_goodbye_that_nobody_can_say_or_play_is_told_to_the_log_in_words() -> 
     flow.run(20)
     assert is_logged(flow, "not said, the service is away: Goodbye.")
     assert flow.did(HangUp) == [HangUp("time limit")]
+
+
+@pytest.mark.parametrize(
+    ("begun", "is_retryable"),
+    [(0.01, True), (0.01, False), (0.5, False)],
+    ids=["not begun, away", "not begun, given up", "begun, given up"],
+)
+def test_a_goodbye_that_went_with_the_service_is_played_before_the_end(
+    begun: float, *, is_retryable: bool
+) -> None:
+    plan = settings(call={"max_seconds": 10, "goodbye_prompt": "bye"}, prompts={"bye": "bye.wav"})
+    flow = talking(plan, Reply(9000), settle=10.0 + begun)
+    assert flow.said == ["Goodbye."]
+    flow.lose_service(seconds=LONG, is_retryable=is_retryable)
+    flow.run(12)
+    assert flow.played == ["bye"]
+    assert flow.did(HangUp) == [HangUp("time limit")]
+    assert flow.when(HangUp) == pytest.approx(flow.when(Play) + flow.prompt_seconds)
+
+
+def test_a_goodbye_is_said_by_a_service_that_is_back_in_time() -> None:
+    flow = talking(settings(call={"max_seconds": 10}), settle=10.01)
+    flow.lose_service()
+    flow.run(10)
+    assert flow.said == ["Goodbye.", "Goodbye."]
+    assert not flow.played
+    assert flow.did(HangUp) == [HangUp("time limit")]
+
+
+def test_a_goodbye_of_which_all_that_came_is_heard_is_not_said_again() -> None:
+    flow = talking(settings(call={"max_seconds": 10}), Reply(9000), settle=10.5)
+    flow.lose_service(seconds=LONG)
+    flow.run(12)
+    assert not flow.played
+    assert flow.did(HangUp) == [HangUp("time limit")]
+    assert flow.when(HangUp) > 11
+
+
+def test_the_next_menu_is_heard_at_once_where_the_words_before_it_went_with_the_service() -> None:
+    flow = line(Reply(), Reply(9000))
+    press(flow, "1", 0.02)
+    assert flow.said == ["One.", "Thanks."]
+    flow.lose_service(seconds=LONG)
+    assert flow.place == "sub"
+    assert flow.played == ["sub"]
