@@ -60,8 +60,9 @@ _FIRST: Final = 8  # of those, from which two sounds can be compared
 _AGREES: Final = 0.66
 _SURE: Final = 0.8
 _VOTES: Final = 12  # frames that agree by the same delay; those that are sure count twice
-_MORE_VOTES: Final = 50  # where there was no echo so far
-_SELDOM: Final = 3  # frames between two comparisons once there is an echo
+_MORE_VOTES: Final = 10  # where there was no echo so far
+_SELDOM: Final = 3  # frames from one comparison to the next once there is an echo
+_RARELY: Final = 5  # and where there is none
 _LOUD: Final = 0.5  # power of what came against what went from which it is no echo
 _CALM: Final = 30  # frames in which nothing came
 _CALM_GAIN: Final = 10**-3.0  # though it would have been heard with this
@@ -126,7 +127,8 @@ class EchoGate:
             meter.reset(row)
 
     def wake(self, rows: Rows) -> None:
-        """Begin anew after a time in which nothing was sent, and nothing judged."""
+        """Begin anew after a time in which nothing was shown of what went out or came."""
+        self._sent[rows] = 0
         for meter in self._meters:
             meter.reset(rows)
 
@@ -182,7 +184,9 @@ class EchoGate:
 
     def _search(self, sent: Float, came: Float, noise: Float, rows: Rows, is_both: Mask) -> Float:
         """Look for the echo in the lines that may have one; return how well they agree."""
-        is_turn = ~self.is_known[rows] | ((self._count[rows] + rows) % _SELDOM == 0)
+        is_known, is_free = self.is_known[rows], self._is_free[rows]
+        pace = np.where(is_known, _SELDOM, np.where(is_free, _RARELY, 1))
+        is_turn = (self._count[rows] + rows) % pace == 0
         lines = np.flatnonzero(is_both & is_turn)
         if not len(lines):
             return self._agrees[rows]

@@ -52,12 +52,11 @@ class Downlink:
     def show(self, rows: Rows, outlets: Sequence[Outlet]) -> None:
         """Show the echo guard what was just sent of some plain outlets."""
         is_quiet = np.array([outlet.is_quiet for outlet in outlets])
-        lines = np.flatnonzero(~is_quiet | self._guard.lingers(rows))
-        if len(lines):
+        if len(lines := self._guard.follow(rows, is_quiet)):
             rows = rows[lines]
             codes = self._arrays.sending[rows, HEADER : HEADER + FRAME]
             sent = BOTH_LAWS.take(codes + self._arrays.sending_law[rows, None])
-            self._guard.say(sent, rows, is_quiet[lines])
+            self._guard.say(sent, rows)
 
     def tick_special(self, outlets: Sequence[Outlet], now: float) -> None:
         """Send what is due of outlets whose packets are not all alike."""

@@ -34,6 +34,12 @@ _LINGER: Final = 30
 _LATEST: Final = RING - DELAYS
 """Frames by which one may come late before the two clocks are set anew."""
 _KEPT: Final = LOOK_BACK + 1
+_FIRST_LOOK: Final = 150
+"""Frames with sound in which an echo is looked for: three seconds of an agent."""
+_WATCH: Final = 300
+"""Frames from the beginning of one look at a line without echo to that of the next."""
+_LOOK: Final = 60
+"""Frames that a later look takes: a little more than an echo needs to be known by."""
 _MOST_NOISE: Final = np.float32(32768.0**2 * 10**-4.5)
 _QUIET: Final = 4.0  # 6 dB above the noise
 _NOISE: Final[Float] = np.random.default_rng(1).standard_normal(50 * FRAME).astype(np.float32)
@@ -67,6 +73,7 @@ class EchoGuard:
         self._canceller = EchoCanceller(lanes)
         self._cancels: Mask = np.zeros(lanes, np.bool_)
         self._quiet = np.zeros(lanes, np.int64)  # frames sent since the last with sound
+        self._sent = np.zeros(lanes, np.int64)  # frames with sound
         self._behind = np.zeros(lanes, np.intp)  # frames sent and not come
         self._late = np.zeros(lanes, np.intp)
         self._was_echo: Mask = np.zeros(lanes, np.bool_)
@@ -81,27 +88,26 @@ class EchoGuard:
         if cancels:
             self._canceller.reset(row)
         self._quiet[row] = _LINGER + 1
+        self._sent[row] = 0
         self._late[row] = self._behind[row] = 0
         self._was_echo[row] = False
 
-    def lingers(self, rows: Rows) -> Mask:
-        """Say of which rows something that was sent may still come back."""
-        lingering: Mask = self._quiet[rows] <= _LINGER
-        return lingering
+    def follow(self, rows: Rows, is_quiet: Mask) -> Rows:
+        """Count the frames that go out, some of which are silence; return the lines to be shown.
 
-    def say(self, frames: Pcm, rows: Rows, is_quiet: Mask) -> None:
-        """Take in the frames that go out, shape ``(rows, 160)``, some of which are silence.
-
-        Silence need not be told of rows in which nothing :meth:`lingers`.
+        The frames of these lines are then given to :meth:`say`.
         """
-        before = self._quiet[rows]
+        before, was_dozing = self._quiet[rows], self._dozes(rows)
         self._quiet[rows] = quiet = np.where(is_quiet, before + 1, 0)
-        if (wakes := (before > _LINGER) & ~is_quiet).any():
+        self._sent[rows] += ~is_quiet
+        dozes = self._dozes(rows)
+        if (wakes := ((before > _LINGER) & ~is_quiet) | (was_dozing & ~dozes)).any():
             self._wake(rows[wakes])
-        lines = np.flatnonzero(quiet <= _LINGER)
-        if not len(lines):
-            return
-        rows, sent = rows[lines], frames[lines].astype(np.float32)
+        return np.flatnonzero((quiet <= _LINGER) & ~dozes)
+
+    def say(self, frames: Pcm, rows: Rows) -> None:
+        """Take in frames that go out, shape ``(rows, 160)``."""
+        sent = frames.astype(np.float32)
         self._behind[rows] += 1
         self._gate.send(sent, rows)
         if (cancels := self._cancels[rows]).any():
@@ -114,7 +120,7 @@ class EchoGuard:
         nothing comes.
         """
         late = self._late[rows] > 0
-        attended: Mask = self.lingers(rows) | late
+        attended: Mask = ((self._quiet[rows] <= _LINGER) & ~self._dozes(rows)) | late
         if (lines := np.flatnonzero(attended)).size:
             chosen = rows[lines]
             behind = np.maximum(self._behind[chosen] - 1, 0)
@@ -150,6 +156,13 @@ class EchoGuard:
         self._beat += 1
         masked = np.where(is_echo[:, None], self._noise_of(level), kept[every, LOOK_BACK - late])
         return Guarded(to_int16(masked), is_echo, late, level, self._beat)
+
+    def _dozes(self, rows: Rows) -> Mask:
+        """Say which lines are not looked at now: they had no echo when they last were."""
+        sent = self._sent[rows]
+        is_between = (sent >= _FIRST_LOOK) & (sent % _WATCH >= _LOOK)
+        dozing: Mask = is_between & ~self._gate.is_known[rows]
+        return dozing
 
     def _judge(self, came: Float, lines: Rows, rows: Rows) -> None:
         """Judge some lines of what came, and take out of it the echo that can be."""

@@ -22,11 +22,11 @@ class Reference:
 
     def say(self, frame: bytes, of: Format, *, is_quiet: bool) -> None:
         """Take in a ring frame, which may be the silence that stands for none."""
-        if is_quiet and not self._guard.lingers(self._rows)[0]:
+        if not len(self._guard.follow(self._rows, np.array([is_quiet]))):
             return
         pcm = of.unpack(frame)
         if of.rate != _RATE:
             if self._resampler is None or of.rate != self._rate:
                 self._resampler, self._rate = StreamResampler(of.rate, _RATE), of.rate
             pcm = self._resampler.process(pcm)
-        self._guard.say(pcm[None], self._rows, np.array([is_quiet]))
+        self._guard.say(pcm[None], self._rows)
