@@ -14,6 +14,11 @@ def _several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _joined(value: object) -> object:
+    is_several = isinstance(value, list) and all(isinstance(key, str) for key in value)
+    return "".join(value) if is_several else value  # type: ignore[arg-type]
+
+
 Patterns: TypeAlias = Annotated[list[str], BeforeValidator(_several)]
 """One text or several, any of which may fit."""
 
@@ -30,7 +35,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     on: Patterns = Field(min_length=1)
-    digit: str | None = None  # one key, or several to match any
+    digit: Annotated[str | None, BeforeValidator(_joined)] = None  # "1"; any of "12", ["1", "2"]
     count: Annotated[int, Field(ge=1)] | str | None = None
     state: Patterns = []
     menu: str | None = None  # which menu or collection is open; "" for none
