@@ -9,25 +9,27 @@ from .context import Context
 from .events import Event, TimerElapsed
 from .flow_plans import CheckedRule
 from .settings import fits_address
+from .states import CallState
 
 __all__ = ["Moment", "fits"]
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What happens: the event, the key it brings, and for the how-manieth time."""
+    """What happens: the event, the key it brings, for the how-manieth time, and in which state."""
 
     name: str
     event: Event
     digit: str
     count: int
+    state: CallState  # as the event came, whatever the rules before have done
     context: Context
 
 
 def fits(rule: CheckedRule, moment: Moment) -> bool:
     """Tell whether every condition of a rule holds."""
     context = moment.context
-    if moment.name not in rule.on or (rule.states and context.state not in rule.states):
+    if moment.name not in rule.on or (rule.states and moment.state not in rule.states):
         return False
     if rule.digits and (not moment.digit or moment.digit not in rule.digits):
         return False

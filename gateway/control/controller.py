@@ -6,6 +6,7 @@ actions, so a whole call can be played in virtual time and replayed from its tim
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
@@ -303,14 +304,9 @@ class Controller:
         if digit and (way_out := self._fallback.take_key(digit)) is not None:
             self._agenda.replace(way_out)
             return
-        moment = Moment(name, event, digit, count, self._context)
-        if rules := matching_rules(self._context.settings.rules, moment):
-            for rule in rules:
-                self._context.decide("rule", rule.name)
-                if digit and takes_floor(rule.plan) and self._is_cut_by_keys:
-                    self._turns.interrupt()
-                self._obey(rule.plan)
-        elif digit and self._menus.is_live:
+        if self._follow_rules(Moment(name, event, digit, count, self.state, self._context)):
+            return
+        if digit and self._menus.is_live:
             self._press(digit)
         elif isinstance(event, InputAudioBufferDtmfEventReceived):
             self._tell_key(event)
@@ -318,6 +314,17 @@ class Controller:
             self._obey(self._idle.climb())
         elif isinstance(event, MediaTimeout) and self._is_sound_due:
             self._context.act(HangUp("no media"))
+
+    def _follow_rules(self, moment: Moment) -> bool:
+        """Do what the rules say that fit; tell whether there is one."""
+        is_taken = False
+        for rule in matching_rules(self._context.settings.rules, moment):
+            is_taken = True
+            self._context.decide("rule", rule.name)
+            if moment.digit and takes_floor(rule.plan) and self._is_cut_by_keys:
+                self._turns.interrupt()
+            self._obey(rule.plan)
+        return is_taken
 
     @property
     def _is_sound_due(self) -> bool:
@@ -330,9 +337,14 @@ class Controller:
             self._agenda.replace(requests)
 
     def _obey(self, requests: Sequence[Request]) -> None:
-        """Carry requests out: in place of what was planned where they change the call's course."""
+        """Carry requests out: in place of what was planned where they change the call's course.
+
+        Variables that they set first are set at once, for the rules that are looked at next.
+        """
         if takes_floor(requests):
-            self._agenda.replace(requests)
+            first = tuple(takewhile(lambda one: isinstance(one, SetVariables), requests))
+            self._agenda.do_now(first)
+            self._agenda.replace(requests[len(first) :])
         else:
             self._agenda.do_now(requests)
 

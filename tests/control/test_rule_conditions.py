@@ -114,6 +114,7 @@ class Case:
 CASES: Final = [
     Case("on", 'on = ["beep.heard", "leg.held"]', post(BEEP, LegHeld(is_held=True)), press("1"), 2),
     Case("digit", f'{KEY}\ndigit = "12"', press("3121"), press("3*"), 3),
+    Case("digit", f'{KEY}\ndigit = ["1", "2"]', press("3121"), press("3*"), 3),
     Case("count", f"{KEY}\ncount = 2", press("123"), press("1")),
     Case("count", f'{KEY}\ncount = "2+"', press("123"), press("1"), 2),
     Case("state", 'on = "beep.heard"\nstate = "talking"', post(BEEP), ask(Transfer("operator"))),
@@ -218,6 +219,33 @@ def test_the_first_rule_that_fits_is_taken_and_go_on_has_the_next_ones_looked_at
         assert "".join(one.text for one in flow.did(Log)[before:]) == names
     rows = [row for row in flow.controller.timeline.as_list() if row["kind"] == "decision"]
     assert [row["detail"]["outcome"] for row in rows] == [f"rules[{n}]" for n in (0, 1, 1, 2, 3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "holds"),
+    [
+        ('{ set = { x = "1" } }', True),
+        ('[{ set = { x = "1" } }, { say = "Hello." }]', True),
+        ('[{ say = "Hello." }, { set = { x = "1" } }]', False),
+    ],
+    ids=["set", "set, then say", "say, then set"],
+)
+def test_the_next_rule_sees_the_variables_as_the_one_before_set_them(
+    steps: str, holds: bool
+) -> None:
+    first = f'on = "beep.heard"\ngo_on = true\ndo = {steps}\n[[rules]]\n'
+    flow = call(f'{first}on = "beep.heard"\nvariables = {{ x = "1" }}')
+    flow.post(BEEP)
+    flow.run(3)
+    assert fired(flow) == holds
+    assert flow.variable("x") == "1"
+
+
+def test_the_next_rule_is_asked_in_the_state_in_which_the_event_came() -> None:
+    first = 'on = "beep.heard"\ngo_on = true\ndo = "hangup"\n[[rules]]\n'
+    flow = call(f'{first}on = "beep.heard"\nstate = "talking"')
+    flow.post(BEEP)
+    assert fired(flow) == 1
 
 
 def test_the_rules_of_the_profile_come_first() -> None:
