@@ -197,7 +197,8 @@ class _Lint:
                 pass
             elif not profile.trunks and not profile.called:
                 problem = "is for no call, and nobody is sent to it"
-                self._fail(path, f"{problem}; give it trunks or called")
+                remedy = "give it trunks or called, or http.token_env, by which calls name it"
+                self._fail(path, f"{problem}; {remedy}")
             elif before := next((n for n, p in earlier.items() if _takes_all(p, profile)), ""):
                 problem = f"is for no call: profile {before!r} before it takes them all"
                 self._fail(path, f"{problem}; move it up")

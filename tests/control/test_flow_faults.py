@@ -40,7 +40,10 @@ WRONG = [
     ('[call]\ntimezone = "Europe/Berlim" #!', "no time zone; write such as"),
     ('[fallback]\ntransfer = "boss" #!', "unknown target"),
     ('[fallback]\nkeys = { "0" = { say = "x" } } #!', "say needs the service.*use play"),
-    ("[profiles.a] #!\ncall = { greet = false }", "nobody is sent to it; give it trunks or called"),
+    (
+        "[profiles.a] #!\ncall = { greet = false }",
+        "nobody is sent to it; give it trunks or called.*http.token_env",
+    ),
     ('[profiles.a]\ntrunks = "pbx" #!', "fits no trunk"),
     ('[profiles.a]\ncalled = "1*"\n[profiles.b] #!\ncalled = "1*"', "'a' before it takes them all"),
     ('[profiles.a]\ncalled = "1"\ncall = { greeet = false } #!', "unknown setting"),
