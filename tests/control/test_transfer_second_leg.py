@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from gateway.config import BargeInSettings, Settings
+from gateway.config import BargeInSettings, CallSettings, Settings
 from gateway.control import CallState, HangUp, Refer
 from gateway.control.actions import (
     CallOut,
@@ -143,6 +143,19 @@ def test_a_target_of_which_nothing_is_heard_is_given_up() -> None:
     flow.run(20)
     assert flow.did(DropCallee)
     assert state(flow) is CallState.TALKING
+
+
+def test_a_target_may_ring_for_its_own_time_and_a_refer_may_take_that_of_the_call() -> None:
+    plan = asked_for(mode="attended", seconds=20.0)
+    flow = talking(plan.model_copy(update={"call": CallSettings(transfer_seconds=5.0)}))
+    flow.press("0")
+    flow.run(18)
+    assert not flow.did(DropCallee)
+    flow.post(CalleeAnswered())
+    flow.run(4)
+    assert flow.did(Refer) == [Refer(OPERATOR, is_attended=True)]
+    flow.run(6)
+    assert patches(flow) == ["consult", "bridge"]
 
 
 def test_a_machine_is_nobody_to_transfer_to() -> None:
