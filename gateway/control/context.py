@@ -54,7 +54,7 @@ class Context:
         self.is_held_by_caller = self.is_held_by_us = False
         self.is_caller_speaking = False
         self.is_awaiting_tools = False  # the greeting waits for them
-        self.is_concealed = False  # the caller's sound and keys are for nobody's eyes or ears
+        self.is_concealed = False  # the caller's digits are for nobody's eyes
         self.is_deaf = False  # the service does not hear the caller, and is not to speak for them
         self.is_joined = False  # caller and callee hear each other through us
         self.is_patched_away = False  # the caller talks to somebody else than the agent

@@ -31,6 +31,7 @@ from .barge_in import BargeIn
 from .caller_side import CallerSide
 from .collecting import COLLECT, RIGHT
 from .comfort import Comfort
+from .concealment import Concealment
 from .conditions import Moment
 from .context import Classify, Context, Mode
 from .digits import Digits
@@ -48,7 +49,6 @@ from .part import ControlPart, TimedPart
 from .profiles import Profiles
 from .resume import Resume
 from .rules import matching_rules
-from .sealed import is_secret
 from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
 from .speech import Speech
@@ -106,7 +106,10 @@ class Controller:
         )
         muting = Muting(context)
         self._digits = Digits(context)
-        self._menus = Menus(context, self._speech, muting, self._digits.conceal_latest)
+        self._concealment = Concealment(context)
+        self._menus = Menus(
+            context, self._speech, muting, self._concealment, self._digits.conceal_latest
+        )
         errands = Errands(context)
         profiles = Profiles(context, self._transfer, self._service)
         doers: Mapping[type, Doer] = {
@@ -145,7 +148,7 @@ class Controller:
             "watchdog": Watchdog(context, self._turns, self._take_silence),
         }
         waiting = [part for part in self._parts.values() if isinstance(part, TimedPart)]
-        self._timed: Final[Sequence[TimedPart]] = (*waiting, self._fallback)
+        self._timed: Final[Sequence[TimedPart]] = (*waiting, self._fallback, self._concealment)
 
     @property
     def state(self) -> CallState:
@@ -191,6 +194,8 @@ class Controller:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
         self._context.now = now
+        menus = self._menus
+        self._concealment.look(is_live=menus.is_live, has_begun=menus.has_begun)
         self._context.entry = self.timeline.add_event(now, self._digits.shown(event))
         self._take(event)
         return self._settle()
@@ -293,11 +298,11 @@ class Controller:
             return
         count = self._idle.count if name == TIMEOUT_EVENT else self._counts[name]
         digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
+        if digit and self._concealment.takes(digit, is_live=self._menus.is_live):
+            return  # the number it is of is not being taken; it is nobody else's
         if digit and self._context.is_patched_away:
             self._context.act(SendDtmf(digit, "callee"))  # it is for the one they talk to
             return
-        if digit and self._context.is_concealed and not self._menus.is_live and is_secret(digit):
-            return  # the number it is of is not being taken now; it is nobody else's
         if digit and self._menus.knows(digit):
             self._press(digit)
             return

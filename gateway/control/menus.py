@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeAlias
 from .actions import (
     Answer,
     Collect,
-    Conceal,
     HangUp,
     OpenMenu,
     Play,
@@ -24,6 +23,7 @@ from .actions import (
     Transfer,
 )
 from .collecting import COLLECT, RIGHT, WRONG, is_complete, is_right
+from .concealment import Concealment
 from .context import Context
 from .events import Event, LegEnded, MenuClosed, MenuOpened
 from .flow_plans import CheckedCollect, CheckedMenu, Plan
@@ -50,12 +50,14 @@ class Menus:
         context: Context,
         speech: Speech,
         muting: Muting,
+        concealment: Concealment,
         conceal_keys: Callable[[int], None],
     ) -> None:
         self.deadline: float | None = None
         self._context = context
         self._speech = speech
         self._muting = muting
+        self._concealment = concealment
         self._conceal_keys = conceal_keys  # so many, pressed before it was known
         self._stack: list[Place] = []
         self._ahead = ""  # keys pressed while a prompt that is not to be cut was heard
@@ -80,6 +82,12 @@ class Menus:
         """Whether the place that is open has the caller's ear."""
         context = self._context
         return self.is_open and context.state is CallState.TALKING and not context.is_patched_away
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the caller hears the prompt of the place that is open, or has heard it."""
+        is_after = self.is_open and self._place.phase is not Phase.PROMPTING
+        return is_after or (self.is_open and not self._speech.is_quiet)
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Leave everything as the caller goes."""
@@ -185,6 +193,8 @@ class Menus:
             outcome = "key"
         if place.is_secret:
             keys = HIDDEN * len(keys)
+            is_sure = outcome == "key" or (outcome == "collected" and place.is_ended)
+            self._concealment.end_number(place.pause, is_sure=is_sure)
         self._context.derive(MenuClosed(place.plan.name, outcome, keys))
 
     def _settle_place(self) -> None:
@@ -192,12 +202,10 @@ class Menus:
         context = self._context
         context.place = self._place.plan.name if self.is_open else ""
         self.deadline = None
-        is_hidden = self.is_open and self._place.is_secret
-        if is_hidden is not context.is_concealed:
-            context.is_concealed = is_hidden
-            context.act(Conceal(is_hidden))
-            if is_hidden:
-                self._conceal_keys(len(self._ahead))
+        if not (self.is_open and self._place.is_secret):
+            self._concealment.close()
+        elif self._concealment.open():
+            self._conceal_keys(len(self._ahead))
         context.is_deaf = self.is_open and self._place.is_deaf
         self._muting.close_ears(is_deaf=context.is_deaf)
 
@@ -206,7 +214,7 @@ class Menus:
     def _prompt(self) -> Sequence[Request]:
         """Begin the place that is open with what the caller is to hear in it."""
         place = self._place
-        place.phase, place.keys, place.is_cut = Phase.PROMPTING, "", False
+        place.phase, place.keys, place.is_cut, place.is_ended = Phase.PROMPTING, "", False, False
         self.deadline = None
         return prompt_of(self._context, place.plan)
 
@@ -253,6 +261,7 @@ class Menus:
         is_late_end = self._late_end.is_it(key, self._context.now)
         self._late_end.forget()
         if is_late_end:
+            self._concealment.end_overflow()
             return ()
         if place.phase is Phase.PROMPTING and not place.plan.is_cut_by_keys and not place.is_cut:
             self._ahead = (self._ahead + key)[:_MOST_AHEAD]
@@ -276,7 +285,8 @@ class Menus:
         for number, key in enumerate(keys):
             requests += self._press(key)
             if not self.is_open or self._place is not place or requests:
-                self._ahead = keys[number + 1 :]
+                is_over = place.is_secret and place.is_told  # the rest can only be more of it
+                self._ahead = "" if is_over else keys[number + 1 :]
                 break
         return requests
 
@@ -294,6 +304,7 @@ class Menus:
         if not isinstance(plan, CheckedCollect):
             return (*cut, *self._wrong())
         if key == plan.terminator and key:
+            place.is_ended = True
             return (*cut, *self._end_number())
         if not is_secret(key):
             return (*cut, *self._wrong())

@@ -44,12 +44,18 @@ class Place:
     silences: int = 0
     errors: int = 0
     is_cut: bool = False  # the prompt gave way to a key: those that follow need not wait
+    is_ended: bool = False  # the number, by the key for that
     is_told: bool = False  # that it is over
 
     @property
     def is_secret(self) -> bool:
         """Whether nobody may see what is pressed here."""
         return isinstance(self.plan, CheckedCollect) and self.plan.is_sensitive
+
+    @property
+    def pause(self) -> float:
+        """Seconds that there may be between two digits of a number."""
+        return self.plan.inter_digit if isinstance(self.plan, CheckedCollect) else 0.0
 
     @property
     def is_deaf(self) -> bool:
