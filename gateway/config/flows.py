@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 _CALLABLE: Final = ("sip:", "sips:", "tel:")
+_WHOLE: Final = re.compile(
+    r"sips?:([^@\s]+@)?(\[[\d:a-f.]+\]|[^@:;?\s\[\]]+)(:\d+)?([;?]\S*)?|tel:[^;\s]+(;\S*)?",
+    re.IGNORECASE,
+)
 _ENTRY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _ENDS: Final = "#*ABCD"
 
@@ -57,6 +61,9 @@ class Target(Table):
     def _reachable(cls, uri: str) -> str:
         if not uri.lower().startswith(_CALLABLE):
             raise ValueError(f"{uri!r} cannot be called; write sip:USER@HOST or tel:+NUMBER")
+        if _WHOLE.fullmatch(uri) is None:
+            what = "number" if uri.lower().startswith("tel:") else "host"
+            raise ValueError(f"{uri!r} names no {what}; write sip:USER@HOST or tel:+NUMBER")
         return uri
 
 

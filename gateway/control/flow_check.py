@@ -29,6 +29,7 @@ from ..config.steps import (
     TransferStep,
 )
 from ..realtime.events import SERVER_EVENTS
+from .digit_lengths import digit_lengths
 from .events import OWN_EVENTS
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan
 from .schedule import Hours, read_window
@@ -92,6 +93,8 @@ class FlowCheck:
         path = ("menus", name)
         self._reserved(path, name)
         self._prompted(path, menu)
+        if not menu.say and not menu.prompt:
+            self._fail(path, "the caller hears nothing of it; add a line say = … or prompt = …")
         return CheckedMenu(
             name,
             _by_language(menu.say),
@@ -261,6 +264,9 @@ class FlowCheck:
         if one.terminator and one.terminator in one.keys:
             problem = f"{one.terminator!r} ends the number; keep it in keys or as terminator"
             self._fail((*path, "keys"), problem)
+        if one.pattern and not digit_lengths(one.pattern, one.max) & {*range(one.min, one.max + 1)}:
+            problem = f"{one.pattern!r} fits no number of {one.min} to {one.max} digits"
+            self._fail((*path, "pattern"), f"{problem}; mend it, or min and max")
         if one.check == "luhn" and one.max < 2:
             self._fail((*path, "check"), "one digit has no check digit; raise max")
         if one.inter_digit_ms > one.timeout_ms * 10:

@@ -8,7 +8,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from ..config import Profile, Settings
 from .actions import (
@@ -28,7 +28,8 @@ from .actions import (
     UpdateSession,
 )
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan, Prompting
-from .rule_lint import faults_of_rule, is_shadowed
+from .rule_lint import covers_patterns, faults_of_rule, is_shadowed
+from .time_lint import contradictions
 
 __all__ = ["GIVEN_VARIABLES", "Path", "PlannedFlow", "lint"]
 
@@ -37,6 +38,9 @@ Path: TypeAlias = tuple[str | int, ...]
 GIVEN_VARIABLES: Final = ("caller", "called", "trunk", "language")
 """The variables that every call has."""
 
+_Ladder: TypeAlias = Literal["no_input", "invalid"]
+
+_PLACE_NEWS: Final = frozenset({"menu.opened", "menu.closed"})
 _OUT: Final = "out"  # the place where no menu is open
 _LEAVES: Final = (HangUp, Reject, Redirect, Transfer)
 
@@ -78,8 +82,10 @@ class _Lint:
             for number, rule in enumerate(rules):
                 self._rule((*path, number), rule, rules[:number])
         for name, place in self._places.items():
-            self._ends(name, place)
-        self._ladder()
+            self._ends(name, place, "no_input")
+            self._ends(name, place, "invalid")
+        for path, problem in contradictions(self._settings):
+            self._fail(path, problem)
         self._profiles()
         self._variables()
 
@@ -92,6 +98,7 @@ class _Lint:
         for fault in faults_of_rule(rule, place, self._settings.call.max_seconds):
             self._fail((*path, fault.setting), fault.problem)
         self._trunks((*path, "trunk"), rule.trunk)
+        self._places_told((*path, "where"), rule)
         if before := is_shadowed(rule, earlier):
             problem = f"never fires: rule {before} of the table takes all that it would"
             self._fail(path, f"{problem}; move it up, or have that one go_on")
@@ -105,8 +112,17 @@ class _Lint:
                 problem = f"{pattern!r} fits no trunk; there are {', '.join(names)}"
                 self._fail(path, problem)
 
-    def _ends(self, name: str, place: Prompting) -> None:
-        """Whoever says and presses nothing must come out of every menu in the end."""
+    def _places_told(self, path: Path, rule: CheckedRule) -> None:
+        """A rule on the news of a place waits for one that there is."""
+        wanted = rule.where.get("name") if rule.on <= _PLACE_NEWS else None
+        for pattern in wanted if isinstance(wanted, list) else [wanted]:
+            if isinstance(pattern, str) and not any(fnmatchcase(n, pattern) for n in self._places):
+                known = ", ".join(self._places) or "none"
+                problem = f"{pattern!r} fits no menu or collection; there are {known}"
+                self._fail(path, problem)
+
+    def _ends(self, name: str, place: Prompting, ladder: _Ladder) -> None:
+        """Whoever presses nothing, or wrong keys alone, must come out of every menu in the end."""
         seen: set[str] = set()
         waiting = [name]
         while waiting:
@@ -115,22 +131,23 @@ class _Lint:
                 return
             if at not in seen and (here := self._places.get(at)) is not None:
                 seen.add(at)
-                waiting += self._after_silence(here)
-        path = (_table_of(place), name, "no_input" if self._moves_on(place) else "failed")
-        problem = "a silent caller would be in it for ever: it leads back to itself"
+                waiting += self._after_ladder(here, ladder)
+        path = (_table_of(place), name, ladder if self._moves_on(place, ladder) else "failed")
+        who = "a silent caller" if ladder == "no_input" else "who presses wrong keys"
+        problem = f"{who} would be in it for ever: it leads back to itself"
         self._fail(path, f'{problem}; end it with "hangup" or a transfer')
 
-    def _moves_on(self, place: Prompting) -> list[str]:
-        """Return where silence leads to before it was forgiven for the last time."""
-        for plan in place.no_input:
+    def _moves_on(self, place: Prompting, ladder: _Ladder) -> list[str]:
+        """Return where a ladder leads to before its last step was forgiven."""
+        for plan in place.no_input if ladder == "no_input" else place.invalid:
             places = self._next(place, plan)
             if any(other != place.name or _is_opened_anew(place, plan) for other in places):
                 return places
         return []
 
-    def _after_silence(self, place: Prompting) -> list[str]:
-        """Return where a caller ends up who only ever says nothing."""
-        return self._moves_on(place) or self._next(place, place.failed) or [_OUT]
+    def _after_ladder(self, place: Prompting, ladder: _Ladder) -> list[str]:
+        """Return where a caller ends up who only ever climbs this ladder."""
+        return self._moves_on(place, ladder) or self._next(place, place.failed) or [_OUT]
 
     def _next(self, place: Prompting, plan: Plan) -> list[str]:
         """Return the places that a plan leads to from here."""
@@ -160,24 +177,6 @@ class _Lint:
             for request in plan
             if isinstance(request, OpenMenu | Collect) and request.name == name
         ]
-
-    def _ladder(self) -> None:
-        idle = self._settings.idle
-        if idle.limit and len(idle.ladder) >= idle.limit:
-            problem = f"step {idle.limit} is never reached: limit = {idle.limit} says goodbye"
-            self._fail(("idle", "ladder"), f"{problem}; remove it, or raise limit")
-        if idle.seconds >= self._settings.call.max_seconds:
-            problem = f"a call ends after call.max_seconds = {self._settings.call.max_seconds:g}"
-            self._fail(("idle", "seconds"), f"{problem}; wait for less, or raise it")
-        barge_in = self._settings.barge_in
-        if barge_in.mode == "pause" and not barge_in.by:
-            problem = "nobody may interrupt, so there is nothing to pause for; name some in by"
-            self._fail(("barge_in", "mode"), problem)
-        if barge_in.mode == "pause" and self._settings.realtime.link != "websocket":
-            problem = (
-                f'the service plays its speech itself over link = "{self._settings.realtime.link}"'
-            )
-            self._fail(("barge_in", "mode"), f'{problem}; choose "cut"')
 
     def _profiles(self) -> None:
         """A profile is for some calls, or callers are sent to it, or it is named as one dials."""
@@ -277,9 +276,7 @@ def _plans_of(place: Prompting) -> Iterator[Plan]:
 def _takes_all(first: Profile, second: Profile) -> bool:
     """Tell whether a profile is for all calls that another one is for."""
     pairs = ((first.trunks, second.trunks), (first.called, second.called))
-    return all(
-        not one or "*" in one or (bool(other) and set(other) <= set(one)) for one, other in pairs
-    )
+    return all(covers_patterns(one, other) for one, other in pairs)
 
 
 def _named_in(request: Request) -> Iterator[str]:

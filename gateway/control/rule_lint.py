@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import types
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -13,12 +14,14 @@ from .events import OWN_EVENTS
 from .flow_plans import CheckedCollect, CheckedRule, Prompting, takes_floor
 from .states import CallState
 
-__all__ = ["Fault", "faults_of_rule", "is_shadowed"]
+__all__ = ["Fault", "covers_patterns", "faults_of_rule", "is_shadowed"]
 
 _DTMF: Final = "input_audio_buffer.dtmf_event_received"
 _ONCE: Final = frozenset({"call.started", "leg.answered", "timer.elapsed"})
 _BUSY: Final = frozenset({CallState.LEAVING, CallState.TRANSFERRING})
 _ALL: Final = frozenset(CallState)
+_WILD: Final = frozenset("*?[")
+_OPEN: Final = str.maketrans("*?", "\ue000\ue000")
 _SETUP: Final = frozenset({CallState.SETUP})
 
 
@@ -148,22 +151,51 @@ def _covers(first: CheckedRule, second: CheckedRule) -> bool:
         (first.caller, second.caller),
     ]
     return (
-        all(_covers_patterns(one, other) for one, other in patterns)
+        all(covers_patterns(one, other) for one, other in patterns)
         and all(
-            _covers_patterns(value, second.variables.get(name, ()))
+            covers_patterns(value, second.variables.get(name, ()))
             for name, value in first.variables.items()
         )
         and all(
-            name in second.where and second.where[name] == value
+            name in second.where and _covers_values(value, second.where[name])
             for name, value in first.where.items()
         )
     )
 
 
-def _covers_patterns(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Tell whether whatever fits one of the second patterns fits one of the first."""
-    is_any = not first or "*" in first
-    return is_any or (bool(second) and set(second) <= set(first))
+def covers_patterns(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Tell whether whatever fits one of the second patterns surely fits one of the first.
+
+    No patterns at all fit everything.
+    """
+    if not first or "*" in first:
+        return True
+    return bool(second) and all(
+        any(_covers_pattern(one, other) for one in first) for other in second
+    )
+
+
+def _covers_pattern(first: str, second: str) -> bool:
+    """Tell whether the first pattern surely fits all that the second one does.
+
+    What the second leaves open is held against the first as a character that no text has: only
+    a ``*`` of the first takes that, and takes whatever may stand there.
+    """
+    if first == second:
+        return True
+    if not set(second) & _WILD:
+        return fnmatchcase(second, first)
+    if "[" in second or set(first) & {"?", "["}:
+        return False
+    return fnmatchcase(second.translate(_OPEN), first)
+
+
+def _covers_values(first: Any, second: Any) -> bool:
+    """Tell whether a field that is one of the second values is one of the first, too."""
+    ones, others = ([one] if not isinstance(one, list) else one for one in (first, second))
+    if all(isinstance(one, str) for one in (*ones, *others)):
+        return bool(ones) and covers_patterns(ones, others)
+    return bool(first == second)
 
 
 def _covers_count(first: CheckedRule, second: CheckedRule) -> bool:

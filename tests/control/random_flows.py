@@ -120,7 +120,9 @@ prompted: dict[str, Written] = {
     "failed": st.one_of(st.just([]), st.just(["hangup"]), targets.map(lambda t: {"transfer": t})),
 }
 keys = st.dictionaries(st.sampled_from(KEYS), steps, min_size=2, max_size=8)
-menus = st.fixed_dictionaries({**prompted, "keys": keys, "listens": st.booleans()})
+menus = st.fixed_dictionaries({**prompted, "keys": keys, "listens": st.booleans()}).map(
+    lambda menu: menu if menu["say"] else {**menu, "prompt": menu["prompt"] or "song"}
+)
 collects = st.fixed_dictionaries(
     {
         **prompted,

@@ -60,6 +60,35 @@ WRONG = [
         f'[[rules]]\n{KEY}\ndo = "stop"\n[[rules]] #!\n{KEY}\ndigit = "1"\ndo = "stop"',
         "never fires",
     ),
+    (
+        '[[rules]]\non = "call.started"\ncalled = "5*"\ndo = "ring"\n'
+        '[[rules]] #!\non = "call.started"\ncalled = "55"\ndo = "answer"',
+        "never fires: rule 1",
+    ),
+    (
+        '[[rules]]\non = "call.started"\ncaller = ["6*", "sip:5*@*"]\ndo = "ring"\n'
+        '[[rules]] #!\non = "call.started"\ncaller = ["sip:5?@pbx*", "66"]\ndo = "answer"',
+        "never fires: rule 1",
+    ),
+    (
+        '[[rules]]\non = "beep.heard"\nwhere = { leg = "*" }\ndo = "stop"\n'
+        '[[rules]] #!\non = "beep.heard"\nwhere = { leg = "caller" }\ndo = "stop"',
+        "never fires: rule 1",
+    ),
+    (
+        '[profiles.a]\ncalled = "1*"\n[profiles.b] #!\ncalled = ["12", "1?4*"]',
+        "'a' before it takes them all",
+    ),
+    (
+        '[[rules]]\non = "menu.closed"\nwhere = { name = "nomenu" } #!\ndo = "stop"',
+        "'nomenu' fits no menu or collection; there are none",
+    ),
+    (
+        '[[rules]]\non = ["menu.opened", "menu.closed"]\n'
+        'where = { name = ["a", "b*"] } #!\ndo = "stop"\n'
+        '[menus.a]\nsay = "x"\nkeys = { "1" = "stop" }',
+        r"'b\*' fits no menu or collection; there are a",
+    ),
     ('[[rules]]\non = "call.started"\ncount = 2 #!\ndo = "answer"', "comes once in a call"),
     ('[[rules]]\non = "call.started"\ncount = "0+" #!\ndo = "answer"', "three and more"),
     ('[[rules]]\non = "call.started"\nstate = "talking" #!\ndo = "answer"', '"setup" as it starts'),
@@ -86,6 +115,32 @@ WRONG = [
     ('[idle]\nlimit = 1\nladder = [{ say = "x" }] #!', "never reached"),
     ('[barge_in]\nmode = "pause" #!\nby = []', "nothing to pause for"),
     ('[collects.a]\nsay = "x"\ntimeout_ms = 1000\ninter_digit_ms = 20000 #!', "ten times timeout"),
+    (
+        '[call]\nmax_seconds = 60\n[menus.a]\nsay = "x"\nkeys = { "1" = "stop" }\n'
+        "timeout_ms = 60000 #!",
+        "ends after call.max_seconds = 60; wait for less",
+    ),
+    (
+        "[call]\nmax_seconds = 30\n[collects.a]\ntimeout_ms = 30000 #!",
+        "ends after call.max_seconds = 30",
+    ),
+    (
+        "[call]\nmax_seconds = 30\n[collects.a]\ninter_digit_ms = 40000 #!",
+        "ends after call.max_seconds = 30",
+    ),
+    ("[call]\nmax_seconds = 60\n[dial]\nseconds = 60 #!", "ends after call.max_seconds = 60"),
+    (
+        '[targets]\na = { uri = "sip:a@b", seconds = 90 } #!\n[call]\nmax_seconds = 60',
+        "ends after call.max_seconds = 60",
+    ),
+    (
+        '[barge_in]\nmode = "pause"\nvoice_ms = 600 #!\nconfirm_ms = 500',
+        "more than confirm_ms = 500.*raise confirm_ms",
+    ),
+    (
+        '[barge_in]\nmode = "pause"\nby = ["voice"]\nconfirm_ms = 100 #!',
+        "voice_ms = 120 is more than confirm_ms = 100",
+    ),
     # menus and numbers
     ('[menus.a]\nsay = "x"\nkeys = { "1" = "stop" }\nfailed = { menu = "repeat" } #!', "for ever"),
     ('[menus.a]\nsay = "x"\nkeys = { "1" = "stop" }\nno_input = [{ menu = "a" }] #!', "for ever"),
@@ -108,6 +163,18 @@ WRONG = [
     ('[collects.a]\nterminator = "5" #!', "ends no number"),
     ('[collects.a]\npattern = "[1" #!', "no.* regular expression"),
     ('[collects.a]\nto = "webhook" #!', "add a line webhook"),
+    ('[menus.a] #!\nkeys = { "1" = "stop" }', "hears nothing of it; add a line say"),
+    ('[collects.a]\nmin = 4\nmax = 4\npattern = "[0-9]{5,}" #!', "fits no number of 4 to 4 digits"),
+    ('[collects.a]\nmin = 4\npattern = "\\\\d{2}|A\\\\d{5}" #!', "fits no number of 4 to 16"),
+    (
+        '[menus.a]\nsay = "x"\nkeys = { "1" = "stop" }\ninvalid = [{ menu = "a" }] #!',
+        "who presses wrong keys would be in it for ever",
+    ),
+    (
+        '[collects.a]\nsay = "x"\ninvalid = [{ menu = "b" }]\n'
+        '[menus.b]\nsay = "x"\nkeys = { "1" = "stop" }\ninvalid = [{ collect = "a" }] #!',
+        "who presses wrong keys would be in it for ever",
+    ),
     # what is written wrongly
     ('[[rules]]\non = "call.started"\ndo = { reject = 200 } #!', "from 400 to 699"),
     ('[[rules]]\non = "call.started"\ndo = { reject = "busy" } #!', "write a valid integer"),
@@ -129,6 +196,10 @@ WRONG = [
         "write 'blind', 'attended' or 'bridge'",
     ),
     ('[[rules]]\non = "call.started"\ndo = { set = {} } #!', "is empty"),
+    ('[targets]\nboss = "sip:" #!', "names no host; write sip:USER@HOST"),
+    ('[targets]\nboss = "sip:boss@" #!', "names no host; write"),
+    ('[targets]\nboss = "sips:boss@:5061;transport=tcp" #!', "names no host; write"),
+    ('[targets]\nboss = "tel:" #!', "names no number; write"),
     ('[targets]\nboss = "boss@pbx" #!', "cannot be called; write sip:"),
     ('[webhooks.crm]\nurl = "crm.example" #!', "write https"),
     ('[tools.t]\ndescription = "x"\nurl = "x" #!', "write https"),

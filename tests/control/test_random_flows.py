@@ -21,7 +21,10 @@ from tests.control.test_hang_up_anywhere import ENDINGS, STEPS
 MOST_AT_ONCE = 400  # actions that follow from one event
 MOST_STILL = 5000  # events and timers at one moment; a service may tell of many answers at once
 BARE: dict[str, Any] = {
-    "menus": {"main": {"keys": {"1": "stop"}}, "other": {"keys": {"1": "stop"}}}
+    "menus": {
+        "main": {"say": "Main.", "keys": {"1": "stop"}},
+        "other": {"say": "Other.", "keys": {"1": "stop"}},
+    }
 }
 
 
