@@ -6,7 +6,6 @@ actions, so a whole call can be played in virtual time and replayed from its tim
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
 from typing import Final
 
 from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
@@ -39,7 +38,7 @@ from .errands import Errands
 from .event_table import EVENT_TABLE, OWN_TABLE, Part
 from .events import Event, MediaTimeout, name_of
 from .fallback import Fallback
-from .flow_plans import takes_floor
+from .flow_plans import settings_first, takes_floor
 from .idle import Idle
 from .limits import Limits
 from .mcp import Mcp
@@ -53,6 +52,7 @@ from .service import Service
 from .settings import TIMEOUT_EVENT, ControlSettings
 from .speech import Speech
 from .states import CallState
+from .strangers import Strangers
 from .timeline import Decision, Timeline
 from .timers import Timers
 from .tools import Tools
@@ -66,10 +66,8 @@ from .watchdog import Watchdog
 __all__ = ["Controller"]
 
 _PAUSE: Final = "pause"  # who keeps the caller waiting while the service is left alone
-_MOST_UNKNOWN: Final = 32
 _MOST_DERIVED: Final = 64  # events that follow from one
 _MOST_ROUNDS: Final = 50  # of what comes by itself
-_LONGEST_NAME: Final = 80  # characters in a log line
 
 
 class Controller:
@@ -85,7 +83,7 @@ class Controller:
         self._context = context = Context(settings, classify)
         self._counts: Counter[str] = Counter()
         self._derived_left = 0  # of the events that may follow from the present one
-        self._unknown: set[str] = set()  # names of events that were logged
+        self._strangers = Strangers(context)
         self.transcript = Transcript(context)
         self.usage = Usage(context)
         self._speech = Speech()
@@ -194,8 +192,7 @@ class Controller:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in an event; returns what the call is to do, in order."""
         self._context.now = now
-        menus = self._menus
-        self._concealment.look(is_live=menus.is_live, has_begun=menus.has_begun)
+        self._menus.look()
         self._context.entry = self.timeline.add_event(now, self._digits.shown(event))
         self._take(event)
         return self._settle()
@@ -272,18 +269,12 @@ class Controller:
         name = name_of(event)
         handling = EVENT_TABLE.get(name) or OWN_TABLE.get(name)
         if handling is None:
-            self._note_unknown(name)
+            self._strangers.note(name)
             return
         for name_of_part in handling.parts:
             if (part := self._parts.get(name_of_part)) is not None:
                 self._agenda.add(part.handle(event))
         self._decide(name, event)
-
-    def _note_unknown(self, name: str) -> None:
-        """Log an event that nobody here knows: the first of its name, as names may be endless."""
-        if name not in self._unknown and len(self._unknown) < _MOST_UNKNOWN:
-            self._unknown.add(name)
-            self._context.log(f"event {name[:_LONGEST_NAME]!r} is not known here")
 
     def _is_stale(self, event: Event) -> bool:
         """Tell whether the service says this over a link that counts for nothing any more."""
@@ -347,9 +338,9 @@ class Controller:
         Variables that they set first are set at once, for the rules that are looked at next.
         """
         if takes_floor(requests):
-            first = tuple(takewhile(lambda one: isinstance(one, SetVariables), requests))
+            first, rest = settings_first(requests)
             self._agenda.do_now(first)
-            self._agenda.replace(requests[len(first) :])
+            self._agenda.replace(rest)
         else:
             self._agenda.do_now(requests)
 

@@ -1,8 +1,9 @@
 """Rules, menus and collections as a controller goes by them: checked, and made of requests."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final, Literal, TypeAlias
 
 from .actions import (
@@ -15,12 +16,21 @@ from .actions import (
     Request,
     Respond,
     Say,
+    SetVariables,
     Transfer,
 )
 from .schedule import Hours
 from .states import CallState
 
-__all__ = ["CheckedCollect", "CheckedMenu", "CheckedRule", "Plan", "Prompting", "takes_floor"]
+__all__ = [
+    "CheckedCollect",
+    "CheckedMenu",
+    "CheckedRule",
+    "Plan",
+    "Prompting",
+    "settings_first",
+    "takes_floor",
+]
 
 Plan: TypeAlias = tuple[Request, ...]
 """What is to be done, in order."""
@@ -41,6 +51,12 @@ _FLOOR: Final = (
 def takes_floor(requests: Iterable[Request]) -> bool:
     """Tell whether these decide how the call goes on, in place of what was planned."""
     return any(isinstance(request, _FLOOR) for request in requests)
+
+
+def settings_first(requests: Sequence[Request]) -> tuple[Sequence[Request], Sequence[Request]]:
+    """Part what sets variables before anything else is done from the rest."""
+    count = sum(1 for _ in takewhile(lambda one: isinstance(one, SetVariables), requests))
+    return requests[:count], requests[count:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,10 @@ class Menus:
         context = self._context
         return self.is_open and context.state is CallState.TALKING and not context.is_patched_away
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether the caller hears the prompt of the place that is open, or has heard it."""
-        is_after = self.is_open and self._place.phase is not Phase.PROMPTING
-        return is_after or (self.is_open and not self._speech.is_quiet)
+    def look(self) -> None:
+        """See whether digits are to be hidden: not if the caller hears, or heard, a prompt here."""
+        is_before = self.is_open and self._place.phase is Phase.PROMPTING and self._speech.is_quiet
+        self._concealment.look(is_live=self.is_live, has_begun=self.is_open and not is_before)
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Leave everything as the caller goes."""
