@@ -319,7 +319,8 @@ class TransferDesk:
     def _take_back(self, status: int, why: str = "") -> Sequence[Request]:
         self._context.move(CallState.TALKING)
         why = why or _REASONS.get(status, "")
-        told = f"failed with status {status}" + (f": {why}" if why else "")
+        told = "failed" if status < 300 else f"failed with status {status}"
+        told += f": {why}" if why else ""
         return self._explain(f"{told}; the caller is still here")
 
     def _report(self, outcome: str) -> Sequence[Request]:
