@@ -60,9 +60,8 @@ _FIRST: Final = 8  # of those, from which two sounds can be compared
 _AGREES: Final = 0.66
 _SURE: Final = 0.8
 _VOTES: Final = 12  # frames that agree by the same delay; those that are sure count twice
-_MORE_VOTES: Final = 10  # where there was no echo so far
+_MORE_VOTES: Final = 50  # where there was no echo so far
 _SELDOM: Final = 3  # frames from one comparison to the next once there is an echo
-_RARELY: Final = 5  # and where there is none
 _LOUD: Final = 0.5  # power of what came against what went from which it is no echo
 _CALM: Final = 30  # frames in which nothing came
 _CALM_GAIN: Final = 10**-3.0  # though it would have been heard with this
@@ -85,6 +84,7 @@ class EchoGate:
     Attributes:
         delay: By how many frames the echo of each row is late.
         is_known: The rows in which there is an echo.
+        silent: Frames of each row since the last with sound.
 
     """
 
@@ -94,6 +94,7 @@ class EchoGate:
     def __init__(self, lanes: int) -> None:
         self.delay = np.zeros(lanes, np.intp)
         self.is_known: Mask = np.zeros(lanes, np.bool_)
+        self.silent = np.zeros(lanes, np.int64)
         self._is_free: Mask = np.zeros(lanes, np.bool_)  # there is none
         self._active = np.zeros(lanes, np.int64)  # frames in which something came
         self._agrees = np.zeros(lanes, np.float32)  # how well, when last compared
@@ -112,6 +113,7 @@ class EchoGate:
         """Forget one row's past, for a new call."""
         for array in (
             self.delay,
+            self.silent,
             self._active,
             self._votes,
             self._calm,
@@ -135,6 +137,7 @@ class EchoGate:
     def is_idle(self, power: Float, rows: Rows) -> Mask:
         """Say which lines need not be judged: there is no echo, and ``power`` is but noise."""
         idle: Mask = self._is_free[rows] & (power < _OUT_OF_NOISE * self._noise[rows].sum(axis=1))
+        self.silent[rows] += idle
         return idle
 
     def send(self, x: NDArray[Any], rows: Rows) -> None:
@@ -161,6 +164,7 @@ class EchoGate:
         sent = self._sent[rows[:, None], (newest[:, None] - np.arange(DELAYS)) % RING]
         loudest = sent.sum(axis=2).max(axis=1)
         is_sound = came.sum(axis=1) > np.maximum(_OUT_OF_NOISE * noise.sum(axis=1), _AUDIBLE)
+        self.silent[rows] = np.where(is_sound, 0, self.silent[rows] + 1)
         agreement = self._search(sent, came, noise, rows, is_sound & (loudest > _AUDIBLE))
         echo = self._foretell(sent, rows)
         expected = np.where(self.is_known[rows], echo.sum(axis=1), loudest * _CALM_GAIN)
@@ -184,9 +188,7 @@ class EchoGate:
 
     def _search(self, sent: Float, came: Float, noise: Float, rows: Rows, is_both: Mask) -> Float:
         """Look for the echo in the lines that may have one; return how well they agree."""
-        is_known, is_free = self.is_known[rows], self._is_free[rows]
-        pace = np.where(is_known, _SELDOM, np.where(is_free, _RARELY, 1))
-        is_turn = (self._count[rows] + rows) % pace == 0
+        is_turn = ~self.is_known[rows] | ((self._count[rows] + rows) % _SELDOM == 0)
         lines = np.flatnonzero(is_both & is_turn)
         if not len(lines):
             return self._agrees[rows]

@@ -40,6 +40,8 @@ _WATCH: Final = 300
 """Frames from the beginning of one look at a line without echo to that of the next."""
 _LOOK: Final = 60
 """Frames that a later look takes: a little more than an echo needs to be known by."""
+_SILENT: Final = 25
+"""Frames without sound that end a look: while somebody talks an echo may hide."""
 _MOST_NOISE: Final = np.float32(32768.0**2 * 10**-4.5)
 _QUIET: Final = 4.0  # 6 dB above the noise
 _NOISE: Final[Float] = np.random.default_rng(1).standard_normal(50 * FRAME).astype(np.float32)
@@ -161,7 +163,8 @@ class EchoGuard:
         """Say which lines are not looked at now: they had no echo when they last were."""
         sent = self._sent[rows]
         is_between = (sent >= _FIRST_LOOK) & (sent % _WATCH >= _LOOK)
-        dozing: Mask = is_between & ~self._gate.is_known[rows]
+        is_calm = ~self._gate.is_known[rows] & (self._gate.silent[rows] >= _SILENT)
+        dozing: Mask = is_between & is_calm
         return dozing
 
     def _judge(self, came: Float, lines: Rows, rows: Rows) -> None:
