@@ -118,6 +118,7 @@ def phone(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, text=True, cwd=folder
         )
     try:
+        _until_ready(process, folder / "log")
         yield Phone(process, folder, port, user)
     finally:
         process.terminate()
@@ -136,3 +137,12 @@ def read_wav(path: Path) -> NDArray[np.int16]:
     with wave.open(str(path), "rb") as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
         return samples.reshape(-1, file.getnchannels())
+
+
+def _until_ready(process: subprocess.Popen[str], log: Path, within: float = 10.0) -> None:
+    """Wait until baresip says that it is ready, which is when it can be called."""
+    deadline = time.monotonic() + within
+    while "is ready" not in log.read_text(errors="replace"):
+        is_up = process.poll() is None and time.monotonic() < deadline
+        assert is_up, f"baresip did not start:\n{log.read_text(errors='replace')}"
+        time.sleep(0.02)

@@ -106,7 +106,8 @@ def wait_for(ours: Gateway, name: str, within: float = 20.0) -> None:
         if name in names(record):
             return
         time.sleep(0.1)
-    raise AssertionError(f"{name} did not happen: {names(record)}")
+    ended = details(record, "callee.ended")
+    raise AssertionError(f"{name} did not happen: {ended} {names(record)}\n{ours.tail()}")
 
 
 def test_two_phones_are_bridged_and_hear_each_other(tmp_path: Path, service: str) -> None:
