@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ..realtime.events import ErrorDetail, InputAudioBufferDtmfEventReceived
+from .absence import Absence
 from .actions import (
     Action,
     Collect,
@@ -99,8 +100,8 @@ class Controller:
             self._speech,
             Resume(context, self._turns, self.transcript),
             self._comfort,
-            self._miss_service,
-            self._leave_service,
+            lambda: self._absence.begin(),
+            lambda: self._absence.stay(),
         )
         muting = Muting(context)
         self._digits = Digits(context)
@@ -120,6 +121,9 @@ class Controller:
             PostWebhook: errands.post,
         }
         self._agenda = Agenda(context, self._speech, self._turns, doers)
+        self._absence = Absence(
+            context, self._turns, self._agenda, self._menus, self._transfer, self._fallback
+        )
         self._idle = Idle(context, self._speech)
         self._barge_in = BargeIn(context, self._turns, self._speech)
         self._tools = Tools(context, self._speech, self._transfer, errands, self._comfort)
@@ -370,34 +374,3 @@ class Controller:
 
     def _take_silence(self, reason: str) -> None:
         self._service.break_off(reason, was_mute=True)
-
-    def _miss_service(self) -> None:
-        """Have go on at once what can without a service that was lost for now."""
-        if not self._agenda.is_owed_speech:
-            return
-        unsaid, is_step = self._turns.unsaid, self._agenda.leads_on
-        if not is_step and (way := self._menus.stand_in()):
-            self._agenda.replace(way)
-            return
-        if is_step and self._menus.is_live:
-            self._turns.withdraw()  # what follows is not kept waiting for it
-        self._agenda.take_back(unsaid)
-
-    def _leave_service(self) -> None:
-        """Go on without the service: let a whole goodbye be heard, cut anything else."""
-        is_alone = self._context.away_since is not None and self._menus.needs_no_service
-        if is_alone and not self._agenda.is_owed_speech:
-            return
-        is_whole, unsaid = self._turns.active is None, self._turns.unsaid
-        self._turns.reset()
-        if self.state is CallState.LEAVING:
-            self._agenda.take_back(unsaid)
-            if is_whole:
-                return
-        self._turns.interrupt()
-        if self._context.is_joined and self.state is not CallState.LEAVING:
-            self._agenda.replace(())
-            self._transfer.leave_line()
-        elif self.state not in (CallState.LEAVING, CallState.TRANSFERRING):
-            way = self._menus.carry_on()
-            self._agenda.replace(self._fallback.start() if way is None else way)
