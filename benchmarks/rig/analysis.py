@@ -30,6 +30,8 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
+_HALF = 1 << 31  # of the timestamps that there are
+
 
 def spread(values: Floats) -> dict[str, float]:
     """Return median, 99th percentile, maximum, count, and how many were missed."""
@@ -65,7 +67,8 @@ def _call(measured: Measured, call: int) -> tuple[Floats, Floats, NDArray[np.int
     mine = np.flatnonzero(packets["call"] == call)
     mine = mine[np.argsort(packets["time"][mine], kind="stable")]
     stamps = packets["stamp"][mine].astype(np.int64)
-    return packets["time"][mine], (stamps - stamps[:1].sum()) / 8000.0, packets["sound"][mine]
+    since = (stamps - stamps[:1].sum() + _HALF) % (2 * _HALF) - _HALF  # they begin anew at 2**32
+    return packets["time"][mine], since / 8000.0, packets["sound"][mine]
 
 
 def lateness_ms(measured: Measured, *, is_talking: bool | None = None) -> Floats:

@@ -63,6 +63,12 @@ def test_packets_out_of_order_are_told_by_their_timestamps() -> None:
     assert np.max(analysis.lateness_ms(measured(packets[::-1]))) == pytest.approx(30)
 
 
+def test_timestamps_that_begin_anew_in_mid_call_make_nothing_late() -> None:
+    packets = [(at, (stamp - 20_000) % (1 << 32), sound) for at, stamp, sound in call()]
+    assert packets[0][1] > packets[-1][1]
+    assert np.max(analysis.lateness_ms(measured(packets))) == pytest.approx(0)
+
+
 def test_a_clock_that_stalls_makes_all_that_follows_late() -> None:
     late = analysis.lateness_ms(measured(call(late=dict.fromkeys(range(120, 300), 0.1))))
     assert analysis.spread(late)["p99"] == pytest.approx(100)
