@@ -20,6 +20,7 @@ from .calls.quota import Quota
 from .calls.reception import Reception
 from .calls.registry import Health, Registry
 from .calls.switchboard import Switchboard
+from .calls.trunks import Trunks
 from .clock import RandomIds
 from .config import Settings
 from .control.settings import SHIPPED_PROMPTS, ControlSettings
@@ -61,7 +62,8 @@ class Gateway:
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
         self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take)
-        outbound = Outbound(settings, self._sip, self._engine, advertise)
+        trunks = Trunks(settings)
+        outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)
         prepare_hearing(settings, control, self._engine)
         self._errands = ErrandRunner(settings, ids=ids)
@@ -82,6 +84,7 @@ class Gateway:
         self.reception = Reception(
             self._switchboard,
             links,
+            trunks,
             engine=self._engine,
             advertise=advertise,
             ids=ids,

@@ -12,6 +12,7 @@ from ..media.events import LaneEvent
 from ..media.options import LaneOptions
 from ..sip.transport.address import Advertiser
 from ..sip.uri import Uri
+from .trunks import Trunks
 
 __all__ = ["Outbound", "Placed"]
 
@@ -29,11 +30,13 @@ class Outbound:
     def __init__(
         self,
         settings: Settings,
+        trunks: Trunks,
         signalling: Signalling,
         engine: MediaEngine,
         advertise: Advertiser,
     ) -> None:
         self._settings = settings
+        self._trunks = trunks
         self._signalling = signalling
         self._engine = engine
         self._advertise = advertise
@@ -60,17 +63,19 @@ class Outbound:
             raise SipError(f"{target} is not reached by SIP as it is spoken here", status=416)
         uri = uri.replace(headers={})  # RFC 3261 section 19.1.1: not in a Request-URI
         caller = self._settings.dial.caller
+        trunk = self._trunks.towards(uri)
         lane = self._engine.open(on_lane, on_audio, options)
         try:
             leg = await SipLeg.outgoing(
                 self._signalling,
                 uri,
                 lane,
-                self._settings.media.codecs,
+                self._trunks.terms(trunk),
                 on_leg,
                 host_towards=lambda far: self._advertise.host_towards(far, lane.host),
                 from_uri=Uri.parse(caller) if caller else None,
                 ring_limit=seconds,
+                policy=self._trunks.policy(trunk),
             )
         except BaseException:
             lane.close()

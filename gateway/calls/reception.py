@@ -10,6 +10,7 @@ from ..errors import CapacityError, GatewayError, NegotiationError, SipError
 from ..legs.sip_leg import SipLeg, name_of
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
+from ..sip.admission import Verdict
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
 from ..sip.message import Request
@@ -19,6 +20,7 @@ from .call import Call, Origin
 from .lanes import caller_options
 from .links import Law, Links
 from .switchboard import Switchboard
+from .trunks import Trunks
 
 __all__ = ["Reception"]
 
@@ -32,6 +34,7 @@ class Reception:
         self,
         switchboard: Switchboard,
         links: Links,
+        trunks: Trunks,
         *,
         engine: MediaEngine,
         advertise: Advertiser,
@@ -40,24 +43,25 @@ class Reception:
         self._switchboard = switchboard
         self._settings = switchboard.settings
         self._links = links
+        self._trunks = trunks
         self._engine = engine
         self._advertise = advertise
         self._ids = ids
         self._log = structlog.get_logger()
 
-    def accepts(self, request: Request, flow: Flow) -> int:
-        """Judge a request from outside any call: 200, or the status to refuse it with."""
-        trunk = self._settings.trunk_of(flow.remote[0])
+    def accepts(self, request: Request, flow: Flow) -> Verdict:
+        """Judge a request from outside any call."""
+        trunk = self._trunks.of(request, flow)
         if trunk is None:
             self._log.warning("refused: no trunk has this address", address=flow.remote[0])
-            return 403
+            return Verdict(403)
         user = request.to.uri.user or ""
         if request.method == "OPTIONS" and not user:
-            return 200
+            return Verdict()
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in trunk.users):
             self._log.info("refused: no such user", trunk=trunk.name, user=user)
-            return 404
-        return 200
+            return Verdict(404)
+        return Verdict(policy=self._trunks.policy(trunk))
 
     def take(self, session: IncomingSession, endpoint: SipEndpoint) -> None:
         """Make a call of an invitation and let it live."""
@@ -74,7 +78,7 @@ class Reception:
 
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
         plan = self._links.plan(self._law(session))
-        trunk = self._settings.trunk_of(session.flow.remote[0])
+        trunk = self._trunks.of(session.request, session.flow)
         origin = Origin(trunk.name if trunk is not None else "")
         called = name_of(session.request.to.uri)
         control = self._switchboard.control.for_call(origin.trunk, called)
@@ -90,7 +94,7 @@ class Reception:
                 session,
                 endpoint,
                 lane,
-                self._settings.media.codecs,
+                self._trunks.terms(trunk),
                 call.on_leg,
                 host=self._advertise.host_towards(session.flow.remote[0], lane.host),
             )

@@ -19,6 +19,7 @@ from ..media.options import LaneOptions
 from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
+from ..sdp.terms import Terms
 from ..sip.agent import UserAgent
 from ..sip.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
@@ -36,6 +37,7 @@ KEY_SECONDS: Final = 0.3
 
 _KEY_MS: Final = 160
 _GAP: Final = np.zeros(8 * 100, np.int16)  # between two keys in the sound
+_TERMS: Final = Terms(("PCMU", "PCMA"))
 _PORTS: Final = "20000-40000"
 
 
@@ -116,7 +118,7 @@ class Softphone:
         )
         self._dialled_at = self._loop.time()
         self._leg = await SipLeg.outgoing(
-            self._sip, target, self._lane, ["PCMU", "PCMA"], self._on_leg, ring_limit=ring_seconds
+            self._sip, target, self._lane, _TERMS, self._on_leg, ring_limit=ring_seconds
         )
         waiting = [asyncio.create_task(e.wait()) for e in (self._answered, self._over)]
         try:

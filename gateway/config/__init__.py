@@ -19,14 +19,13 @@ from .sections import (
     HttpSettings,
     LimitSettings,
     MediaSettings,
-    SipSettings,
-    TrunkSettings,
     check_session,
     is_loopback,
     table_at,
 )
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 from .settings import Settings, dotted, load
+from .sip import GuardSettings, NumberSettings, SipSettings, TlsSettings, TrunkSettings
 from .steps import KEYS, MENU_MOVES, Step
 
 __all__ = [
@@ -38,12 +37,14 @@ __all__ = [
     "CustomTool",
     "DialSettings",
     "FallbackSettings",
+    "GuardSettings",
     "HttpSettings",
     "IdleSettings",
     "LimitSettings",
     "McpSettings",
     "MediaSettings",
     "MenuSettings",
+    "NumberSettings",
     "PriceSettings",
     "Profile",
     "Prompted",
@@ -53,6 +54,7 @@ __all__ = [
     "SipSettings",
     "Step",
     "Target",
+    "TlsSettings",
     "TrunkSettings",
     "WebhookSettings",
     "Worded",

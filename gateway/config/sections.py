@@ -27,20 +27,17 @@ __all__ = [
     "HttpSettings",
     "LimitSettings",
     "MediaSettings",
-    "SipSettings",
     "Table",
-    "TrunkSettings",
     "Words",
     "check_session",
     "is_loopback",
+    "known_codecs",
     "table_at",
 ]
 
 CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "L16")
 _MCP_SERVER: Final = frozenset({"server_url", "connector_id", "tunnel_id"})
-LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
-_BIND: Final = re.compile(r"(udp|tcp):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
 _PORTS: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
 
 
@@ -75,73 +72,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def known_codecs(codecs: list[str]) -> list[str]:
+    """Return codecs by the names we spell them with."""
+    names = {name.lower(): name for name in CODECS}
+    if unknown := [codec for codec in codecs if codec.lower() not in names]:
+        raise ValueError(f"{unknown[0]!r} cannot be offered; choose from {', '.join(CODECS)}")
+    return [names[codec.lower()] for codec in codecs]
+
+
 class Table(BaseModel):
     """A table of the file: unknown keys are refused, values do not change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SipSettings(Table):
-    """``[sip]``: where calls come in."""
-
-    bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
-    external_ip: str = ""  # told to peers in Via, Contact and SDP where it differs from ours
-
-    @field_validator("bind")
-    @classmethod
-    def _reachable(cls, binds: list[str]) -> list[str]:
-        if not binds:
-            raise ValueError("no address to listen on; name one, such as udp:127.0.0.1:5060")
-        for bind in binds:
-            match = _BIND.fullmatch(bind)
-            if match is None or int(match[3]) > 65535:
-                raise ValueError(
-                    f"{bind!r} is not an address; write udp:HOST:PORT or tcp:HOST:PORT"
-                )
-        return binds
-
-    @field_validator("external_ip")
-    @classmethod
-    def _numeric(cls, address: str) -> str:
-        if address:
-            ipaddress.ip_address(address)
-        return address
-
-    @property
-    def host(self) -> str:
-        """The host part of the first address listened on, without brackets."""
-        match = _BIND.fullmatch(self.bind[0])
-        return match[2].strip("[]") if match else "127.0.0.1"
-
-
-class TrunkSettings(Table):
-    """``[[trunks]]``: a SIP neighbour that may call us; everybody else is refused."""
-
-    name: str = Field(min_length=1)
-    hosts: Words
-    users: Words = ["*"]  # called users it may reach, shell patterns; others get 404
-
-    @field_validator("hosts")
-    @classmethod
-    def _networks(cls, hosts: list[str]) -> list[str]:
-        if not hosts:
-            raise ValueError("no host may call; list addresses or networks, such as 10.0.0.5")
-        for host in hosts:
-            try:
-                ipaddress.ip_network(host, strict=False)
-            except ValueError:
-                raise ValueError(
-                    f"{host!r} is not an IP address or network; write 10.0.0.5 or 10.0.0.0/24"
-                ) from None
-        return hosts
-
-    def is_from(self, address: str) -> bool:
-        """Tell whether ``address`` (an IP address as text) belongs to this neighbour."""
-        try:
-            source = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(source in ipaddress.ip_network(host, strict=False) for host in self.hosts)
 
 
 class MediaSettings(Table):
@@ -170,12 +112,9 @@ class MediaSettings(Table):
     @field_validator("codecs")
     @classmethod
     def _known(cls, codecs: list[str]) -> list[str]:
-        names = {name.lower(): name for name in CODECS}
-        unknown = [codec for codec in codecs if codec.lower() not in names]
-        if unknown or not codecs:
-            wrong = repr(unknown[0]) if unknown else "an empty list"
-            raise ValueError(f"{wrong} cannot be offered; choose from {', '.join(CODECS)}")
-        return [names[codec.lower()] for codec in codecs]
+        if not codecs:
+            raise ValueError(f"an empty list cannot be offered; choose from {', '.join(CODECS)}")
+        return known_codecs(codecs)
 
 
 class CallSettings(Table):

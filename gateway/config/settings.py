@@ -36,17 +36,15 @@ from .lines import line_of
 from .rules import Rule
 from .secrets import Unneeded, with_secrets, written_secrets
 from .sections import (
-    LOOPBACK,
     CallSettings,
     HttpSettings,
     LimitSettings,
     MediaSettings,
-    SipSettings,
-    TrunkSettings,
     check_session,
     table_at,
 )
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
+from .sip import LOOPBACK, GuardSettings, SipSettings, TrunkSettings
 
 __all__ = ["Settings", "dotted", "load"]
 
@@ -61,6 +59,7 @@ class Settings(BaseSettings):
 
     sip: SipSettings = SipSettings()
     trunks: list[TrunkSettings] = [TrunkSettings(name="local", hosts=list(LOOPBACK))]
+    guard: GuardSettings = GuardSettings()
     media: MediaSettings = MediaSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     session: dict[str, Any] = {}
@@ -113,10 +112,6 @@ class Settings(BaseSettings):
     def media_host(self) -> str:
         """The address RTP is bound to."""
         return self.media.host or self.sip.host
-
-    def trunk_of(self, address: str) -> TrunkSettings | None:
-        """Return the trunk that an IP address belongs to, or nothing for a stranger."""
-        return next((trunk for trunk in self.trunks if trunk.is_from(address)), None)
 
     def problem(self, path: tuple[str | int, ...], message: str) -> ConfigError:
         """Make the error for a setting whose fault shows only in a wider view."""
@@ -279,7 +274,8 @@ def _fields_beside(path: tuple[str | int, ...]) -> list[str]:
         else:  # a list of tables, or tables by name
             kind = get_args(kind)[-1] if get_args(kind) else None
     is_table = isinstance(kind, type) and issubclass(kind, BaseModel)
-    return list(kind.model_fields) if is_table else []
+    fields = kind.model_fields if is_table else {}
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _holds(values: Any, path: tuple[str | int, ...]) -> bool:

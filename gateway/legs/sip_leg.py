@@ -1,12 +1,14 @@
 """A caller on SIP: joins a session, the descriptions exchanged in it, and a lane for the sound."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, Protocol, assert_never
 from urllib.parse import quote
 
 from ..clock import Ids, RandomIds
 from ..errors import SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
+from ..sdp.terms import Terms
+from ..sip.admission import Policy
 from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
@@ -96,7 +98,7 @@ class SipLeg:
         session: IncomingSession,
         signalling: Signalling,
         lane: MediaLane,
-        codecs: Sequence[str],
+        terms: Terms,
         on_event: Callable[[LegEvent], None],
         *,
         host: str | None = None,
@@ -113,7 +115,7 @@ class SipLeg:
         """
         if host is None:
             host = session.local_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, codecs, ids=ids or RandomIds())
+        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
         leg = cls(session, media, signalling, lane, on_event)
         try:
             leg._answer = media.offer() if session.offer is None else media.answer(session.offer)
@@ -128,13 +130,14 @@ class SipLeg:
         signalling: Signalling,
         target: Uri,
         lane: MediaLane,
-        codecs: Sequence[str],
+        terms: Terms,
         on_event: Callable[[LegEvent], None],
         *,
         host_towards: Callable[[str], str] | None = None,
         from_uri: Uri | None = None,
         headers: Iterable[tuple[str, str]] = (),
         ring_limit: float = RING_LIMIT,
+        policy: Policy | None = None,
         ids: Ids | None = None,
     ) -> "SipLeg":
         """Call ``target``.
@@ -152,7 +155,7 @@ class SipLeg:
             host = host_towards(flow.remote[0])
         else:
             host = own_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, codecs, ids=ids or RandomIds())
+        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
         session = signalling.agent.invite(
             target,
             flow,
@@ -161,6 +164,7 @@ class SipLeg:
             sdp=media.offer(),
             headers=headers,
             ring_limit=ring_limit,
+            policy=policy,
         )
         leg = cls(session, media, signalling, lane, on_event)
         signalling.listen(session, leg._on_session)

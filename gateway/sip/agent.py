@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 from ..clock import Ids
+from .admission import Policy, Verdict
 from .alarms import Alarms
 from .courier import Courier
 from .deadline import earliest
@@ -59,9 +60,9 @@ class AgentStats:
     unknown_dialog: int = 0
 
 
-def _accept_all(request: Request, flow: Flow) -> int:
+def _accept_all(request: Request, flow: Flow) -> Verdict:
     del request, flow
-    return 200
+    return Verdict()
 
 
 class UserAgent:
@@ -70,8 +71,8 @@ class UserAgent:
     Args:
         ids: Where tags, branches and Call-IDs come from.
         advertise: Host and port under which the far end of a flow can reach us.
-        accepts: Says 200 for a request outside of any call that may come in, else the
-            status to refuse it with: 403 from no trunk of ours, 404 to nobody we know.
+        accepts: Judges a request outside of any call: whether it may come in, with what it
+            is refused if not, and what a call that it opens is held to.
         overloaded: Says whether calls must be turned away now (503).
         retry_after: Says how many seconds a caller is told to wait after such a 503.
         has_streams: Whether TCP may carry what is too big for a datagram.
@@ -84,7 +85,7 @@ class UserAgent:
         ids: Ids,
         *,
         advertise: Callable[[Flow], tuple[str, int]],
-        accepts: Callable[[Request, Flow], int] = _accept_all,
+        accepts: Callable[[Request, Flow], Verdict] = _accept_all,
         overloaded: Callable[[], bool] = lambda: False,
         retry_after: Callable[[], int] = lambda: 5,
         has_streams: bool = False,
@@ -184,6 +185,7 @@ class UserAgent:
         sdp: bytes | None,
         headers: Iterable[tuple[str, str]] = (),
         ring_limit: float = RING_LIMIT,
+        policy: Policy | None = None,
     ) -> OutgoingSession:
         """Call ``target`` by way of ``flow``; without ``sdp`` the other side makes the offer."""
         session = OutgoingSession(
@@ -196,6 +198,7 @@ class UserAgent:
             sdp=sdp,
             headers=headers,
             ring_limit=ring_limit,
+            policy=policy or Policy(),
         )
         self.sessions[session.call_id, session.local_tag] = session
         self._touch(session)
@@ -236,20 +239,23 @@ class UserAgent:
             self._refuse_unknown(key, request, now)
 
     def _on_opening(self, key: str, request: Request, flow: Flow, now: float) -> None:
-        status = self._accepts(request, flow)
-        if status >= 300:
+        verdict = self._accepts(request, flow)
+        if not verdict.lets_in:
             self.stats.refused += 1
-            self._refuse(key, request, status, now)
+            self._refuse(key, request, verdict.status, now, headers=verdict.headers)
         elif self.is_draining or self._overloaded():
             self.stats.overloaded += 1
-            self._refuse(key, request, 503, now, retry_after=self.retry_after)
+            wait = (("Retry-After", str(self.retry_after)),)
+            self._refuse(key, request, 503, now, headers=wait)
         elif request.method == "OPTIONS":
             response = response_to(request, 200, to_tag=self._ids.token())
             add_capabilities(response)
             response.headers.add("Accept", SDP)
             self._courier.respond(key, response, now)
         else:
-            session = IncomingSession(key, request, flow, self._courier, self._touch, now)
+            session = IncomingSession(
+                key, request, flow, self._courier, self._touch, now, policy=verdict.policy
+            )
             self.sessions[session.call_id, session.local_tag] = session
             self._opened[key] = session
             self._events.append(Invited(session))
@@ -289,11 +295,17 @@ class UserAgent:
         self._refuse(key, request, 481, now)
 
     def _refuse(
-        self, key: str, request: Request, status: int, now: float, *, retry_after: int | None = None
+        self,
+        key: str,
+        request: Request,
+        status: int,
+        now: float,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         response = response_to(request, status, to_tag=self._ids.token())
-        if retry_after is not None:
-            response.headers.add("Retry-After", str(retry_after))
+        for name, value in headers:
+            response.headers.add(name, value)
         self._courier.respond(key, response, now)
 
     def _touch(self, session: Session) -> None:

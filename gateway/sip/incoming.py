@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..errors import SipError
+from .admission import Policy
 from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog
@@ -29,11 +30,19 @@ class IncomingSession(Session):
         courier: Courier,
         touch: Callable[[Session], None],
         now: float,
+        *,
+        policy: Policy,
     ) -> None:
         self.key = key
         tag = courier.ids.token()
         super().__init__(
-            courier, request, flow, touch=touch, local_tag=tag, first_state=SessionState.EARLY
+            courier,
+            request,
+            flow,
+            touch=touch,
+            local_tag=tag,
+            first_state=SessionState.EARLY,
+            policy=policy,
         )
         self._line.dialog = Dialog.answering(request, tag, first_sequence=1)
         self._invite = self._offers.incoming = IncomingInvite(key, request, flow, courier, tag)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from .admission import Policy
 from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog
@@ -33,12 +34,19 @@ class OutgoingSession(Session):
         sdp: bytes | None,
         headers: Iterable[tuple[str, str]] = (),
         ring_limit: float = RING_LIMIT,
+        policy: Policy,
     ) -> None:
         tag = courier.ids.token()
         request = _invite(target, from_uri, tag, courier.ids.token(128), sdp, headers)
         request.headers.add("Contact", courier.contact(flow))
         super().__init__(
-            courier, request, flow, touch=touch, local_tag=tag, first_state=SessionState.CALLING
+            courier,
+            request,
+            flow,
+            touch=touch,
+            local_tag=tag,
+            first_state=SessionState.CALLING,
+            policy=policy,
         )
         self._invite = self._offers.outgoing = OutgoingInvite(request, courier)
         self._gives_up_at: float | None = now + ring_limit

@@ -9,6 +9,7 @@ Descriptions pass through as bytes: what they say is not read here.
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
+from .admission import Policy
 from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog, Order
@@ -48,11 +49,13 @@ class Session:
         touch: Callable[["Session"], None],
         local_tag: str,
         first_state: SessionState,
+        policy: Policy,
     ) -> None:
         self.request = request
         self.call_id = request.call_id
         self.local_tag = local_tag
         self.state = first_state
+        self.policy = policy
         self._line = Line(courier, flow)
         self._courier = courier
         self._touch = touch

@@ -14,11 +14,19 @@ from gateway.config.flows import (
     Target,
     WebhookSettings,
 )
-from gateway.config.sections import TrunkSettings
+from gateway.config.sip import NumberSettings, TlsSettings, TrunkSettings
 
-SECRETS = ("api_key", "webhook_secret", "secret", "token")  # they have no key in the file
+SECRETS = (
+    "api_key",
+    "webhook_secret",
+    "secret",
+    "token",
+    "password",
+)  # they have no key in the file
 NAMED: list[tuple[str, type[BaseModel]]] = [
+    ("sip.tls", TlsSettings),
     ("trunks", TrunkSettings),
+    ("trunks.numbers", NumberSettings),
     ("rules", Rule),
     ("targets", Target),
     ("menus", MenuSettings),
@@ -45,7 +53,12 @@ def test_every_table_is_described(section: str) -> None:
 
 @pytest.mark.parametrize(
     ("section", "key"),
-    [(name, key) for name, model in sections() for key in model.model_fields if key not in SECRETS],
+    [
+        (name, field.alias or key)
+        for name, model in sections()
+        for key, field in model.model_fields.items()
+        if key not in SECRETS
+    ],
 )
 def test_every_key_is_described(section: str, key: str) -> None:
     rows = [line.split("|")[1] for line in TEXT.splitlines() if line.startswith("| `")]

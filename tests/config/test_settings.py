@@ -39,9 +39,10 @@ def test_nothing_configured_listens_on_loopback_and_serves_loopback_callers_only
     assert settings.media_host == "127.0.0.1"
     assert settings.http.bind.startswith("127.0.0.1:")
     assert settings.realtime.provider == "embedded"
-    assert settings.trunk_of("127.0.0.9") is not None
-    assert settings.trunk_of("192.0.2.1") is None
-    assert settings.trunk_of("not an address") is None
+    (trunk,) = settings.trunks
+    assert trunk.is_from("127.0.0.9")
+    assert not trunk.is_from("192.0.2.1")
+    assert not trunk.is_from("not an address")
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
@@ -76,10 +77,10 @@ do = [{ say = "Goodbye." }, "hangup"]
     assert settings.media_host == "0.0.0.0"
     assert settings.session["audio"]["input"]["turn_detection"]["idle_timeout_ms"] == 8000
     assert [step.kind for step in settings.rules[1].do] == ["say", "hangup"]
-    trunk = settings.trunk_of("203.0.113.77")
-    assert trunk is not None
+    (trunk,) = settings.trunks
     assert trunk.name == "pbx"
-    assert settings.trunk_of("127.0.0.1") is None
+    assert trunk.is_from("203.0.113.77")
+    assert not trunk.is_from("127.0.0.1")
 
 
 def test_the_environment_wins_over_the_file() -> None:

@@ -20,6 +20,7 @@ from gateway.legs.events import (
 from gateway.legs.leg import Leg
 from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
+from gateway.sdp.terms import Terms
 from gateway.sip.session import Session
 from gateway.sip.session_events import OfferReceived
 from gateway.sip.uri import Uri
@@ -65,7 +66,12 @@ class Desk:
 
     def take(self) -> SipLeg:
         return SipLeg.incoming(
-            self.bob.calls[-1], self.bob, self.lane, CODECS, self.told.append, ids=CountedIds()
+            self.bob.calls[-1],
+            self.bob,
+            self.lane,
+            Terms(CODECS),
+            self.told.append,
+            ids=CountedIds(),
         )
 
     def connect(self) -> SipLeg:
@@ -386,7 +392,7 @@ def place(desk: Desk) -> SipLeg:
             desk.bob,
             Uri.parse("sip:ann@192.0.2.1"),
             desk.lane,
-            CODECS,
+            Terms(CODECS),
             desk.told.append,
             ids=CountedIds(),
         )

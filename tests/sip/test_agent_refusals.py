@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.sip.admission import Verdict
 from gateway.sip.message import Request, parse
 from gateway.testing.sip import Phone, VirtualNetwork
 
@@ -93,9 +94,9 @@ def test_the_application_says_who_may_call_whom(
 ) -> None:
     seen = []
 
-    def accepts(request: Request, flow: object) -> int:
+    def accepts(request: Request, flow: object) -> Verdict:
         seen.append((request.method, flow))
-        return status
+        return Verdict(status)
 
     bob = network.phone("192.0.2.3", accepts=accepts)
     assert answers(network, ann, bob, forge("INVITE")) == [f"{status} INVITE"]

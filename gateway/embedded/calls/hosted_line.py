@@ -12,6 +12,7 @@ from ...legs.sip_leg import SipLeg
 from ...media.engine import MediaEngine
 from ...media.options import LaneOptions
 from ...media.ports import PortPool
+from ...sdp.terms import Terms
 from ...sip.agent import UserAgent
 from ...sip.incoming import IncomingSession
 from ...sip.transport.endpoint import SipEndpoint
@@ -26,7 +27,7 @@ __all__ = ["RING_SECONDS", "HostedLine"]
 RING_SECONDS: Final = 30.0
 _USER: Final = "proj_embedded"
 _PORTS: Final = "30000-31999"
-_CODECS: Final = ("PCMU", "PCMA")
+_TERMS: Final = Terms(("PCMU", "PCMA"))
 _UNTOLD: Final = frozenset({"authorization", "proxy-authorization"})
 _CLOSE_SECONDS: Final = 2.0
 
@@ -134,7 +135,7 @@ class HostedLine:
         call = HostedCall(call_id, self._sessions, self._faults, self._calendar)
         lane = self._engine.open(call.on_lane, call.on_audio, LaneOptions(detect_inband=False))
         try:
-            leg = SipLeg.incoming(session, self._sip, lane, _CODECS, call.on_leg, ids=self._ids)
+            leg = SipLeg.incoming(session, self._sip, lane, _TERMS, call.on_leg, ids=self._ids)
         except BaseException:
             lane.close()
             raise

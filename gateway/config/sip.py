@@ -1,0 +1,169 @@
+"""The tables about SIP: where it is listened for, who our neighbours are, who is kept out."""
+
+import ipaddress
+import re
+from typing import Final, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from .sections import Table, Words, known_codecs
+
+__all__ = [
+    "LOOPBACK",
+    "GuardSettings",
+    "NumberSettings",
+    "SipSettings",
+    "TlsSettings",
+    "TrunkSettings",
+]
+
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+_BIND: Final = re.compile(r"(udp|tcp|tls|ws|wss):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
+_STUN: Final = re.compile(r"stun:(\[[0-9A-Fa-f:]+\]|[^:\s]+)(:\d{1,5})?")
+_SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(:\d{1,5})?(;\S*)?")
+
+
+class TlsSettings(Table):
+    """``[sip.tls]``: who we are to those who speak TLS with us, and whom we believe."""
+
+    certificate: str = ""  # PEM file: our certificate, then those that lead to its authority
+    key: str = ""  # PEM file of its key; empty: it stands in the certificate's file
+    authorities: str = ""  # PEM file of those we believe; empty: the system's
+    clients: Literal["ignore", "ask", "require"] = "ask"  # the certificates of who connects
+
+
+class SipSettings(Table):
+    """``[sip]``: where calls come in, and how long a silent one is believed to live."""
+
+    bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    external_ip: str = ""  # told to peers where it differs from ours; stun:HOST[:PORT] asks there
+    tls: TlsSettings = TlsSettings()
+    session_expires: int = Field(default=1800, ge=0, le=86_400)  # RFC 4028; 0: no session timer
+    min_se: int = Field(default=90, ge=90, le=86_400)
+
+    @field_validator("bind")
+    @classmethod
+    def _reachable(cls, binds: list[str]) -> list[str]:
+        if not binds:
+            raise ValueError("no address to listen on; name one, such as udp:127.0.0.1:5060")
+        for bind in binds:
+            match = _BIND.fullmatch(bind)
+            if match is None or int(match[3]) > 65535:
+                raise ValueError(
+                    f"{bind!r} is not an address; write udp:HOST:PORT, or tcp, tls, ws, wss"
+                )
+        return binds
+
+    @field_validator("external_ip")
+    @classmethod
+    def _numeric(cls, address: str) -> str:
+        if address and _STUN.fullmatch(address) is None:
+            ipaddress.ip_address(address)
+        return address
+
+    @model_validator(mode="after")
+    def _can_prove_itself(self) -> "SipSettings":
+        secure = next((bind for bind in self.bind if bind.startswith(("tls:", "wss:"))), "")
+        if secure and not self.tls.certificate:
+            raise ValueError(f"{secure} needs a certificate; name its file in [sip.tls]")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host part of the first address listened on, without brackets."""
+        match = _BIND.fullmatch(self.bind[0])
+        return match[2].strip("[]") if match else "127.0.0.1"
+
+
+class NumberSettings(Table):
+    """``[trunks.numbers]``: how a neighbour writes telephone numbers, to make them E.164."""
+
+    country: str = Field(default="", pattern=r"\d{0,3}")  # its own code; empty: left as they are
+    international_prefix: str = "00"
+    national_prefix: str = "0"
+
+
+class TrunkSettings(Table):
+    """``[[trunks]]``: a SIP neighbour that may call us; everybody else is refused."""
+
+    name: str = Field(min_length=1)
+    hosts: Words = []  # its addresses and networks
+    tls_names: Words = []  # or what its certificate calls it
+    users: Words = ["*"]  # called users it may reach, shell patterns; others get 404
+    server: str = ""  # sip:HOST[:PORT][;transport=…]: where calls to it go, and registrations
+    register_: bool = Field(default=False, alias="register")
+    register_seconds: int = Field(default=600, ge=60, le=86_400)
+    username: str = ""
+    password_env: str = ""
+    password: SecretStr | None = None  # what that variable holds
+    authenticate: Literal["address", "digest"] = "address"  # how it proves itself to us
+    caller: str = ""  # the address our calls to it come from
+    options_seconds: int = Field(default=0, ge=0, le=3600)  # it is asked so often whether it lives
+    srtp: Literal["off", "optional", "required"] = "optional"
+    srtp_keys: Literal["sdes", "dtls"] = "sdes"  # in our own offers
+    ice: bool = False  # in our own offers: ICE-lite; one that is offered is always answered
+    codecs: Words = []  # in place of [media] codecs
+    ptime: int = Field(default=20, ge=10, le=60, multiple_of=10)  # of our own offers
+    prack: Literal["off", "supported", "required"] = "supported"
+    accepts_transfer: bool = False  # it may have us call elsewhere, by REFER and Replaces
+    trusted: bool = False  # its P-Asserted-Identity is believed, and ours is told to it
+    headers: Words = []  # of its INVITE, shell patterns: what a call's metadata holds
+    numbers: NumberSettings = NumberSettings()
+    max_calls: int = Field(default=0, ge=0)  # at a time; 0: as many as there is room for
+    calls_per_second: float = Field(default=0, ge=0)  # 0: no limit of its own
+
+    @field_validator("hosts")
+    @classmethod
+    def _networks(cls, hosts: list[str]) -> list[str]:
+        if not hosts:
+            raise ValueError("no host may call; list addresses or networks, such as 10.0.0.5")
+        for host in hosts:
+            try:
+                ipaddress.ip_network(host, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{host!r} is not an IP address or network; write 10.0.0.5 or 10.0.0.0/24"
+                ) from None
+        return hosts
+
+    @field_validator("server")
+    @classmethod
+    def _callable(cls, server: str) -> str:
+        if server and _SERVER.fullmatch(server) is None:
+            raise ValueError(f"{server!r} is no server; write sip:HOST, sip:HOST;transport=tls")
+        return server
+
+    @field_validator("codecs")
+    @classmethod
+    def _known(cls, codecs: list[str]) -> list[str]:
+        return known_codecs(codecs)
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> "TrunkSettings":
+        if not (self.hosts or self.tls_names or self.authenticate == "digest"):
+            raise ValueError(
+                "nobody may call; write hosts = [ADDRESSES], tls_names, or authenticate"
+            )
+        if self.register_ and not self.server:
+            raise ValueError('register = true needs to know where; write server = "sip:HOST"')
+        return self
+
+    def is_from(self, address: str) -> bool:
+        """Tell whether ``address`` (an IP address as text) belongs to this neighbour."""
+        try:
+            source = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(source in ipaddress.ip_network(host, strict=False) for host in self.hosts)
+
+
+class GuardSettings(Table):
+    """``[guard]``: what is done about those who are no neighbours of ours."""
+
+    stealth: bool = False  # they are not answered at all
+    requests_per_second: float = Field(default=10, gt=0)  # of one source that is no trunk
+    trunk_requests_per_second: float = Field(default=1000, gt=0)
+    ban_after: int = Field(default=10, ge=1)  # refusals within a minute
+    ban_seconds: float = Field(default=600, ge=0)  # 0: nobody is banned
+    scanners: Words = []  # more User-Agents that are dropped without an answer, shell patterns

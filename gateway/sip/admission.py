@@ -1,0 +1,51 @@
+"""What is decided of a request from outside any call, and what its call is held to."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Policy", "Verdict"]
+
+Prack: TypeAlias = Literal["off", "supported", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the calls of one neighbour are spoken.
+
+    Attributes:
+        session_expires: seconds after which a call nobody refreshes is over (RFC 4028); 0 asks
+            for no such limit.
+        min_se: the shortest such time that we agree to.
+        prack: whether provisional responses are made reliable (RFC 3262).
+        accepts_transfer: whether the neighbour may send us elsewhere, or put one call in the
+            place of another (RFC 3515, RFC 3891).
+
+    """
+
+    session_expires: int = 0
+    min_se: int = 90
+    prack: Prack = "supported"
+    accepts_transfer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a request.
+
+    Attributes:
+        status: 200 lets it in; otherwise what it is refused with.
+        headers: what the refusal says besides, such as a challenge.
+        is_silent: it is not answered at all.
+        policy: what a call that it opens is held to.
+
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    is_silent: bool = False
+    policy: Policy = Policy()
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether the request may come in."""
+        return self.status < 300
