@@ -61,7 +61,8 @@ class Courier:
     def contact(self, flow: Flow) -> str:
         """Return our Contact as the far end of ``flow`` must write it."""
         host, port = self._host_port(flow)
-        transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
+        named = "ws" if flow.transport == "wss" else flow.transport  # RFC 7118 section 5.4
+        transport = "" if named == "udp" else f";transport={named}"
         return f"<sip:{host}:{port}{transport}>"
 
     def host_towards(self, flow: Flow) -> str:

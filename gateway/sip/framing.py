@@ -1,27 +1,68 @@
 """Cuts a byte stream into SIP messages (RFC 3261 section 18.3, RFC 5626 section 4.4.1)."""
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 from ..errors import SipError
 from .grammar import parse_number
 from .parser import MAX_BODY, MAX_HEADER_BYTES, find_blank_line
 
-__all__ = ["StreamFramer"]
+__all__ = ["Framer", "StreamFramer"]
 
 _LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:[ \t\r\n]*+([^\r\n]*+)", re.IGNORECASE)
 _PONG: Final = b"\r\n"
 _PING: Final = b"\r\n\r\n"
 
 
+class Framer(Protocol):
+    """How messages lie in the bytes of one connection."""
+
+    pongs: int  # keep-alives of ours that were answered
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages may be sent."""
+        ...
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message has begun and not ended."""
+        ...
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        """Take in bytes off the connection; return the messages they complete.
+
+        Raises:
+            SipError: The connection must be closed.
+
+        """
+        ...
+
+    def send(self, message: bytes) -> None:
+        """Take in a message to send."""
+        ...
+
+    def ping(self) -> None:
+        """Ask the other side for a sign of life."""
+        ...
+
+    def data_to_send(self) -> list[bytes]:
+        """Drain the bytes waiting to go out."""
+        ...
+
+
 class StreamFramer:
     """One connection's incoming bytes, handed on message by message.
 
     A double line end between messages is a keep-alive and is answered by a
-    single one; single ones mean nothing.
+    single one.  A single one answers ours; else it means nothing.
     """
 
+    is_open: Final = True
+
     def __init__(self) -> None:
+        self.pongs = 0
+        self._awaits_pong = False
         self._buffer = bytearray()
         self._searched = 0  # how much of the buffer is known to hold no blank line
         self._needed = 0  # length of the message being read, once its headers are in
@@ -41,8 +82,22 @@ class StreamFramer:
             messages.append(message)
         return messages
 
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._buffer[:1].strip(b"\r"))
+
+    def send(self, message: bytes) -> None:
+        """Take in a message to send."""
+        self._sends.append(message)
+
+    def ping(self) -> None:
+        """Ask the other side for a sign of life."""
+        self._awaits_pong = True
+        self._sends.append(_PING)
+
     def data_to_send(self) -> list[bytes]:
-        """Drain the answers to keep-alives."""
+        """Drain the messages, keep-alives and answers to keep-alives waiting to go out."""
         sends, self._sends = self._sends, []
         return sends
 
@@ -71,6 +126,10 @@ class StreamFramer:
             if buffer[:4] == _PING:
                 self._sends.append(_PONG)
                 del buffer[:4]
+            elif self._awaits_pong and buffer[2:3] != b"\r":
+                self._awaits_pong = False
+                self.pongs += 1
+                del buffer[:2]
             elif buffer[2:3] == b"\r" or len(buffer) == 2:
                 return
             else:

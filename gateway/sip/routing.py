@@ -1,14 +1,25 @@
 """Where the next request of a dialog goes, given its next hop and the flow in use."""
 
 import ipaddress
-from typing import Final
 
-from .flow import Flow
+from .flow import Flow, default_port
 from .uri import Uri
 
-__all__ = ["flow_towards"]
+__all__ = ["flow_towards", "transport_of"]
 
-_PORT: Final = 5060
+
+def transport_of(uri: Uri, usual: str = "udp") -> str:
+    """Return the transport an address asks for: ``usual`` where it names none.
+
+    What a SIPS URI names is only what lies below TLS (RFC 5630 section 3.1.3,
+    RFC 7118 section 5.4).
+    """
+    named = (uri.params.get("transport") or "").lower()
+    if uri.scheme == "sips":
+        return "wss" if named.startswith("ws") else "tls"
+    if usual == "wss" and named == "ws":
+        return "wss"
+    return named or usual
 
 
 def flow_towards(hop: Uri, flow: Flow) -> Flow:
@@ -24,17 +35,19 @@ def flow_towards(hop: Uri, flow: Flow) -> Flow:
         heard_from = ipaddress.ip_address(flow.remote[0])
     except ValueError:
         return flow
-    transport = (hop.params.get("transport") or flow.transport).lower()
+    transport = transport_of(hop, flow.transport)
     is_same_host = address == heard_from and transport == flow.transport
     is_behind_nat = address.is_private and not heard_from.is_private
     is_reusable = is_same_host and flow.is_reliable and flow.remote[1] != 0
     if address.is_unspecified or is_behind_nat or is_reusable:
         return flow
     match transport:
-        case "udp" | "tcp":
-            remote = (str(address), hop.port or _PORT)
+        case "udp" | "tcp" | "tls":
+            remote = (str(address), hop.port or default_port(transport))
         case _:
             return flow
     if transport == flow.transport and remote == flow.remote:
         return flow
-    return Flow(transport, flow.local, remote)
+    # Whoever answers there must be who spoke to us, or have that address in its certificate.
+    domain = flow.domain if address == heard_from else ""
+    return Flow(transport, flow.local, remote, domain=domain, names=flow.names)

@@ -35,8 +35,17 @@ class Authority:
 
     def server(self, *hosts: str, is_expired: bool = False) -> ssl.SSLContext:
         """Return what a server that calls itself by these names shows."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate(*hosts, is_expired=is_expired))
+        return context
+
+    def certificate(
+        self, *hosts: str, is_expired: bool = False, common_name: str = "", file: str = ""
+    ) -> Path:
+        """Write a certificate and its key for these names, and return their file."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+        named = x509.NameAttribute(NameOID.COMMON_NAME, common_name or hosts[0])
+        subject = x509.Name([named])
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             self._builder(subject, key.public_key(), is_expired=is_expired)
@@ -44,8 +53,8 @@ class Authority:
             .add_extension(authority, critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        file = self._folder / f"{hosts[0]}.pem"
-        file.write_bytes(
+        path = self._folder / (file or f"{'+'.join(hosts).replace(':', '-')}.pem")
+        path.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
             + key.private_bytes(
                 serialization.Encoding.PEM,
@@ -53,9 +62,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return path
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, is_expired: bool = False
@@ -73,6 +80,8 @@ class Authority:
 
 
 def _name(host: str) -> x509.GeneralName:
+    if host.startswith("sip:"):
+        return x509.UniformResourceIdentifier(host)
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

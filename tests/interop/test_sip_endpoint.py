@@ -1,19 +1,14 @@
 """The endpoint on real sockets of this machine: datagrams, connections, and their ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from stations import Station, until
 
-from gateway.clock import RandomIds
 from gateway.errors import SipError
-from gateway.sip.agent import UserAgent
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.session import Session
 from gateway.sip.session_events import Answered, Ended, SessionEvent
-from gateway.sip.transport.address import Advertiser
-from gateway.sip.transport.endpoint import SipEndpoint
 from gateway.sip.uri import Uri
 
 OPTIONS = b"""\
@@ -29,44 +24,6 @@ Content-Length: 0\r
 """
 
 
-class Station:
-    """An endpoint that answers every call, and waits for what happens."""
-
-    def __init__(self, transport: str) -> None:
-        agent = UserAgent(RandomIds(), advertise=Advertiser(), has_streams=True)
-        self.endpoint = SipEndpoint(agent, [f"{transport}:127.0.0.1:0"], self.take)
-        self.events: asyncio.Queue[SessionEvent] = asyncio.Queue()
-        self.transport = transport
-
-    @property
-    def port(self) -> int:
-        return int(self.endpoint.addresses[0].rpartition(":")[2])
-
-    @property
-    def uri(self) -> Uri:
-        return Uri("sip", "bob", "127.0.0.1", self.port, {"transport": self.transport})
-
-    def take(self, session: IncomingSession) -> None:
-        session.answer(b"answer", self.endpoint.now())
-        self.endpoint.flush()
-        self.endpoint.listen(session, self.events.put_nowait)
-
-    async def call(self, other: "Station") -> Session:
-        flow = await self.endpoint.resolve(other.uri)
-        session = self.endpoint.agent.invite(
-            other.uri, flow, self.endpoint.now(), from_uri=self.uri, sdp=b"offer"
-        )
-        self.endpoint.listen(session, self.events.put_nowait)
-        self.endpoint.flush()
-        return session
-
-    async def wait_for(self, kind: type[SessionEvent]) -> SessionEvent:
-        async with asyncio.timeout(5):
-            while not isinstance(event := await self.events.get(), kind):
-                pass
-            return event
-
-
 @asynccontextmanager
 async def stations(transport: str) -> AsyncIterator[tuple[Station, Station]]:
     ann, bob = Station(transport), Station(transport)
@@ -77,12 +34,6 @@ async def stations(transport: str) -> AsyncIterator[tuple[Station, Station]]:
     finally:
         await ann.endpoint.close()
         await bob.endpoint.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

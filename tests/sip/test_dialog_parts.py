@@ -215,7 +215,7 @@ def test_binds_are_read(text: str, bind: Bind) -> None:
     assert Bind.parse(text) == bind
 
 
-@pytest.mark.parametrize("text", ["", "udp", "udp:", "tls:1.2.3.4:1", "udp:h:port", "5060"])
+@pytest.mark.parametrize("text", ["", "udp", "udp:", "sctp:1.2.3.4:1", "udp:h:port", "5060"])
 def test_bad_binds_are_refused_in_words(text: str) -> None:
     with pytest.raises(ConfigError, match=r"sip\.bind"):
         Bind.parse(text)

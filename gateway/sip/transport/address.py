@@ -3,16 +3,15 @@
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, TypeAlias, cast, get_args
 
 from ...errors import ConfigError
-from ..flow import Flow
+from ..flow import Flow, Transport, default_port
 
 __all__ = ["Address", "Advertiser", "Bind", "is_unspecified"]
 
 Address: TypeAlias = tuple[str, int]
 
-_PORT: Final = 5060
 _MOST_REMEMBERED: Final = 1024
 
 
@@ -20,7 +19,7 @@ _MOST_REMEMBERED: Final = 1024
 class Bind:
     """A transport and the address it listens on, written ``udp:127.0.0.1:5060``."""
 
-    transport: Literal["udp", "tcp"]
+    transport: Transport
     host: str
     port: int
 
@@ -35,11 +34,11 @@ class Bind:
         transport, _, rest = text.partition(":")
         host, _, port = rest.rpartition(":")
         if not host:
-            host, port = rest, str(_PORT)
+            host, port = rest, str(default_port(transport))
         host = host.removeprefix("[").removesuffix("]")
-        if transport not in ("udp", "tcp") or not host or not port.isdecimal():
+        if transport not in get_args(Transport) or not host or not port.isdecimal():
             raise ConfigError(f"sip.bind: {text!r} is not like 'udp:0.0.0.0:5060'")
-        return cls(cast('Literal["udp", "tcp"]', transport), host, int(port))
+        return cls(cast("Transport", transport), host, int(port))
 
 
 def is_unspecified(host: str) -> bool:

@@ -4,23 +4,23 @@ import asyncio
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Final
 from weakref import WeakKeyDictionary
 
+from ...config import TlsSettings
 from ...errors import SipError
 from ..agent import AgentEvent, Invited, UserAgent
-from ..flow import Flow
+from ..flow import Flow, Transport, default_port
 from ..incoming import IncomingSession
+from ..routing import transport_of
 from ..session import Session
 from ..session_events import SessionEvent
 from ..uri import Uri
 from .address import Bind
-from .tcp import TcpSocket
+from .certificates import Certificates
+from .streams import StreamSocket
 from .udp import UdpSocket
 
 __all__ = ["SipEndpoint"]
-
-_PORT: Final = 5060
 
 
 class SipEndpoint:
@@ -30,16 +30,22 @@ class SipEndpoint:
         agent: Whom to drive.
         binds: Where to listen, e.g. ``udp:0.0.0.0:5060``; port 0 lets the system choose.
         on_invite: Told of each call that comes in.
+        tls: Our certificate, and whom we believe.
 
     """
 
     def __init__(
-        self, agent: UserAgent, binds: Iterable[str], on_invite: Callable[[IncomingSession], None]
+        self,
+        agent: UserAgent,
+        binds: Iterable[str],
+        on_invite: Callable[[IncomingSession], None],
+        tls: TlsSettings | None = None,
     ) -> None:
         self.agent = agent
+        self._certificates = Certificates(tls or TlsSettings())
         self._binds = [Bind.parse(text) for text in binds]
         self._on_invite = on_invite
-        self._sockets: list[UdpSocket | TcpSocket] = []
+        self._sockets: list[UdpSocket | StreamSocket] = []
         self._listeners: WeakKeyDictionary[Session, Callable[[SessionEvent], None]]
         self._listeners = WeakKeyDictionary()
         self._unheard: WeakKeyDictionary[Session, list[SessionEvent]] = WeakKeyDictionary()
@@ -51,7 +57,11 @@ class SipEndpoint:
     @property
     def addresses(self) -> list[str]:
         """Where we listen, as given to the constructor but with the ports in use."""
-        return [f"{s.transport}:{_in_uri(s.local[0])}:{s.local[1]}" for s in self._sockets]
+        return [
+            f"{kind.transport}:{_in_uri(kind.local[0])}:{kind.local[1]}"
+            for kind in self._sockets
+            if kind.is_listening
+        ]
 
     @property
     def counters(self) -> dict[str, int]:
@@ -62,23 +72,44 @@ class SipEndpoint:
         return dict(total)
 
     async def start(self) -> None:
-        """Open the sockets."""
+        """Open the sockets.
+
+        Raises:
+            OSError: An address is not free, or not ours.
+            ConfigError: A certificate is missing or no good.
+
+        """
         self._loop = asyncio.get_running_loop()
+        self._certificates.check()
         for bind in self._binds:
-            kind: UdpSocket | TcpSocket
+            kind: UdpSocket | StreamSocket
             if bind.transport == "udp":
                 kind = UdpSocket(self._receive)
             else:
-                kind = TcpSocket(self._receive, self._lose)
+                kind = self._streams(bind.transport)
             await kind.open(bind)
             self._sockets.append(kind)
+        self._open_for_calling()
+
+    def _open_for_calling(self) -> None:
+        """Have TLS towards others even where nobody may call us by it."""
+        has = {(kind.transport, _is_v6(kind.local[0])) for kind in self._sockets}
+        for bind in self._binds:
+            if ("tls", _is_v6(bind.host)) not in has:
+                has.add(("tls", _is_v6(bind.host)))
+                kind = self._streams("tls")
+                kind.open_for_calling(bind.host)
+                self._sockets.append(kind)
+
+    def _streams(self, transport: Transport) -> StreamSocket:
+        return StreamSocket(transport, self._certificates, self._receive, self._lose)
 
     async def close(self) -> None:
         """Close the sockets; calls still up are not told."""
         if self._timer is not None:
             self._timer.cancel()
         for kind in self._sockets:
-            if isinstance(kind, TcpSocket):
+            if isinstance(kind, StreamSocket):
                 await kind.close()
             else:
                 kind.close()
@@ -112,19 +143,20 @@ class SipEndpoint:
             SipError: There is no such host, or we have no socket for it.
 
         """
-        transport = (uri.params.get("transport") or "udp").lower()
+        transport = transport_of(uri)
         try:
             found = await self._running_loop().getaddrinfo(
-                uri.address, uri.port or _PORT, type=socket.SOCK_DGRAM
+                uri.address, uri.port or default_port(transport), type=socket.SOCK_DGRAM
             )
         except (OSError, UnicodeError) as error:  # UnicodeError: no name could be like this
             raise SipError(f"no such host: {uri.address}", status=502) from error
         for _, _, _, _, address in found:
             remote = (str(address[0]), int(address[1]))
             for kind in self._sockets:
-                is_like = (":" in kind.local[0]) == (":" in remote[0])
+                is_like = _is_v6(kind.local[0]) == _is_v6(remote[0])
                 if is_like and kind.transport == transport:
-                    return Flow(kind.transport, kind.local, remote)
+                    domain = uri.address.lower() if transport == "tls" else ""
+                    return Flow(kind.transport, kind.local, remote, domain=domain)
         raise SipError(f"no {transport} socket leads to {uri.address}", status=502)
 
     def _work_off(self) -> None:
@@ -173,6 +205,10 @@ class SipEndpoint:
         if self._loop is None:
             raise RuntimeError("start() comes first")
         return self._loop
+
+
+def _is_v6(host: str) -> bool:
+    return ":" in host
 
 
 def _in_uri(host: str) -> str:

@@ -17,6 +17,7 @@ class UdpSocket(asyncio.DatagramProtocol):
     """One bound socket."""
 
     transport: Final = "udp"
+    is_listening: Final = True
 
     def __init__(self, on_message: Callable[[bytes, Flow], None]) -> None:
         self.local: Address = ("", 0)

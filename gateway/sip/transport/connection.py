@@ -1,0 +1,221 @@
+"""One connection that carries SIP, from either side: TCP, and what may lie on top of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from random import uniform
+from typing import Final, Protocol, cast
+
+from ...errors import SipError
+from ..flow import Flow
+from ..framing import Framer
+from ..identity import is_named
+from ..keepalive import LONGEST_REST, SHORTEST_REST, KeepAlive
+from .tls import TlsChannel
+
+__all__ = ["Connection", "Owner"]
+
+_MOST_UNSENT: Final = 1 << 20  # bytes; a peer that reads no more is cut off
+_HANDSHAKE: Final = 10.0  # seconds until messages may flow
+_PATIENCE: Final = 32.0  # seconds for the first message, or for the end of one that has begun
+
+
+class Owner(Protocol):
+    """Who keeps the connections."""
+
+    def admit(self, connection: "Connection") -> bool:
+        """Take in a connection that begins, unless there are too many."""
+        ...
+
+    def stand(self, connection: "Connection") -> None:
+        """Take note that messages may flow."""
+        ...
+
+    def receive(self, message: bytes, connection: "Connection") -> None:
+        """Take in a message."""
+        ...
+
+    def count(self, what: str) -> None:
+        """Count a connection that was cut off, and why."""
+        ...
+
+    def dismiss(self, connection: "Connection") -> None:
+        """Forget a connection that is gone."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        owner: Who keeps it.
+        flow: Its addresses and number; the far end's is learned.
+        framer: How messages lie in it.
+        tls: Makes the encryption around it, or nothing.
+        is_ours: Whether we opened it.
+
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        flow: Flow,
+        framer: Framer,
+        tls: Callable[[], TlsChannel | None],
+        *,
+        is_ours: bool,
+    ) -> None:
+        self.flow = flow
+        self.is_ours = is_ours
+        self.is_standing = False
+        self.problem = ""  # why it was closed, where that is known
+        self.over = asyncio.get_running_loop().create_future()  # done when it stands, or is gone
+        self._owner = owner
+        self._framer = framer
+        self._make_tls = tls
+        self._tls: TlsChannel | None = None
+        self._transport: asyncio.Transport | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._keep_alive_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        # Event loops need not derive their transports from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        remote = transport.get_extra_info("peername")
+        if remote is None:  # gone already
+            self._transport.abort()
+            return
+        self.flow = replace(self.flow, remote=(remote[0], remote[1]))
+        if not self._owner.admit(self):
+            self._transport.abort()
+            return
+        self._watch(_HANDSHAKE)
+        self._tls = self._make_tls()
+        self._pump()
+        self._check_standing()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes, and hand on the messages they complete."""
+        pongs = self._framer.pongs
+        try:
+            plain = data if self._tls is None else self._tls.receive_data(data)
+            messages = self._framer.receive_data(plain)
+        except SipError as error:
+            self._pump()  # the other side is told why
+            self._cut(str(error))
+            return
+        self._pump()
+        self._check_standing()
+        if self._keep_alive is not None and self._framer.pongs != pongs:
+            self._keep_alive.answered()
+        if self.is_standing:
+            self._judge_pace(has_messages=bool(messages))
+        for message in messages:
+            self._owner.receive(message, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the end."""
+        if not self.problem:
+            self.problem = getattr(exc, "strerror", None) or "connection closed"
+        for timer in (self._watchdog, self._keep_alive_timer):
+            if timer is not None:
+                timer.cancel()
+        if not self.over.done():
+            self.over.set_result(None)
+        self._owner.dismiss(self)
+
+    def proves(self, flow: Flow) -> bool:
+        """Whether the far end is whom ``flow`` asks for; without TLS there is no telling."""
+        if not self.flow.is_secure:
+            return True
+        names = self.flow.names
+        return is_named(flow.domain or flow.remote[0], names) or not set(names).isdisjoint(
+            flow.names
+        )
+
+    def write(self, message: bytes) -> None:
+        """Send one message."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > _MOST_UNSENT:
+            self._cut("it does not read what is sent to it")
+            return
+        self._framer.send(message)
+        self._pump()
+
+    def close(self) -> None:
+        """Close it, once what was written is out."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _check_standing(self) -> None:
+        is_open = self._framer.is_open and (self._tls is None or self._tls.is_open)
+        if self.is_standing or not is_open:
+            return
+        if self._tls is not None:
+            wanted = self.flow
+            self.flow = replace(wanted, names=self._tls.names)
+            if self.is_ours and not self.proves(wanted):
+                asked = wanted.domain or wanted.remote[0]
+                told = ", ".join(self.flow.names[:4]) or "nobody"
+                self._cut(f"its certificate is that of {told}, not of {asked}")
+                return
+        self.is_standing = True
+        self._watch(_PATIENCE)
+        if self.is_ours:
+            now = asyncio.get_running_loop().time()
+            self._keep_alive = KeepAlive(now, uniform(SHORTEST_REST, LONGEST_REST))
+            self._arm_keep_alive(self._keep_alive)
+        self._owner.stand(self)
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def _judge_pace(self, *, has_messages: bool) -> None:
+        """Have a message that has begun end in time; between messages there is no hurry."""
+        if has_messages and self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        if self._framer.is_amid and self._watchdog is None:
+            self._watch(_PATIENCE)
+
+    def _watch(self, seconds: float) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        loop = asyncio.get_running_loop()
+        self._watchdog = loop.call_later(seconds, self._cut, "it took too long")
+
+    def _arm_keep_alive(self, keep_alive: KeepAlive) -> None:
+        loop = asyncio.get_running_loop()
+        self._keep_alive_timer = loop.call_at(keep_alive.deadline, self._wake, keep_alive)
+
+    def _wake(self, keep_alive: KeepAlive) -> None:
+        now = asyncio.get_running_loop().time()
+        if keep_alive.is_dead(now):
+            self._cut("it gives no sign of life")
+            return
+        if keep_alive.wake(now):
+            self._framer.ping()
+            self._pump()
+        self._arm_keep_alive(keep_alive)
+
+    def _pump(self) -> None:
+        """Put on the wire what waits."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        data = b"".join(self._framer.data_to_send())
+        if self._tls is not None:
+            if data:
+                self._tls.encrypt(data)
+            data = self._tls.data_to_send()
+        if data:
+            self._transport.write(data)
+
+    def _cut(self, problem: str) -> None:
+        """End the connection, once what was written is out, if the other side takes it."""
+        self.problem = self.problem or problem
+        self._owner.count("broken")
+        if self._transport is not None:
+            unsent = self._transport.get_write_buffer_size()
+            (self._transport.abort if unsent else self._transport.close)()

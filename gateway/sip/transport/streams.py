@@ -1,0 +1,258 @@
+"""SIP over connections taken, opened on demand, and used again (RFC 3261 section 18, RFC 5923)."""
+
+import asyncio
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+import structlog
+
+from ..flow import Flow, Transport
+from ..framing import Framer, StreamFramer
+from .address import Address, Bind
+from .certificates import Certificates
+from .connection import Connection
+from .tls import TlsChannel
+
+__all__ = ["StreamSocket"]
+
+_MOST_CONNECTIONS: Final = 1024
+_MOST_OF_ONE: Final = 256  # connections of one host
+_MOST_BEGINNING: Final = 128  # connections taken over which no message may flow yet
+_MOST_WAITING: Final = 64  # messages that may wait for one connection to open
+_PATIENCE: Final = 32.0  # seconds a connection may take to open
+
+_Place: TypeAlias = tuple[Address, str]  # where somebody is, and who that must prove to be
+
+
+class StreamSocket:
+    """One listening socket and the connections that belong to it.
+
+    A message for a flow whose connection is gone goes over another connection
+    to the same address, opened if need be.
+
+    Args:
+        transport: What is spoken over the connections.
+        certificates: Of TLS.
+        on_message: Told of each message and the flow it came by.
+        on_lost: Told of each flow that is gone.
+
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        certificates: Certificates,
+        on_message: Callable[[bytes, Flow], None],
+        on_lost: Callable[[Flow], None],
+    ) -> None:
+        self.transport = transport
+        self.local: Address = ("", 0)
+        self._certificates = certificates
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._counts = Counter(broken=0, turned_away=0)
+        self._numbers = itertools.count(1)
+        self._server: asyncio.Server | None = None
+        self._source: socket.socket | None = None
+        self._by_number: dict[int, Connection] = {}
+        self._by_place: dict[_Place, Connection] = {}
+        self._opening: dict[_Place, list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How many connections were cut off or turned away."""
+        return {f"{self.transport}_{what}": count for what, count in self._counts.items()}
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether others may connect."""
+        return self._server is not None
+
+    async def open(self, bind: Bind) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address is not free, or not ours.
+            ConfigError: Encryption is meant, and there is no certificate.
+
+        """
+        if self._is_secure:
+            self._certificates.server(is_web=self._is_web)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, bind.host, bind.port)
+        self.local = self._server.sockets[0].getsockname()[:2]
+
+    def open_for_calling(self, host: str) -> None:
+        """Only ever connect to others, from a port that is kept for it.
+
+        Peers that look for a connection by the address in our Contact find it so.
+        """
+        self._source = _socket(host, 0)
+        self.local = self._source.getsockname()[:2]
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one message, now or once a connection stands; failing that, ``on_lost`` says so."""
+        connection = self._by_number.get(flow.id) or self._standing(flow)
+        if connection is not None:
+            connection.write(data)
+            return
+        place = (flow.remote, flow.domain)
+        waiting = self._opening.get(place)
+        if waiting is not None:
+            if len(waiting) < _MOST_WAITING:
+                waiting.append(data)
+            else:
+                self._counts["unsent"] += 1
+            return
+        self._opening[place] = [data]
+        task = asyncio.create_task(self._connect(flow))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        if self._server is not None:
+            self._server.close()
+        if self._source is not None:
+            self._source.close()
+        for connection in list(self._by_number.values()):
+            connection.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def admit(self, connection: Connection) -> bool:
+        """Take in a connection that begins, unless there are too many."""
+        others, host = self._by_number.values(), connection.flow.remote[0]
+        is_full = len(others) >= _MOST_CONNECTIONS
+        if not is_full and not connection.is_ours:
+            of_one = sum(other.flow.remote[0] == host for other in others)
+            beginning = sum(not (other.is_standing or other.is_ours) for other in others)
+            is_full = of_one >= _MOST_OF_ONE or beginning >= _MOST_BEGINNING
+        if is_full:
+            self._counts["turned_away"] += 1
+            return False
+        self._by_number[connection.flow.id] = connection
+        return True
+
+    def stand(self, connection: Connection) -> None:
+        """Have a connection found by where it leads."""
+        flow = connection.flow
+        self._by_place[flow.remote, flow.domain] = connection
+
+    def receive(self, message: bytes, connection: Connection) -> None:
+        """Hand a message on."""
+        self._on_message(message, connection.flow)
+
+    def count(self, what: str) -> None:
+        """Count what was done to a connection."""
+        self._counts[what] += 1
+
+    def dismiss(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        flow = connection.flow
+        if self._by_number.pop(flow.id, None) is None:
+            return
+        if not connection.is_standing:
+            return
+        places = [place for place, other in self._by_place.items() if other is connection]
+        for place in places:
+            del self._by_place[place]
+        self._on_lost(flow)
+        for remote, domain in places:
+            self._on_lost(Flow(self.transport, self.local, remote, domain=domain))
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.transport in ("tls", "wss")
+
+    @property
+    def _is_web(self) -> bool:
+        return self.transport in ("ws", "wss")
+
+    def _standing(self, flow: Flow) -> Connection | None:
+        """Return a connection that leads where ``flow`` does, to the one it asks for."""
+        connection = self._by_place.get((flow.remote, flow.domain))
+        if connection is None and flow.domain:
+            connection = self._by_place.get((flow.remote, ""))
+            if connection is None or not connection.proves(flow):
+                return None
+            self._by_place[flow.remote, flow.domain] = connection
+        return connection
+
+    def _accept(self) -> Connection:
+        flow = Flow(self.transport, self.local, ("", 0), next(self._numbers))
+        return Connection(self, flow, self._framer(), self._server_tls, is_ours=False)
+
+    def _server_tls(self) -> TlsChannel | None:
+        if not self._is_secure:
+            return None
+        return TlsChannel(self._certificates.server(is_web=self._is_web), is_server=True)
+
+    def _client_tls(self, domain: str) -> TlsChannel | None:
+        if not self._is_secure:
+            return None
+        return TlsChannel(self._certificates.client, is_server=False, domain=domain)
+
+    def _framer(self) -> Framer:
+        return StreamFramer()
+
+    async def _connect(self, flow: Flow) -> None:
+        connection, problem = None, "no answer"
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                connection = await self._open_connection(flow)
+                await asyncio.shield(connection.over)
+            problem = connection.problem
+        except OSError as error:  # includes the timeout
+            problem = error.strerror or problem
+        waiting = self._opening.pop((flow.remote, flow.domain), ())
+        if connection is None or not connection.is_standing:
+            self._tell(flow, problem)
+            self._on_lost(flow)
+            return
+        for data in waiting:
+            connection.write(data)
+
+    async def _open_connection(self, flow: Flow) -> Connection:
+        loop = asyncio.get_running_loop()
+        ours = replace(flow, local=self.local, id=next(self._numbers))
+
+        def make() -> Connection:
+            return Connection(
+                self, ours, self._framer(), lambda: self._client_tls(flow.domain), is_ours=True
+            )
+
+        source = self.local if self._source is not None else None
+        try:
+            _, connection = await loop.create_connection(make, *flow.remote, local_addr=source)
+        except OSError:
+            if source is None:
+                raise
+            # The port is no longer, or not yet, to be used towards this neighbour.
+            _, connection = await loop.create_connection(make, *flow.remote)
+        return connection
+
+    def _tell(self, flow: Flow, problem: str) -> None:
+        """Tell the log why a connection came to nothing."""
+        host, port = flow.remote
+        structlog.get_logger().warning(
+            "no connection",
+            to=flow.domain or host,
+            address=f"{self.transport}:{host}:{port}",
+            problem=problem,
+        )
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    """Return a bound socket whose port may be shared with others of its kind."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    return sock
