@@ -61,7 +61,9 @@ class Gateway:
             retry_after=lambda: self._switchboard.retry_after,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
-        self._sip = SipEndpoint(self._agent, settings.sip.bind, self._take, settings.sip.tls)
+        self._sip = SipEndpoint(
+            self._agent, settings.sip.bind, self._take, settings.sip.tls, settings.sip.origins
+        )
         trunks = Trunks(settings)
         outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)

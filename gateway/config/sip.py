@@ -38,6 +38,7 @@ class SipSettings(Table):
 
     bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     external_ip: str = ""  # told to peers where it differs from ours; stun:HOST[:PORT] asks there
+    origins: Words = []  # of pages that connect by ws or wss; empty: any
     tls: TlsSettings = TlsSettings()
     session_expires: int = Field(default=1800, ge=0, le=86_400)  # RFC 4028; 0: no session timer
     min_se: int = Field(default=90, ge=90, le=86_400)

@@ -46,6 +46,10 @@ class Framer(Protocol):
         """Ask the other side for a sign of life."""
         ...
 
+    def close(self) -> None:
+        """Say goodbye, where that is the custom."""
+        ...
+
     def data_to_send(self) -> list[bytes]:
         """Drain the bytes waiting to go out."""
         ...
@@ -95,6 +99,9 @@ class StreamFramer:
         """Ask the other side for a sign of life."""
         self._awaits_pong = True
         self._sends.append(_PING)
+
+    def close(self) -> None:
+        """Say nothing: the end of the connection says it all."""
 
     def data_to_send(self) -> list[bytes]:
         """Drain the messages, keep-alives and answers to keep-alives waiting to go out."""

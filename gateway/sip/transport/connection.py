@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             messages = self._framer.receive_data(plain)
         except SipError as error:
             self._pump()  # the other side is told why
-            self._cut(str(error))
+            self._cut(str(error), is_fault=error.status != 0)
             return
         self._pump()
         self._check_standing()
@@ -137,17 +137,14 @@ class Connection(asyncio.Protocol):
 
     def write(self, message: bytes) -> None:
         """Send one message."""
-        if self._transport is None or self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() > _MOST_UNSENT:
-            self._cut("it does not read what is sent to it")
-            return
         self._framer.send(message)
         self._pump()
 
     def close(self) -> None:
         """Close it, once what was written is out."""
         if self._transport is not None:
+            self._framer.close()
+            self._pump()
             self._transport.close()
 
     def _check_standing(self) -> None:
@@ -206,16 +203,19 @@ class Connection(asyncio.Protocol):
             return
         data = b"".join(self._framer.data_to_send())
         if self._tls is not None:
-            if data:
+            if data and self._tls.is_open:
                 self._tls.encrypt(data)
             data = self._tls.data_to_send()
         if data:
             self._transport.write(data)
+        if self._transport.get_write_buffer_size() > _MOST_UNSENT:
+            self._cut("it does not read what is sent to it")
 
-    def _cut(self, problem: str) -> None:
+    def _cut(self, problem: str, *, is_fault: bool = True) -> None:
         """End the connection, once what was written is out, if the other side takes it."""
         self.problem = self.problem or problem
-        self._owner.count("broken")
+        if is_fault:
+            self._owner.count("broken")
         if self._transport is not None:
             unsent = self._transport.get_write_buffer_size()
             (self._transport.abort if unsent else self._transport.close)()

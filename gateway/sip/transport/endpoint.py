@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 from ...config import TlsSettings
@@ -31,6 +31,7 @@ class SipEndpoint:
         binds: Where to listen, e.g. ``udp:0.0.0.0:5060``; port 0 lets the system choose.
         on_invite: Told of each call that comes in.
         tls: Our certificate, and whom we believe.
+        origins: Where pages must come from that connect by WebSocket; none: it does not matter.
 
     """
 
@@ -40,11 +41,13 @@ class SipEndpoint:
         binds: Iterable[str],
         on_invite: Callable[[IncomingSession], None],
         tls: TlsSettings | None = None,
+        origins: Sequence[str] = (),
     ) -> None:
         self.agent = agent
         self._certificates = Certificates(tls or TlsSettings())
         self._binds = [Bind.parse(text) for text in binds]
         self._on_invite = on_invite
+        self._origins = origins
         self._sockets: list[UdpSocket | StreamSocket] = []
         self._listeners: WeakKeyDictionary[Session, Callable[[SessionEvent], None]]
         self._listeners = WeakKeyDictionary()
@@ -102,7 +105,9 @@ class SipEndpoint:
                 self._sockets.append(kind)
 
     def _streams(self, transport: Transport) -> StreamSocket:
-        return StreamSocket(transport, self._certificates, self._receive, self._lose)
+        return StreamSocket(
+            transport, self._certificates, self._receive, self._lose, origins=self._origins
+        )
 
     async def close(self) -> None:
         """Close the sockets; calls still up are not told."""

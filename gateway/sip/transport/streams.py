@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -12,6 +12,7 @@ import structlog
 
 from ..flow import Flow, Transport
 from ..framing import Framer, StreamFramer
+from ..websocket import WebSocketFramer
 from .address import Address, Bind
 from .certificates import Certificates
 from .connection import Connection
@@ -39,6 +40,7 @@ class StreamSocket:
         certificates: Of TLS.
         on_message: Told of each message and the flow it came by.
         on_lost: Told of each flow that is gone.
+        origins: Where pages must come from that connect by WebSocket, if that matters.
 
     """
 
@@ -48,12 +50,15 @@ class StreamSocket:
         certificates: Certificates,
         on_message: Callable[[bytes, Flow], None],
         on_lost: Callable[[Flow], None],
+        *,
+        origins: Sequence[str] = (),
     ) -> None:
         self.transport = transport
         self.local: Address = ("", 0)
         self._certificates = certificates
         self._on_message = on_message
         self._on_lost = on_lost
+        self._origins = origins
         self._counts = Counter(broken=0, turned_away=0)
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
@@ -100,6 +105,9 @@ class StreamSocket:
         connection = self._by_number.get(flow.id) or self._standing(flow)
         if connection is not None:
             connection.write(data)
+            return
+        if self._is_web:  # nobody calls a browser: it comes to us
+            asyncio.get_running_loop().call_soon(self._on_lost, flow)
             return
         place = (flow.remote, flow.domain)
         waiting = self._opening.get(place)
@@ -200,7 +208,7 @@ class StreamSocket:
         return TlsChannel(self._certificates.client, is_server=False, domain=domain)
 
     def _framer(self) -> Framer:
-        return StreamFramer()
+        return WebSocketFramer(self._origins) if self._is_web else StreamFramer()
 
     async def _connect(self, flow: Flow) -> None:
         connection, problem = None, "no answer"
