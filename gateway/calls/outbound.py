@@ -59,11 +59,14 @@ class Outbound:
 
         """
         uri = Uri.parse(target)
-        if uri.scheme != "sip":
+        trunk = self._trunks.towards(uri)
+        if uri.scheme == "sips" and trunk is not None:
+            # No trunk is known by SIPS, and some refuse it: encryption is all that is meant.
+            uri = uri.replace(scheme="sip", params={**uri.params, "transport": "tls"})
+        if uri.scheme not in ("sip", "sips"):
             raise SipError(f"{target} is not reached by SIP as it is spoken here", status=416)
         uri = uri.replace(headers={})  # RFC 3261 section 19.1.1: not in a Request-URI
         caller = self._settings.dial.caller
-        trunk = self._trunks.towards(uri)
         lane = self._engine.open(on_lane, on_audio, options)
         try:
             leg = await SipLeg.outgoing(

@@ -58,12 +58,17 @@ class Courier:
         self._pending: dict[str, _Pending] = {}
         self._leaving: deque[tuple[float, str]] = deque()  # what is to be abandoned, and when
 
-    def contact(self, flow: Flow) -> str:
-        """Return our Contact as the far end of ``flow`` must write it."""
+    def contact(self, flow: Flow, scheme: str = "sip") -> str:
+        """Return our Contact as the far end of ``flow`` must write it.
+
+        ``scheme`` is that of the address called: who is called by SIPS is found by SIPS
+        (RFC 5630 section 5.1.1.1), as long as that is true.
+        """
+        scheme = scheme if flow.is_secure else "sip"
         host, port = self._host_port(flow)
         named = "ws" if flow.transport == "wss" else flow.transport  # RFC 7118 section 5.4
         transport = "" if named == "udp" else f";transport={named}"
-        return f"<sip:{host}:{port}{transport}>"
+        return f"<{scheme}:{host}:{port}{transport}>"
 
     def host_towards(self, flow: Flow) -> str:
         """Return our address as the far end of ``flow`` sees it."""
@@ -174,7 +179,9 @@ class Courier:
     def _via(self, flow: Flow) -> str:
         host, port = self._host_port(flow)
         branch = BRANCH_COOKIE + self.ids.token()
-        return f"SIP/2.0/{flow.transport.upper()} {host}:{port};branch={branch};rport"
+        # TLS alone: whom a connection is used for must be proven (RFC 5923 section 1).
+        alias = ";alias" if flow.transport == "tls" else ""
+        return f"SIP/2.0/{flow.transport.upper()} {host}:{port};branch={branch};rport{alias}"
 
     def _host_port(self, flow: Flow) -> tuple[str, int]:
         host, port = self._advertise(flow)

@@ -137,7 +137,8 @@ class IncomingInvite:
 
     def _response(self, status: int, sdp: bytes | None) -> Response:
         response = response_to(self.request, status, to_tag=self._local_tag)
-        response.headers.set("Contact", self._courier.contact(self.flow))
+        contact = self._courier.contact(self.flow, self.request.request_uri.scheme)
+        response.headers.set("Contact", contact)
         add_capabilities(response)
         if sdp:
             response.headers.set("Content-Type", SDP)

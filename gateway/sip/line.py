@@ -15,11 +15,12 @@ __all__ = ["Line"]
 class Line:
     """Builds and sends the requests of one call.
 
-    ``dialog`` is ``None`` until one stands.
+    ``dialog`` is ``None`` until one stands.  ``scheme`` is that of the address called.
     """
 
-    def __init__(self, courier: Courier, flow: Flow) -> None:
+    def __init__(self, courier: Courier, flow: Flow, scheme: str) -> None:
         self.courier = courier
+        self._scheme = scheme
         self.flow = flow
         self.dialog: Dialog | None = None
 
@@ -27,6 +28,10 @@ class Line:
         """Return where the next request goes, of ``dialog`` if that is another one."""
         dialog = dialog or self.dialog
         return self.flow if dialog is None else flow_towards(dialog.next_hop, self.flow)
+
+    def contact(self, flow: Flow) -> str:
+        """Return our Contact as the far end of ``flow`` must write it."""
+        return self.courier.contact(flow, self._scheme)
 
     def request(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
         """Return the next request of the dialog, with our Contact where it may change.
@@ -39,7 +44,7 @@ class Line:
             raise SipError("the call is not up", status=481)
         request = self.dialog.request(method, body, content_type)
         if method in ("INVITE", "REFER"):
-            request.headers.add("Contact", self.courier.contact(self.way()))
+            request.headers.add("Contact", self.contact(self.way()))
         return request
 
     def send(self, request: Request, now: float, on_response: OnResponse) -> str:

@@ -100,7 +100,7 @@ class Offers:
             key, request = self._update
             self._update = None
             response = response_to(request, 200)
-            response.headers.set("Contact", self._courier.contact(self._line.flow))
+            response.headers.set("Contact", self._line.contact(self._line.flow))
             add_capabilities(response)
             if sdp:
                 response.headers.set("Content-Type", SDP)

@@ -38,7 +38,7 @@ class OutgoingSession(Session):
     ) -> None:
         tag = courier.ids.token()
         request = _invite(target, from_uri, tag, courier.ids.token(128), sdp, headers)
-        request.headers.add("Contact", courier.contact(flow))
+        request.headers.add("Contact", courier.contact(flow, target.scheme))
         super().__init__(
             courier,
             request,

@@ -25,17 +25,27 @@ def transport_of(uri: Uri, usual: str = "udp") -> str:
 def flow_towards(hop: Uri, flow: Flow) -> Flow:
     """Return the way to ``hop``, keeping to ``flow`` wherever that leads there too.
 
-    A connection is used again rather than a second one opened.  A hop that is
-    only a name, or an address from behind the peer's NAT, cannot be reached
-    itself: the peer is, where it last spoke to us from.  A flow to port 0 is a
-    connection that is gone.
+    A connection is used again rather than a second one opened (RFC 5923).  A hop
+    that is only a name, or an address from behind the peer's NAT, cannot be
+    reached itself: the peer is, where it last spoke to us from.  A flow to port 0
+    is a connection that is gone; then a name is all there is to go by.
     """
+    is_gone = flow.is_reliable and flow.remote[1] == 0
+    transport = transport_of(hop, flow.transport)
+    port = hop.port or default_port(transport)
+    if is_gone and not _is_address(hop.address):
+        match transport:
+            case "tcp" | "tls":
+                remote = (hop.address, port)
+                domain = hop.address.lower() if transport == "tls" else ""
+                return Flow(transport, flow.local, remote, domain=domain, names=flow.names)
+            case _:
+                return flow
     try:
         address = ipaddress.ip_address(hop.address)
         heard_from = ipaddress.ip_address(flow.remote[0])
     except ValueError:
         return flow
-    transport = transport_of(hop, flow.transport)
     is_same_host = address == heard_from and transport == flow.transport
     is_behind_nat = address.is_private and not heard_from.is_private
     is_reusable = is_same_host and flow.is_reliable and flow.remote[1] != 0
@@ -43,7 +53,7 @@ def flow_towards(hop: Uri, flow: Flow) -> Flow:
         return flow
     match transport:
         case "udp" | "tcp" | "tls":
-            remote = (str(address), hop.port or default_port(transport))
+            remote = (str(address), port)
         case _:
             return flow
     if transport == flow.transport and remote == flow.remote:
@@ -51,3 +61,11 @@ def flow_towards(hop: Uri, flow: Flow) -> Flow:
     # Whoever answers there must be who spoke to us, or have that address in its certificate.
     domain = flow.domain if address == heard_from else ""
     return Flow(transport, flow.local, remote, domain=domain, names=flow.names)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -5,10 +5,10 @@ flow they arrived on, bytes go out with the flow they must leave by.
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from .flow import Flow
+from .flow import Flow, default_port
 from .headers import BRANCH_COOKIE
 from .message import Request, Response, response_to, stamp_received
 from .timers import Timers
@@ -172,8 +172,15 @@ class TransactionLayer:
         return key if key in self._entries else None
 
     def transport_failed(self, flow: Flow) -> None:
-        """End every transaction of a flow that is gone, and say so."""
+        """End every transaction of a flow that is gone, and say so.
+
+        What is still to be answered is answered over another connection (section 18.2.2).
+        """
         for entry in [e for e in self._entries.values() if e.flow == flow]:
+            is_client = isinstance(entry.transaction, InviteClient | NonInviteClient)
+            if not is_client and flow.id:
+                entry.flow = _way_back(entry.transaction.request, flow)
+                continue
             entry.transaction.end()
             self._events.append(TransportFailed(entry.key, entry.transaction.request))
             self._drain(entry)
@@ -252,6 +259,12 @@ class TransactionLayer:
         """Drop from the top of the heap the times that have been moved since."""
         while self._due and self._due[0][2].due != self._due[0][0]:
             heapq.heappop(self._due)
+
+
+def _way_back(request: Request, flow: Flow) -> Flow:
+    """Return where a request came from once its connection is gone: the port its sender named."""
+    port = request.via.port or default_port(flow.transport)
+    return replace(flow, remote=(flow.remote[0], port), id=0)
 
 
 def _client_key(message: Request | Response) -> str:

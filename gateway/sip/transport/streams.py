@@ -10,8 +10,10 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from ..flow import Flow, Transport
+from ...errors import SipError
+from ..flow import Flow, Transport, default_port
 from ..framing import Framer, StreamFramer
+from ..message import read
 from ..websocket import WebSocketFramer
 from .address import Address, Bind
 from .certificates import Certificates
@@ -65,6 +67,7 @@ class StreamSocket:
         self._source: socket.socket | None = None
         self._by_number: dict[int, Connection] = {}
         self._by_place: dict[_Place, Connection] = {}
+        self._by_alias: dict[Address, Connection] = {}  # where peers say that they listen
         self._opening: dict[_Place, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -155,6 +158,9 @@ class StreamSocket:
 
     def receive(self, message: bytes, connection: Connection) -> None:
         """Hand a message on."""
+        is_proven = bool(connection.flow.names) and not connection.is_ours
+        if is_proven and connection.alias is None and b";alias" in message:
+            self._note_alias(message, connection)
         self._on_message(message, connection.flow)
 
     def count(self, what: str) -> None:
@@ -171,6 +177,8 @@ class StreamSocket:
         places = [place for place, other in self._by_place.items() if other is connection]
         for place in places:
             del self._by_place[place]
+        if connection.alias is not None and self._by_alias.get(connection.alias) is connection:
+            del self._by_alias[connection.alias]
         self._on_lost(flow)
         for remote, domain in places:
             self._on_lost(Flow(self.transport, self.local, remote, domain=domain))
@@ -185,13 +193,28 @@ class StreamSocket:
 
     def _standing(self, flow: Flow) -> Connection | None:
         """Return a connection that leads where ``flow`` does, to the one it asks for."""
-        connection = self._by_place.get((flow.remote, flow.domain))
-        if connection is None and flow.domain:
-            connection = self._by_place.get((flow.remote, ""))
-            if connection is None or not connection.proves(flow):
-                return None
-            self._by_place[flow.remote, flow.domain] = connection
-        return connection
+        place = (flow.remote, flow.domain)
+        if place in self._by_place:
+            return self._by_place[place]
+        for other in (self._by_place.get((flow.remote, "")), self._by_alias.get(flow.remote)):
+            if other is not None and other.proves(flow):
+                self._by_place[place] = other
+                return other
+        return None
+
+    def _note_alias(self, message: bytes, connection: Connection) -> None:
+        """Have a connection used towards the port its opener listens on (RFC 5923 section 8.2).
+
+        Only for whom its certificate names: else anybody could have calls sent to him.
+        """
+        try:
+            via = read(message).via
+        except SipError:
+            return
+        if "alias" in via.params:
+            port = via.port or default_port(self.transport)
+            connection.alias = (connection.flow.remote[0], port)
+            self._by_alias[connection.alias] = connection
 
     def _accept(self) -> Connection:
         flow = Flow(self.transport, self.local, ("", 0), next(self._numbers))
@@ -224,6 +247,7 @@ class StreamSocket:
             self._tell(flow, problem)
             self._on_lost(flow)
             return
+        self._by_place[flow.remote, flow.domain] = connection  # the address may be a name
         for data in waiting:
             connection.write(data)
 
