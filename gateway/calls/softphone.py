@@ -10,6 +10,7 @@ import numpy as np
 from voicecodecs.tones import dtmf_tone
 
 from ..clock import RandomIds
+from ..config import TlsSettings
 from ..errors import SipError
 from ..legs import events as legs
 from ..legs.sip_leg import SipLeg
@@ -30,7 +31,7 @@ from .ear import Ear
 __all__ = ["KEY_SECONDS", "DtmfWay", "PhoneResult", "Softphone", "Transport"]
 
 DtmfWay: TypeAlias = Literal["rfc4733", "info", "inband"]
-Transport: TypeAlias = Literal["udp", "tcp"]
+Transport: TypeAlias = Literal["udp", "tcp", "tls"]
 
 KEY_SECONDS: Final = 0.3
 """The longest that one key and the pause behind it take, whatever the way."""
@@ -67,13 +68,15 @@ class Softphone:
         *,
         transport: Transport = "udp",
         dtmf: DtmfWay = "rfc4733",
+        tls: TlsSettings | None = None,
     ) -> None:
         ids = RandomIds()
         self._dtmf = dtmf
         self._transport = transport
         self.problems: list[str] = []  # what went wrong beside the call itself
         self._agent = UserAgent(ids, advertise=lambda flow: flow.local, name="voice-gateway call")
-        self._sip = SipEndpoint(self._agent, [f"{transport}:{_in_bind(host)}:0"], self._refuse)
+        listens = "udp" if transport == "tls" else transport  # TLS is only called by
+        self._sip = SipEndpoint(self._agent, [f"{listens}:{_in_bind(host)}:0"], self._refuse, tls)
         self._engine = MediaEngine(PortPool(_PORTS, host))
         self._lane: Lane | None = None
         self._leg: SipLeg | None = None
@@ -111,8 +114,8 @@ class Softphone:
 
         """
         target = Uri.parse(uri) if isinstance(uri, str) else uri
-        if self._transport == "tcp":
-            target = target.replace(params={**target.params, "transport": "tcp"})
+        if self._transport != "udp" and target.scheme != "sips":
+            target = target.replace(params={**target.params, "transport": self._transport})
         self._lane = self._engine.open(
             self._on_lane, self.ear.hear, LaneOptions(detect_inband=False)
         )

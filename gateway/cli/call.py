@@ -10,9 +10,12 @@ from typing import Final, Literal
 
 from ..calls.cues import Cue, DigitsCue, parse_digits, parse_plays
 from ..calls.softphone import KEY_SECONDS, DtmfWay, PhoneResult, Softphone, Transport
+from ..config import TlsSettings
 from ..errors import ConfigError, SipError
 from ..media.prompts import Prompt
 from ..ops.logs import configure_logging
+from ..sip.routing import transport_of
+from ..sip.transport.certificates import Certificates
 from ..sip.uri import Uri
 from .output import complain, progress, say, say_json
 from .serve import run_loop, stop_requested
@@ -32,7 +35,8 @@ def call(
     dtmf: DtmfWay = "rfc4733",
     record: Path | None = None,
     seconds: float | None = None,
-    transport: Literal["udp", "tcp"] | None = None,
+    transport: Literal["udp", "tcp", "tls"] | None = None,
+    authorities: str = "",
     host: str | None = None,
     json: bool = False,
 ) -> int:
@@ -41,13 +45,15 @@ def call(
     Exits with 0 when the call was answered, 1 when it was refused or lost.  Ctrl-C hangs up.
 
     Args:
-        uri: Whom to call: sip:USER@HOST:PORT.
+        uri: Whom to call: sip:USER@HOST:PORT, or sips: for TLS.
         play: A sound file to play, FILE or FILE@SECONDS after the answer; may be repeated.
         digits: Keys to press and when, such as "1@2.0 2#@4.5".
         dtmf: How keys are sent: telephone events, SIP INFO, or tones in the sound.
         record: Where to write a stereo WAV file: left what is heard, right what is said.
         seconds: Hang up after so long; without it, three seconds after the last cue is done.
-        transport: udp or tcp; without it, what the address says, else udp.
+        transport: udp, tcp or tls; without it, what the address says, else udp.
+        authorities: File (PEM) of those whose certificates are believed over TLS; else the
+            system's.
         host: Our own address; without it, the one that leads to theirs.
         json: Print the result as one JSON object.
 
@@ -61,8 +67,11 @@ def call(
     if record is not None:
         _must_be_writable(record)
     way = transport or _named_transport(target)
+    if target.scheme == "sips" and way != "tls":
+        raise ConfigError(f"--transport: {target} is only reached over tls")
+    tls = _believing(authorities)
     phone = _Job(target, cues, length, record)
-    return run_loop(lambda: phone.run(host or _own_address(target), way, dtmf, as_json=json))
+    return run_loop(lambda: phone.run(host or _own_address(target), way, dtmf, tls, as_json=json))
 
 
 class _Job:
@@ -74,10 +83,12 @@ class _Job:
         self._target, self._cues = target, cues
         self._seconds, self._record = seconds, record
 
-    async def run(self, host: str, transport: Transport, dtmf: DtmfWay, *, as_json: bool) -> int:
+    async def run(
+        self, host: str, transport: Transport, dtmf: DtmfWay, tls: TlsSettings, *, as_json: bool
+    ) -> int:
         """Call, follow the cues until they end or somebody hangs up, and print the result."""
         stopped = asyncio.create_task(stop_requested().get())
-        async with Softphone(host, transport=transport, dtmf=dtmf) as phone:
+        async with Softphone(host, transport=transport, dtmf=dtmf, tls=tls) as phone:
             calling = asyncio.create_task(self._call(phone))
             await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -126,18 +137,33 @@ def _target(uri: str) -> Uri:
         target = Uri.parse(uri)
     except SipError as error:
         raise ConfigError(f"URI: {uri!r}: {error}; write sip:USER@HOST:PORT") from None
-    if target.scheme != "sip" or not target.host:
+    if target.scheme not in ("sip", "sips") or not target.host:
         raise ConfigError(f"URI: {uri!r} is no SIP address; write sip:USER@HOST:PORT")
     return target
 
 
 def _named_transport(target: Uri) -> Transport:
-    named = (target.params.get("transport") or "udp").lower()
-    if named == "tcp":
-        return "tcp"
-    if named != "udp":
-        raise ConfigError(f"URI: transport={named} is not spoken here; use udp or tcp")
-    return "udp"
+    match transport_of(target):
+        case "udp" | "tcp" | "tls" as named:
+            return named
+        case named:
+            raise ConfigError(f"URI: transport={named} is not spoken here; use udp, tcp or tls")
+
+
+def _believing(authorities: str) -> TlsSettings:
+    """Return what is believed over TLS.
+
+    Raises:
+        ConfigError: The file holds nobody to believe.
+
+    """
+    tls = TlsSettings(authorities=authorities)
+    try:
+        Certificates(tls).check()
+    except ConfigError as error:
+        problem = str(error).removeprefix("sip.tls.authorities: ")
+        raise ConfigError(f"--authorities: {problem}") from None
+    return tls
 
 
 def _own_address(target: Uri) -> str:

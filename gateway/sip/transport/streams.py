@@ -153,8 +153,7 @@ class StreamSocket:
 
     def stand(self, connection: Connection) -> None:
         """Have a connection found by where it leads."""
-        flow = connection.flow
-        self._by_place[flow.remote, flow.domain] = connection
+        self._found_at((connection.flow.remote, connection.flow.domain), connection)
 
     def receive(self, message: bytes, connection: Connection) -> None:
         """Hand a message on."""
@@ -174,13 +173,13 @@ class StreamSocket:
             return
         if not connection.is_standing:
             return
-        places = [place for place, other in self._by_place.items() if other is connection]
-        for place in places:
-            del self._by_place[place]
+        for place in connection.uses:
+            if self._by_place.get(place) is connection:
+                del self._by_place[place]
         if connection.alias is not None and self._by_alias.get(connection.alias) is connection:
             del self._by_alias[connection.alias]
         self._on_lost(flow)
-        for remote, domain in places:
+        for remote, domain in connection.uses:
             self._on_lost(Flow(self.transport, self.local, remote, domain=domain))
 
     @property
@@ -198,9 +197,13 @@ class StreamSocket:
             return self._by_place[place]
         for other in (self._by_place.get((flow.remote, "")), self._by_alias.get(flow.remote)):
             if other is not None and other.proves(flow):
-                self._by_place[place] = other
+                other.uses.add(place)
                 return other
         return None
+
+    def _found_at(self, place: _Place, connection: Connection) -> None:
+        connection.uses.add(place)
+        self._by_place[place] = connection
 
     def _note_alias(self, message: bytes, connection: Connection) -> None:
         """Have a connection used towards the port its opener listens on (RFC 5923 section 8.2).
@@ -247,7 +250,7 @@ class StreamSocket:
             self._tell(flow, problem)
             self._on_lost(flow)
             return
-        self._by_place[flow.remote, flow.domain] = connection  # the address may be a name
+        self._found_at((flow.remote, flow.domain), connection)  # the address may be a name
         for data in waiting:
             connection.write(data)
 
