@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from ..ops.flow_graph import flow_boxes
 from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
-from .neighbours import Finding, is_gateway_at, reach_target, reach_trunk
+from ..sip.transport.certificates import Certificates
+from .neighbours import Finding, is_gateway_at, reach_server, reach_target, reach_trunk
 from .output import say, say_json
 from .serve import ConfigFile, run_loop
 from .service_check import reach_service
@@ -39,12 +40,14 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
     settings = load(config, os.environ, needs_secrets=graph is None)
     ControlSettings.of(settings)
     load_entries(settings)
+    certificates = Certificates(settings.sip.tls)
+    certificates.check()
     if graph is not None:
         return _draw(settings, graph, as_json=json)
     findings: list[Finding] = []
 
     async def main() -> int:
-        findings.extend(await _look(settings))
+        findings.extend(await _look(settings, certificates))
         return 0 if all(finding.is_good for finding in findings) else 1
 
     code = run_loop(main)
@@ -57,7 +60,7 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
     return code
 
 
-async def _look(settings: Settings) -> list[Finding]:
+async def _look(settings: Settings, certificates: Certificates) -> list[Finding]:
     """Look at everything, one finding each."""
     counts = f"{_count(settings.trunks, 'trunk')}, {_count(settings.rules, 'rule')}"
     findings = [
@@ -65,9 +68,12 @@ async def _look(settings: Settings) -> list[Finding]:
         await _ports(settings),
         await reach_service(settings),
     ]
-    trunks = [reach_trunk(trunk, host) for trunk in settings.trunks for host in trunk.hosts]
-    targets = [reach_target(name, target.uri) for name, target in settings.targets.items()]
-    return findings + list(await asyncio.gather(*trunks, *targets))
+    servers = [reach_server(t, certificates) for t in settings.trunks if t.server]
+    trunks = [reach_trunk(t, host) for t in settings.trunks if not t.server for host in t.hosts]
+    targets = [
+        reach_target(name, target.uri, certificates) for name, target in settings.targets.items()
+    ]
+    return findings + list(await asyncio.gather(*servers, *trunks, *targets))
 
 
 def _draw(settings: Settings, path: Path, *, as_json: bool) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,14 +11,20 @@ from typing import Any, Final
 from ..clock import RandomIds
 from ..config import TrunkSettings, is_loopback
 from ..errors import SipError
+from ..sip.flow import default_port
+from ..sip.identity import is_named, names_in
+from ..sip.routing import transport_of
 from ..sip.transport.address import Bind, is_unspecified
+from ..sip.transport.certificates import Certificates
+from ..sip.transport.tls import explain
 from ..sip.uri import Uri
 
-__all__ = ["Finding", "is_gateway_at", "reach_target", "reach_trunk"]
+__all__ = ["Finding", "is_gateway_at", "reach_server", "reach_target", "reach_trunk"]
 
 _PATIENCE: Final = 3.0  # seconds for a neighbour to answer
 _RETRIES: Final = (0.5, 1.0, 1.5)  # between copies of a request (RFC 3261 timer E)
 _PORT: Final = 5060
+_ASKED: Final = ("udp", "tcp", "tls")
 
 
 @dataclass(slots=True)
@@ -33,17 +40,20 @@ class Finding:
         return {"what": self.what, "ok": self.is_good, "detail": self.detail}
 
 
-async def reach_target(name: str, address: str) -> Finding:
+async def reach_target(name: str, address: str, certificates: Certificates) -> Finding:
     """Send OPTIONS to a transfer target; any answer at all shows that it is there."""
     what = f"target {name} ({address})"
     try:
         uri = Uri.parse(address)
     except SipError as error:
         return Finding(what, False, f"{error}; write sip:USER@HOST or tel:+NUMBER")
-    transport = (uri.params.get("transport") or "udp").lower()
-    if uri.scheme != "sip" or transport not in ("udp", "tcp"):
-        return Finding(what, True, "not probed: only sip: over UDP or TCP is")
-    return await _reach(what, address, transport, uri.address, uri.port or _PORT)
+    return await _reach_uri(what, uri, certificates)
+
+
+async def reach_server(trunk: TrunkSettings, certificates: Certificates) -> Finding:
+    """Send OPTIONS to where calls to a trunk go."""
+    what = f"trunk {trunk.name} ({trunk.server})"
+    return await _reach_uri(what, Uri.parse(trunk.server), certificates)
 
 
 async def reach_trunk(trunk: TrunkSettings, host: str) -> Finding:
@@ -55,7 +65,7 @@ async def reach_trunk(trunk: TrunkSettings, host: str) -> Finding:
     address = str(network.network_address)
     if is_loopback(address):
         return Finding(what, True, "not probed: this machine")
-    return await _reach(what, _uri_of(address, _PORT), "udp", address, _PORT)
+    return await _reach(what, _uri_of(address, _PORT), "udp", address, _PORT, None)
 
 
 async def is_gateway_at(binds: Iterable[str]) -> bool:
@@ -66,39 +76,63 @@ async def is_gateway_at(binds: Iterable[str]) -> bool:
         if is_unspecified(host):
             host = "::1" if ":" in host else "127.0.0.1"
         try:
-            head = await _ask(_uri_of(host, bind.port), bind.transport, host, bind.port)
-        except (OSError, EOFError):
+            uri, context = _uri_of(host, bind.port), _credulous()
+            head = await _ask(uri, bind.transport, host, bind.port, context)
+        except (OSError, EOFError, SipError):
             return False
         return "\r\nserver: voice-gateway\r\n" in head.lower()
 
-    return any(await asyncio.gather(*(answers(Bind.parse(bind)) for bind in binds)))
+    parsed = [Bind.parse(bind) for bind in binds]
+    asked = [bind for bind in parsed if bind.transport in _ASKED]
+    return any(await asyncio.gather(*map(answers, asked)))
 
 
-async def _reach(what: str, uri: str, transport: str, host: str, port: int) -> Finding:
+async def _reach_uri(what: str, uri: Uri, certificates: Certificates) -> Finding:
+    transport = transport_of(uri)
+    if uri.scheme not in ("sip", "sips") or transport not in _ASKED:
+        return Finding(what, True, "not probed: only sip: over UDP, TCP or TLS is")
+    context = certificates.client if transport == "tls" else None
+    port = uri.port or default_port(transport)
+    return await _reach(what, str(uri), transport, uri.address, port, context)
+
+
+async def _reach(
+    what: str, uri: str, transport: str, host: str, port: int, context: ssl.SSLContext | None
+) -> Finding:
     try:
-        head = await _ask(uri, transport, host, port)
+        head = await _ask(uri, transport, host, port, context)
     except TimeoutError:
         where = f"{transport.upper()} port {port} of {host}"
         return Finding(what, False, f"no answer from {where}; check address, peer and firewall")
     except socket.gaierror as error:
         return Finding(what, False, f"no such host {host!r}: {error.strerror}; check its name")
+    except ssl.SSLError as error:
+        return Finding(what, False, f"{host} port {port}: {explain(error)}; check both sides")
+    except SipError as error:
+        return Finding(what, False, f"{host} port {port}: {error}; check the name")
     except (OSError, EOFError) as error:
         told = getattr(error, "strerror", None) or "connection closed"
         return Finding(what, False, f"{host} port {port}: {told}; check address and peer")
     return Finding(what, True, head.partition("\r\n")[0])
 
 
-async def _ask(uri: str, transport: str, host: str, port: int) -> str:
+async def _ask(
+    uri: str, transport: str, host: str, port: int, context: ssl.SSLContext | None
+) -> str:
     """Send OPTIONS and return the head of the answer.
 
     Raises:
         OSError: The host is not known or refuses us; TimeoutError: it does not answer.
         EOFError: It closed the connection.
+        SipError: Its certificate is somebody else's.
 
     """
     async with asyncio.timeout(_PATIENCE):
-        ask = _ask_tcp if transport == "tcp" else _ask_udp
-        return (await ask(uri, host, port)).decode("utf-8", "replace")
+        if transport == "udp":
+            answer = await _ask_udp(uri, host, port)
+        else:
+            answer = await _ask_stream(uri, host, port, context if transport == "tls" else None)
+    return answer.decode("utf-8", "replace")
 
 
 async def _ask_udp(uri: str, host: str, port: int) -> bytes:
@@ -119,13 +153,28 @@ async def _ask_udp(uri: str, host: str, port: int) -> bytes:
     raise TimeoutError
 
 
-async def _ask_tcp(uri: str, host: str, port: int) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port)
+async def _ask_stream(uri: str, host: str, port: int, context: ssl.SSLContext | None) -> bytes:
+    name = host if context is not None else None
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
     try:
-        writer.write(_options(uri, "TCP", writer.get_extra_info("sockname")))
+        if context is not None and context.verify_mode is not ssl.CERT_NONE:
+            names = names_in(writer.get_extra_info("peercert"))
+            if not is_named(host, names):
+                told = ", ".join(names) or "nobody"
+                raise SipError(f"its certificate is that of {told}, not of {host}")
+        transport = "TCP" if context is None else "TLS"
+        writer.write(_options(uri, transport, writer.get_extra_info("sockname")))
         return await reader.readuntil(b"\r\n\r\n")
     finally:
         writer.close()
+
+
+def _credulous() -> ssl.SSLContext:
+    """Return what a connection is made with whose other end is only looked at."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _options(uri: str, transport: str, local: tuple[Any, ...]) -> bytes:

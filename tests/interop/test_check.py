@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 
 from gateway.app import Gateway
 from gateway.cli import neighbours
-from gateway.cli.neighbours import is_gateway_at, reach_target, reach_trunk
-from gateway.config import TrunkSettings
+from gateway.cli.neighbours import is_gateway_at, reach_server, reach_target, reach_trunk
+from gateway.config import TlsSettings, TrunkSettings
 from gateway.embedded.server import EmbeddedService
+from gateway.sip.transport.certificates import Certificates
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -23,6 +25,7 @@ from gateway.testing.service import LoopbackService
 pytestmark = pytest.mark.interop
 
 FREE = "'udp:127.0.0.1:0'"
+BELIEVING = Certificates(TlsSettings())
 NONSENSE = "\n[session]\nnonsense = 1\n"
 
 
@@ -136,7 +139,8 @@ async def test_a_gateway_that_refuses_us_is_known_all_the_same() -> None:
 async def test_a_target_that_answers_is_there(transport: str) -> None:
     async with loopback_gateway("ws://127.0.0.1:9") as gateway:
         host, port = sip_address(gateway, transport)
-        finding = await reach_target("desk", f"sip:desk@{host}:{port};transport={transport}")
+        uri = f"sip:desk@{host}:{port};transport={transport}"
+        finding = await reach_target("desk", uri, BELIEVING)
     assert finding.is_good
     assert finding.detail == "SIP/2.0 200 OK"
 
@@ -144,21 +148,21 @@ async def test_a_target_that_answers_is_there(transport: str) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_target_that_is_not_there_is_wrong(transport: str, closed_port: int) -> None:
     uri = f"sip:desk@127.0.0.1:{closed_port};transport={transport}"
-    finding = await reach_target("desk", uri)
+    finding = await reach_target("desk", uri, BELIEVING)
     assert not finding.is_good
     assert "check" in finding.detail
 
 
-@pytest.mark.parametrize("uri", ["tel:+15550100", "sips:desk@pbx", "sip:desk@pbx;transport=tls"])
+@pytest.mark.parametrize("uri", ["tel:+15550100", "sip:desk@pbx;transport=ws"])
 async def test_a_target_that_cannot_be_asked_is_said_to_be_not_probed(uri: str) -> None:
-    finding = await reach_target("desk", uri)
+    finding = await reach_target("desk", uri, BELIEVING)
     assert finding.is_good
     assert finding.detail.startswith("not probed")
 
 
 @pytest.mark.parametrize("uri", ["sip:", "sip:desk@no such host"])
 async def test_a_target_that_is_no_address_is_wrong(uri: str) -> None:
-    finding = await reach_target("desk", uri)
+    finding = await reach_target("desk", uri, BELIEVING)
     assert not finding.is_good
     assert "write sip:USER@HOST" in finding.detail
 
@@ -184,6 +188,54 @@ async def test_a_trunk_with_an_address_of_its_own_is_asked(
         assert (await reach_trunk(trunk, "127.0.0.1")).detail == "SIP/2.0 200 OK"
     monkeypatch.setattr(neighbours, "_PORT", closed_port)
     assert not (await reach_trunk(trunk, "127.0.0.1/32")).is_good
+
+
+async def reach_over_tls(
+    folder: Path, *names: str, is_expired: bool = False, is_known: bool = True
+) -> tuple[bool, str]:
+    """Ask a trunk that calls itself by these names; return whether it is good, and the words."""
+    authority = Authority(folder)
+    other = authority if is_known else Authority(folder, "other")
+    shown = str(authority.certificate(*names, common_name="127.0.0.1", is_expired=is_expired))
+    sip = {"bind": ["tls:127.0.0.1:0"], "tls": {"certificate": shown}}
+    async with loopback_gateway("ws://127.0.0.1:9", sip=sip) as gateway:
+        _, port = sip_address(gateway, "tls")
+        server = f"sip:127.0.0.1:{port};transport=tls"
+        trunk = TrunkSettings(name="carrier", hosts=["192.0.2.1"], server=server)
+        believing = Certificates(TlsSettings(authorities=str(other.file)))
+        finding = await reach_server(trunk, believing)
+        assert await is_gateway_at([f"tls:127.0.0.1:{port}"])
+    return finding.is_good, finding.detail
+
+
+async def test_a_trunk_is_asked_over_tls_and_told_what_is_wrong_with_its_certificate(
+    tmp_path: Path,
+) -> None:
+    assert await reach_over_tls(tmp_path, "127.0.0.1") == (True, "SIP/2.0 200 OK")
+    is_good, words = await reach_over_tls(tmp_path, "127.0.0.1", is_expired=True)
+    assert not is_good
+    assert "has expired" in words
+    is_good, words = await reach_over_tls(tmp_path, "pbx.example")
+    assert not is_good
+    assert "that of pbx.example, not of 127.0.0.1" in words
+    is_good, words = await reach_over_tls(tmp_path, "127.0.0.1", is_known=False)
+    assert not is_good
+    assert "an authority that we do not know" in words
+
+
+async def test_a_key_that_belongs_to_another_certificate_is_told_at_once(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    bind = "'tls:127.0.0.1:0'"
+    own, other = authority.certificate("a.example"), authority.certificate("b.example")
+    tls = f"[sip.tls]\ncertificate = '{own}'\nkey = '{other}'\n"
+    path = tmp_path / "gateway.toml"
+    path.write_text(f"[sip]\nbind = [{bind}]\n{tls}")
+    program = (sys.executable, "-m", "gateway", "check", "-c", str(path))
+    process = await asyncio.create_subprocess_exec(*program, stderr=asyncio.subprocess.PIPE)
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    (line,) = err.decode().splitlines()
+    assert f"sip.tls.certificate: {own}: the key is that of another certificate" in line
 
 
 # The other links
