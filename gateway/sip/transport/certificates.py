@@ -2,7 +2,6 @@
 
 import os
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -122,20 +121,16 @@ class Certificates:
         if settings.certificate:
             _check_readable("certificate", settings.certificate)
             _check_readable("key", settings.key)
-            _try(
-                "certificate",
-                settings.certificate,
-                lambda: context.load_cert_chain(
-                    settings.certificate, settings.key or None, password=_no_password
-                ),
-            )
+            _load_own(context, settings.certificate, settings.key)
         if settings.authorities:
             _check_readable("authorities", settings.authorities)
-            _try(
-                "authorities",
-                settings.authorities,
-                lambda: context.load_verify_locations(settings.authorities),
-            )
+            try:
+                context.load_verify_locations(settings.authorities)
+            except ssl.SSLError:
+                raise ConfigError(
+                    f"sip.tls.authorities: {settings.authorities}: no certificate in PEM;"
+                    " convert it, or name another file"
+                ) from None
         else:
             context.load_default_certs(
                 ssl.Purpose.SERVER_AUTH
@@ -164,25 +159,26 @@ def _check_readable(setting: str, path: str) -> None:
         raise ConfigError(f"sip.tls.{setting}: {path}: {problem}; name another file") from None
 
 
-def _try(setting: str, path: str, load: Callable[[], None]) -> None:
+def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    asked = []
+
+    def refuse() -> str:
+        """Stand in for the question that OpenSSL would put to the terminal."""
+        asked.append(True)
+        return ""
+
     try:
-        load()
+        context.load_cert_chain(certificate, key or None, password=refuse)
     except ssl.SSLError as error:
-        raise ConfigError(f"sip.tls.{setting}: {path}: {_fault(error)}") from None
+        fault = "the key needs a password; write it out without one" if asked else _fault(error)
+        raise ConfigError(f"sip.tls.certificate: {certificate}: {fault}") from None
 
 
 def _fault(error: ssl.SSLError) -> str:
     match error.reason:
         case "KEY_VALUES_MISMATCH":
             return "the key is that of another certificate; name the one that belongs to it"
-        case "BAD_DECRYPT" | "BAD_PASSWORD_READ" | "PROBLEMS_GETTING_PASSWORD":
-            return "the key needs a password; write it out without one"
         case "EE_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK" | "CA_KEY_TOO_SMALL":
             return "key or signature are too weak to be believed; make a new certificate"
         case _:
             return "no certificate and key in PEM; convert it, or name another file"
-
-
-def _no_password() -> str:
-    """Stand in for the question that OpenSSL would put to the terminal."""
-    return ""

@@ -1,0 +1,227 @@
+"""Certificates from files: read, believed, replaced while running, and refused in words."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
+
+from gateway.config import TlsSettings
+from gateway.errors import ConfigError, SipError
+from gateway.sip.transport.certificates import Certificates
+from gateway.sip.transport.tls import TlsChannel
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def settings(**given: object) -> TlsSettings:
+    return TlsSettings.model_validate({name: str(value) for name, value in given.items()})
+
+
+def shake_hands(
+    ours: Certificates, theirs: Certificates, *, is_web: bool = False
+) -> tuple[TlsChannel, TlsChannel]:
+    """Open TLS between two in memory; ours is the client."""
+    client = TlsChannel(ours.client, is_server=False, domain="pbx.example")
+    server = TlsChannel(theirs.server(is_web=is_web), is_server=True)
+    carry(client, server)
+    return client, server
+
+
+def carry(client: TlsChannel, server: TlsChannel) -> tuple[bytes, bytes]:
+    """Carry what waits on both sides; return what each is told."""
+    told = [b"", b""]
+    for _ in range(8):
+        told[1] += server.receive_data(client.data_to_send())
+        told[0] += client.receive_data(server.data_to_send())
+    return told[0], told[1]
+
+
+def member(authority: Authority, *names: str, **more: object) -> Certificates:
+    """Return the certificates of somebody who believes the authority, and has its certificate."""
+    own = {"certificate": authority.certificate(*names)} if names else {}
+    return Certificates(settings(authorities=authority.file, **own, **more))
+
+
+def test_both_sides_learn_whom_the_other_has_proven_to_be(authority: Authority) -> None:
+    ann, bob = member(authority, "ann.example"), member(authority, "bob.example", "sip:example")
+    client, server = shake_hands(ann, bob)
+    assert (client.names, server.names) == (("bob.example", "example"), ("ann.example",))
+    client.encrypt(b"ping")
+    server.encrypt(b"pong" * 50_000)
+    assert carry(client, server) == (b"pong" * 50_000, b"ping")
+
+
+def test_a_client_without_a_certificate_is_nobody_and_is_let_in_unless_one_is_required(
+    authority: Authority,
+) -> None:
+    nobody = member(authority)
+    _, server = shake_hands(nobody, member(authority, "bob.example"))
+    assert server.is_open
+    assert server.names == ()
+    for is_web in (False, True):
+        with pytest.raises(SipError, match="it showed no certificate"):
+            shake_hands(nobody, member(authority, "bob.example", clients="require"), is_web=is_web)
+
+
+def test_browsers_are_not_asked_for_a_certificate_that_is_not_required(
+    authority: Authority,
+) -> None:
+    _, server = shake_hands(
+        member(authority, "ann.example"), member(authority, "bob.example"), is_web=True
+    )
+    assert server.names == ()
+
+
+def test_a_certificate_is_not_looked_at_where_that_is_not_wanted(
+    authority: Authority, tmp_path: Path
+) -> None:
+    stranger = Authority(tmp_path, "stranger")
+    ann = Certificates(
+        settings(authorities=authority.file, certificate=stranger.certificate("ann.example"))
+    )
+    _, server = shake_hands(ann, member(authority, "bob.example", clients="ignore"))
+    assert server.names == ()
+    with pytest.raises(SipError, match="an authority that we do not know"):
+        shake_hands(ann, member(authority, "bob.example", clients="ask"))
+
+
+def test_a_server_is_refused_that_nobody_we_believe_vouches_for(
+    authority: Authority, tmp_path: Path
+) -> None:
+    stranger = Authority(tmp_path, "stranger")
+    with pytest.raises(SipError, match="an authority that we do not know"):
+        shake_hands(member(authority), member(stranger, "bob.example"))
+    expired = authority.certificate("bob.example", is_expired=True)
+    with pytest.raises(SipError, match="has expired"):
+        shake_hands(member(authority), Certificates(settings(certificate=expired)))
+
+
+def test_a_certificate_that_is_named_is_believed_whoever_signed_it(authority: Authority) -> None:
+    own = authority.certificate("bob.example")
+    ann = Certificates(settings(authorities=own))
+    client, _ = shake_hands(ann, Certificates(settings(certificate=own)))
+    assert client.names == ("bob.example",)
+
+
+def test_a_new_certificate_is_shown_to_the_next_who_comes(
+    authority: Authority, tmp_path: Path
+) -> None:
+    ann = member(authority)
+    shown = authority.certificate("old.example", file="shown.pem")
+    bob = Certificates(settings(certificate=shown))
+    before, server_before = shake_hands(ann, bob)
+    authority.certificate("new.example", file="shown.pem")
+    after, _ = shake_hands(ann, bob)
+    assert (before.names, after.names) == (("old.example",), ("new.example",))
+    server_before.encrypt(b"still here")  # who is connected stays so
+    assert carry(before, server_before) == (b"still here", b"")
+
+
+def test_a_new_certificate_that_is_no_good_changes_nothing_and_is_told_once(
+    authority: Authority,
+) -> None:
+    ann = member(authority)
+    shown = authority.certificate("old.example", file="shown.pem")
+    bob = Certificates(settings(certificate=shown))
+    bob.check()
+    for broken in (b"nonsense", b""):
+        shown.write_bytes(broken)
+        with capture_logs() as logs:
+            for _ in range(3):
+                client, _ = shake_hands(ann, bob)
+                assert client.names == ("old.example",)
+        (line,) = logs
+        assert f"{shown}: no certificate and key in PEM" in line["problem"]
+    shown.unlink()
+    with capture_logs() as logs:
+        shake_hands(ann, bob)
+    assert [line["event"] for line in logs] == ["certificate not replaced"]
+    authority.certificate("new.example", file="shown.pem")
+    assert shake_hands(ann, bob)[0].names == ("new.example",)
+    assert bob.failures == 3
+
+
+def test_a_certificate_and_its_key_may_change_one_after_the_other(
+    authority: Authority, tmp_path: Path
+) -> None:
+    def write(name: str) -> tuple[bytes, bytes]:
+        both = authority.certificate(name, file="both.pem").read_bytes()
+        head, _, key = both.partition(b"-----BEGIN PRIVATE KEY-----")
+        return head, b"-----BEGIN PRIVATE KEY-----" + key
+
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(write("old.example")[0])
+    key.write_bytes((tmp_path / "both.pem").read_bytes())
+    ann, bob = member(authority), Certificates(settings(certificate=certificate, key=key))
+    assert shake_hands(ann, bob)[0].names == ("old.example",)
+    new_certificate, new_key = write("new.example")
+    certificate.write_bytes(new_certificate)
+    assert shake_hands(ann, bob)[0].names == ("old.example",)
+    key.write_bytes(new_key)
+    assert shake_hands(ann, bob)[0].names == ("new.example",)
+
+
+def locked_key(authority: Authority, path: Path) -> Path:
+    """Write a certificate whose key asks for a password."""
+    pem = authority.certificate("locked.example").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + locked)
+    return path
+
+
+def test_files_that_are_no_good_are_told_by_setting_name_and_remedy(
+    authority: Authority, tmp_path: Path
+) -> None:
+    own, other = authority.certificate("a.example"), authority.certificate("b.example")
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    missing = tmp_path / "missing.pem"
+    locked = locked_key(authority, tmp_path / "locked.pem")
+    cases = [
+        ({"certificate": missing}, "certificate: .*missing.pem: No such file or directory; name"),
+        ({"certificate": own, "key": missing}, "key: .*missing.pem: No such file"),
+        ({"certificate": own, "key": other}, "certificate: .*the key is that of another"),
+        ({"certificate": nonsense}, "certificate: .*no certificate and key in PEM"),
+        ({"certificate": tmp_path}, "certificate: .*Is a directory"),
+        ({"certificate": locked}, "certificate: .*the key needs a password"),
+        ({"authorities": nonsense}, "authorities: .*no certificate"),
+    ]
+    for given, words in cases:
+        with pytest.raises(ConfigError, match=rf"sip\.tls\.{words}") as caught:
+            Certificates(settings(**given)).check()
+        assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_said_in_words_older_than_tls_1_2(authority: Authority) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    client = TlsChannel(old, is_server=False)
+    server = TlsChannel(member(authority, "bob.example").server(is_web=False), is_server=True)
+    with pytest.raises(SipError, match=r"no TLS newer than 1\.1"):
+        carry(client, server)
+
+
+def test_garbage_in_place_of_a_handshake_is_refused(authority: Authority) -> None:
+    bob = member(authority, "bob.example")
+    for garbage in (
+        b"OPTIONS sip:h SIP/2.0\r\n",
+        b"\x16\x03\x01\xff\xff" + bytes(70_000),
+        bytes(9),
+    ):
+        with pytest.raises(SipError):
+            TlsChannel(bob.server(is_web=False), is_server=True).receive_data(garbage)
