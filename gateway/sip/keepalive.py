@@ -42,7 +42,7 @@ class KeepAlive:
         if now < self._ask_at:
             return False
         self._ask_at = now + self._rest
-        if self._has_answered:
+        if self._has_answered and self._dead_at is None:
             self._dead_at = now + _PATIENCE
         return True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Self
 
 from gateway.clock import RandomIds
 from gateway.config import TlsSettings
@@ -28,6 +29,14 @@ class Station:
         self.events: asyncio.Queue[SessionEvent] = asyncio.Queue()
         self.transport = transport
         self.host = where
+        self.answers = True
+
+    async def __aenter__(self) -> Self:
+        await self.endpoint.start()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.endpoint.close()
 
     @property
     def port(self) -> int:
@@ -47,8 +56,9 @@ class Station:
         return Uri("sip", "bob", host, self.port, {"transport": self.transport})
 
     def take(self, session: IncomingSession) -> None:
-        session.answer(b"answer", self.endpoint.now())
-        self.endpoint.flush()
+        if self.answers:
+            session.answer(b"answer", self.endpoint.now())
+            self.endpoint.flush()
         self.endpoint.listen(session, self.events.put_nowait)
 
     async def call(self, other: "Station", host: str = "") -> Session:

@@ -1,6 +1,5 @@
 """Certificates from files: read, believed, replaced while running, and refused in words."""
 
-import ssl
 from pathlib import Path
 
 import pytest
@@ -201,19 +200,6 @@ def test_files_that_are_no_good_are_told_by_setting_name_and_remedy(
         with pytest.raises(ConfigError, match=rf"sip\.tls\.{words}") as caught:
             Certificates(settings(**given)).check()
         assert "\n" not in str(caught.value)
-
-
-def test_nothing_is_said_in_words_older_than_tls_1_2(authority: Authority) -> None:
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with pytest.warns(DeprecationWarning):
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
-    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    client = TlsChannel(old, is_server=False)
-    server = TlsChannel(member(authority, "bob.example").server(is_web=False), is_server=True)
-    with pytest.raises(SipError, match=r"no TLS newer than 1\.1"):
-        carry(client, server)
 
 
 def test_garbage_in_place_of_a_handshake_is_refused(authority: Authority) -> None:

@@ -27,13 +27,8 @@ Content-Length: 0\r
 @asynccontextmanager
 async def stations(transport: str) -> AsyncIterator[tuple[Station, Station]]:
     ann, bob = Station(transport), Station(transport)
-    await ann.endpoint.start()
-    await bob.endpoint.start()
-    try:
+    async with ann, bob:
         yield ann, bob
-    finally:
-        await ann.endpoint.close()
-        await bob.endpoint.close()
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
