@@ -65,6 +65,11 @@ class Phone:
         """Where it is called."""
         return f"sip:{self.user}@127.0.0.1:{self.port}"
 
+    @property
+    def tls_uri(self) -> str:
+        """Where it is called over TLS, if it has a certificate."""
+        return f"sip:{self.user}@127.0.0.1:{self.port + 1};transport=tls"
+
     def press(self, keys: str) -> None:
         """Press keys of the call, at a person's pace."""
         assert self.process.stdin is not None
@@ -89,6 +94,8 @@ def phone(
     codec: str = "pcmu",
     keys: str = "rtpevent",
     answers: bool = True,
+    certificate: Path | None = None,
+    authorities: Path | None = None,
 ) -> Iterator[Phone]:
     """Run baresip until the block ends.
 
@@ -97,6 +104,8 @@ def phone(
         says: What it says in each call: a tone of so many hertz, or samples at 8 kHz.
         calls: The address it calls at once, if any.
         answers: Whether it takes the calls it gets; else it rings for ever.
+        certificate: What it shows over TLS, with the key; without one, it speaks none.
+        authorities: Whom it believes over TLS.
 
     """
     program = shutil.which("baresip")
@@ -105,9 +114,12 @@ def phone(
     port, rtp = free_port(), free_port() // 2 * 2
     pcm = says if isinstance(says, np.ndarray) else tone(says, 60_000, 8000, -12.0)
     speech = write_wav(folder / "speech.wav", pcm, 8000)
-    (folder / "config").write_text(
-        CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
-    )
+    config = CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
+    if certificate is not None:
+        config += f"sip_certificate {certificate}\n"
+    if authorities is not None:
+        config += f"sip_cafile {authorities}\n"
+    (folder / "config").write_text(config)
     more = ";answermode=auto" if answers else ""
     (folder / "accounts").write_text(
         ACCOUNT.format(user=user, sip=port, codec=codec, keys=keys, more=more)

@@ -61,7 +61,7 @@ class StreamSocket:
         self._on_message = on_message
         self._on_lost = on_lost
         self._origins = origins
-        self._counts = Counter(broken=0, turned_away=0)
+        self._counts = Counter(opened=0, taken=0, turned_away=0, broken=0, unsent=0)
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._source: socket.socket | None = None
@@ -73,7 +73,7 @@ class StreamSocket:
 
     @property
     def counters(self) -> dict[str, int]:
-        """How many connections were cut off or turned away."""
+        """How many connections we opened, took, turned away and cut off; messages not sent."""
         return {f"{self.transport}_{what}": count for what, count in self._counts.items()}
 
     @property
@@ -149,6 +149,7 @@ class StreamSocket:
             self._counts["turned_away"] += 1
             return False
         self._by_number[connection.flow.id] = connection
+        self._counts["opened" if connection.is_ours else "taken"] += 1
         return True
 
     def stand(self, connection: Connection) -> None:

@@ -1,0 +1,90 @@
+"""baresip over TLS: it calls the gateway, is called by our phone, and nobody is who he is not."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Authority
+from peers import TAPPED, Gateway, running
+from phones import phone, read_wav
+
+from gateway.testing.hearing import tone_share
+
+pytestmark = pytest.mark.interop
+
+TONE = 620.0  # Hz: what the phone says
+
+GATEWAY = """
+[sip]
+bind = ["tls:127.0.0.1:0"]
+[sip.tls]
+certificate = "{certificate}"
+authorities = "{authorities}"
+clients = "require"
+[http]
+bind = "127.0.0.1:0"
+[realtime]
+provider = "custom"
+url = "{service}"
+[barge_in]
+by = []
+[[rules]]
+on = "input_audio_buffer.dtmf_event_received"
+digit = "9"
+do = ["hangup"]
+"""
+
+
+def test_a_phone_calls_over_tls_and_is_hung_up_over_its_own_connection(
+    demo: Gateway, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    body = GATEWAY.format(
+        certificate=authority.certificate("127.0.0.1"),
+        authorities=authority.file,
+        service=demo.facts["service"],
+    )
+    log = tmp_path / "gateway.log"
+    with running(["serve", "--json"], log, {"GATEWAY_CONFIG_BODY": body}) as gateway:
+        uri = f"sip:demo@127.0.0.1:{gateway.sip_port};transport=tls"
+        own = authority.certificate("phone.example")
+        with phone(
+            tmp_path / "phone", TONE, calls=uri, certificate=own, authorities=authority.file
+        ) as caller:
+            gateway.wait_for_calls(1)
+            time.sleep(2)
+            caller.press("9")
+            (record,) = gateway.new_calls()
+        counted = gateway.ask("/v1/gateway")["counted"]["sip"]
+    assert record["ended_by"] == "gateway"
+    assert (counted["tls_taken"], counted["tls_opened"], counted["tls_broken"]) == (1, 0, 0)
+    assert "Traceback" not in log.read_text()
+
+
+def call(uri: str, *options: str) -> tuple[int, dict[str, Any], str]:
+    """Call as a user's shell would; return the exit code, the result and what was complained of."""
+    done = subprocess.run(
+        [sys.executable, str(TAPPED), "call", uri, "--seconds", "3", "--json", *options],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def test_a_phone_is_called_over_tls_by_who_believes_its_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own = authority.certificate("127.0.0.1")
+    out = tmp_path / "out.wav"
+    with phone(tmp_path / "phone", TONE, certificate=own) as callee:
+        believing = ("--authorities", str(authority.file))
+        code, told, _ = call(callee.tls_uri, *believing, "--record", str(out))
+        assert (code, told["status"]) == (0, 200)
+        heard = read_wav(out)[8000:, 0]
+        assert tone_share(heard, TONE, 8000) > 0.8
+        code, told, complaint = call(callee.tls_uri)
+        assert (code, told["status"]) == (1, 503)
+        assert "an authority that we do not know" in complaint
