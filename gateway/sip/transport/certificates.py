@@ -99,21 +99,21 @@ class Certificates:
 
     def _read(self) -> _Contexts:
         settings = self._settings
-        client = self._context(ssl.PROTOCOL_TLS_CLIENT)
-        client.check_hostname = False  # of names we judge ourselves: RFC 5922 knows more kinds
-        client.verify_mode = ssl.CERT_REQUIRED
+        client = self._context(ssl.PROTOCOL_TLS_CLIENT, ssl.CERT_REQUIRED)
         if not settings.certificate:
             return _Contexts(client, None, None)
-        server = self._context(ssl.PROTOCOL_TLS_SERVER)
-        server.verify_mode = _CLIENTS[settings.clients]
-        web_server = self._context(ssl.PROTOCOL_TLS_SERVER)
+        server = self._context(ssl.PROTOCOL_TLS_SERVER, _CLIENTS[settings.clients])
         is_required = settings.clients == "require"
-        web_server.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_NONE
+        web_server = self._context(
+            ssl.PROTOCOL_TLS_SERVER, ssl.CERT_REQUIRED if is_required else ssl.CERT_NONE
+        )
         return _Contexts(client, server, web_server)
 
-    def _context(self, protocol: int) -> ssl.SSLContext:
+    def _context(self, protocol: int, verify_mode: ssl.VerifyMode) -> ssl.SSLContext:
         settings = self._settings
         context = ssl.SSLContext(protocol)
+        context.check_hostname = False  # names we judge ourselves: RFC 5922 knows more kinds
+        context.verify_mode = verify_mode
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         # A certificate that is named among the authorities is believed, whoever signed it.
@@ -131,12 +131,8 @@ class Certificates:
                     f"sip.tls.authorities: {settings.authorities}: no certificate in PEM;"
                     " convert it, or name another file"
                 ) from None
-        else:
-            context.load_default_certs(
-                ssl.Purpose.SERVER_AUTH
-                if protocol == ssl.PROTOCOL_TLS_CLIENT
-                else ssl.Purpose.CLIENT_AUTH
-            )
+        elif verify_mode is not ssl.CERT_NONE:
+            context.load_default_certs()
         return context
 
 

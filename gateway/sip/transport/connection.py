@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self.is_ours = is_ours
         self.is_standing = False
         self.alias: tuple[str, int] | None = None  # where its opener says that it listens
-        self.uses: set[tuple[tuple[str, int], str]] = set()  # for whom, besides whom it names
+        self.uses: set[Flow] = set()  # the other names of flows that it is used for
         self.problem = ""  # why it was closed, where that is known
         self.over = asyncio.get_running_loop().create_future()  # done when it stands, or is gone
         self._owner = owner

@@ -188,9 +188,11 @@ class SipEndpoint:
         self.flush()
 
     def _send(self, data: bytes, flow: Flow) -> None:
+        is_v6 = _is_v6(flow.remote[0])
         rivals = [kind for kind in self._sockets if kind.transport == flow.transport]
         exact = [kind for kind in rivals if kind.local == flow.local]
-        for kind in (exact or rivals)[:1]:
+        alike = [kind for kind in rivals if _is_v6(kind.local[0]) == is_v6]
+        for kind in (exact or alike or rivals)[:1]:
             kind.send(data, flow)
 
     def _arm(self) -> None:

@@ -68,7 +68,7 @@ class StreamSocket:
         self._by_number: dict[int, Connection] = {}
         self._by_place: dict[_Place, Connection] = {}
         self._by_alias: dict[Address, Connection] = {}  # where peers say that they listen
-        self._opening: dict[_Place, list[bytes]] = {}
+        self._opening: dict[_Place, list[tuple[bytes, Flow]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -105,7 +105,9 @@ class StreamSocket:
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message, now or once a connection stands; failing that, ``on_lost`` says so."""
-        connection = self._by_number.get(flow.id) or self._standing(flow)
+        connection = self._by_number.get(flow.id)
+        if connection is None and (connection := self._standing(flow)) is not None:
+            connection.uses.add(flow)
         if connection is not None:
             connection.write(data)
             return
@@ -116,11 +118,11 @@ class StreamSocket:
         waiting = self._opening.get(place)
         if waiting is not None:
             if len(waiting) < _MOST_WAITING:
-                waiting.append(data)
+                waiting.append((data, flow))
             else:
                 self._counts["unsent"] += 1
             return
-        self._opening[place] = [data]
+        self._opening[place] = [(data, flow)]
         task = asyncio.create_task(self._connect(flow))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -154,7 +156,8 @@ class StreamSocket:
 
     def stand(self, connection: Connection) -> None:
         """Have a connection found by where it leads."""
-        self._found_at((connection.flow.remote, connection.flow.domain), connection)
+        flow = connection.flow
+        self._by_place[flow.remote, flow.domain] = connection
 
     def receive(self, message: bytes, connection: Connection) -> None:
         """Hand a message on."""
@@ -174,14 +177,13 @@ class StreamSocket:
             return
         if not connection.is_standing:
             return
-        for place in connection.uses:
+        for place in {(each.remote, each.domain) for each in (flow, *connection.uses)}:
             if self._by_place.get(place) is connection:
                 del self._by_place[place]
         if connection.alias is not None and self._by_alias.get(connection.alias) is connection:
             del self._by_alias[connection.alias]
-        self._on_lost(flow)
-        for remote, domain in connection.uses:
-            self._on_lost(Flow(self.transport, self.local, remote, domain=domain))
+        for each in (flow, *connection.uses):
+            self._on_lost(each)
 
     @property
     def _is_secure(self) -> bool:
@@ -198,13 +200,8 @@ class StreamSocket:
             return self._by_place[place]
         for other in (self._by_place.get((flow.remote, "")), self._by_alias.get(flow.remote)):
             if other is not None and other.proves(flow):
-                other.uses.add(place)
                 return other
         return None
-
-    def _found_at(self, place: _Place, connection: Connection) -> None:
-        connection.uses.add(place)
-        self._by_place[place] = connection
 
     def _note_alias(self, message: bytes, connection: Connection) -> None:
         """Have a connection used towards the port its opener listens on (RFC 5923 section 8.2).
@@ -244,15 +241,17 @@ class StreamSocket:
                 connection = await self._open_connection(flow)
                 await asyncio.shield(connection.over)
             problem = connection.problem
-        except OSError as error:  # includes the timeout
-            problem = error.strerror or problem
+        except (OSError, ValueError) as error:  # the timeout; a name that could be nobody's
+            problem = getattr(error, "strerror", None) or problem
         waiting = self._opening.pop((flow.remote, flow.domain), ())
         if connection is None or not connection.is_standing:
             self._tell(flow, problem)
-            self._on_lost(flow)
+            for each in {each for _, each in waiting}:
+                self._on_lost(each)
             return
-        self._found_at((flow.remote, flow.domain), connection)  # the address may be a name
-        for data in waiting:
+        self._by_place[flow.remote, flow.domain] = connection  # the address may be a name
+        for data, each in waiting:
+            connection.uses.add(each)
             connection.write(data)
 
     async def _open_connection(self, flow: Flow) -> Connection:
@@ -264,15 +263,23 @@ class StreamSocket:
                 self, ours, self._framer(), lambda: self._client_tls(flow.domain), is_ours=True
             )
 
-        source = self.local if self._source is not None else None
-        try:
-            _, connection = await loop.create_connection(make, *flow.remote, local_addr=source)
-        except OSError:
-            if source is None:
-                raise
-            # The port is no longer, or not yet, to be used towards this neighbour.
+        if self._source is not None and (sock := await self._from_kept_port(flow)) is not None:
+            _, connection = await loop.create_connection(make, sock=sock)
+        else:
             _, connection = await loop.create_connection(make, *flow.remote)
         return connection
+
+    async def _from_kept_port(self, flow: Flow) -> socket.socket | None:
+        """Connect from our own port; nothing where the system does not let us just now."""
+        sock = _socket(*self.local)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, flow.remote)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                return None
+            raise
+        return sock
 
     def _tell(self, flow: Flow, problem: str) -> None:
         """Tell the log why a connection came to nothing."""
@@ -289,6 +296,7 @@ def _socket(host: str, port: int) -> socket.socket:
     """Return a bound socket whose port may be shared with others of its kind."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     return sock

@@ -106,5 +106,5 @@ def explain(error: ssl.SSLError) -> str:
 def _server_name(domain: str) -> str:
     """Return what may be told of ``domain``: a name that fits, in letters of DNS."""
     name = domain.rstrip(".")
-    is_fit = name.isascii() and 0 < len(name) < 254 and not name.startswith((".", "["))
-    return name if is_fit and ".." not in name else ""
+    is_fit = name.isascii() and len(name) < 254 and all(0 < len(x) < 64 for x in name.split("."))
+    return name if is_fit else ""
