@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from .account import Account
+
 __all__ = ["Policy", "Verdict"]
 
 Prack: TypeAlias = Literal["off", "supported", "required"]
@@ -19,6 +21,8 @@ class Policy:
         prack: whether provisional responses are made reliable (RFC 3262).
         accepts_transfer: whether the neighbour may send us elsewhere, or put one call in the
             place of another (RFC 3515, RFC 3891).
+        trunk: the neighbour's name; empty for one that has none.
+        account: who we are where the neighbour asks for a password.
 
     """
 
@@ -26,6 +30,8 @@ class Policy:
     min_se: int = 90
     prack: Prack = "supported"
     accepts_transfer: bool = False
+    trunk: str = ""
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

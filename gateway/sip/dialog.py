@@ -92,8 +92,12 @@ class Dialog:
 
     def request(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
         """Return the next request of this dialog, without Via and Contact (section 12.2.1.1)."""
+        return self._build(method, self.next_sequence(), body, content_type)
+
+    def next_sequence(self) -> int:
+        """Return the CSeq of the next request of ours."""
         self.local_sequence += 1
-        return self._build(method, self.local_sequence, body, content_type)
+        return self.local_sequence
 
     def ack(self, invite: Request, body: bytes = b"", content_type: str = "") -> Request:
         """Return the ACK to a 2xx, its own transaction (section 13.2.2.4)."""

@@ -80,6 +80,8 @@ class OutgoingInvite:
         self._is_cancelled, self._cancel_reason = True, reason
         if self._state is _State.PROCEEDING:
             self._send_cancel(now)
+        else:
+            self._courier.send_no_more(self._key)
 
     def let_go(self, now: float) -> None:
         """Wait for the final response no longer than it may still be on its way."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..errors import SipError
+from .account import Account
 from .courier import Courier, OnResponse
 from .dialog import Dialog
 from .flow import Flow
@@ -15,13 +16,17 @@ __all__ = ["Line"]
 class Line:
     """Builds and sends the requests of one call.
 
-    ``dialog`` is ``None`` until one stands.  ``scheme`` is that of the address called.
+    ``dialog`` is ``None`` until one stands.  ``scheme`` is that of the address called;
+    ``account`` answers a peer that asks for a password.
     """
 
-    def __init__(self, courier: Courier, flow: Flow, scheme: str) -> None:
+    def __init__(
+        self, courier: Courier, flow: Flow, scheme: str, account: Account | None = None
+    ) -> None:
         self.courier = courier
         self._scheme = scheme
         self.flow = flow
+        self.account = account
         self.dialog: Dialog | None = None
 
     def way(self, dialog: Dialog | None = None) -> Flow:
@@ -48,8 +53,15 @@ class Line:
         return request
 
     def send(self, request: Request, now: float, on_response: OnResponse) -> str:
-        """Send a request and return the key of its transaction."""
-        return self.courier.send(request, self.way(), now, on_response)
+        """Send a request and return the name by which the courier knows it."""
+        return self.courier.send(
+            request,
+            self.way(),
+            now,
+            on_response,
+            account=self.account,
+            renumber=self.dialog.next_sequence if self.dialog is not None else None,
+        )
 
     def heard_by(self, flow: Flow) -> None:
         """Take note of the way the peer spoke: it may have moved, or opened a connection."""

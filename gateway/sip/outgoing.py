@@ -128,7 +128,10 @@ class OutgoingSession(Session):
         way = self._line.way(dialog)
         self._invite.acknowledge(dialog, way)
         on_response = self._on_bye_response if is_last else _ignore
-        self._courier.send(dialog.request("BYE"), way, now, on_response)
+        bye, account = dialog.request("BYE"), self.policy.account
+        self._courier.send(
+            bye, way, now, on_response, account=account, renumber=dialog.next_sequence
+        )
 
 
 def _ignore(response: Response, now: float) -> None:

@@ -56,7 +56,8 @@ class Session:
         self.local_tag = local_tag
         self.state = first_state
         self.policy = policy
-        self._line = Line(courier, flow, request.request_uri.scheme)
+        scheme = request.request_uri.scheme
+        self._line = Line(courier, flow, scheme, policy.account)
         self._courier = courier
         self._touch = touch
         is_ours = first_state is SessionState.CALLING

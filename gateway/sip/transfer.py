@@ -28,7 +28,7 @@ class Transfer:
         self._line = line
         self._tell = tell
         self._on_response = on_response
-        self._sequence = ""  # of the latest REFER
+        self._refer: Request | None = None  # the latest
         self._has_given_up = False  # one was begun while another was under way
         self._expires_at: float | None = None
 
@@ -48,11 +48,11 @@ class Transfer:
         request.headers.add("Refer-To", f"<{target}>")
         request.headers.add("Referred-By", f"<{referred_by}>")
         self._has_given_up = self._has_given_up or self._expires_at is not None
-        sequence = self._sequence = str(request.cseq.number)
+        self._refer = request
         self._expires_at = now + _PATIENCE
 
         def on_response(response: Response, now: float) -> None:
-            if sequence == self._sequence:
+            if request is self._refer:
                 self._receive_response(response)
             self._on_response(response, now)
 
@@ -64,7 +64,8 @@ class Transfer:
         about = next((p[3:] for p in params if p.lower().startswith("id=")), None)
         # News without a name is of the first REFER of a dialog (RFC 3515, section 2.4.6), or of the
         # only one; many forget the name.
-        is_ours = about == self._sequence or (about is None and not self._has_given_up)
+        sequence = str(self._refer.cseq.number) if self._refer is not None else ""
+        is_ours = about == sequence or (about is None and not self._has_given_up)
         is_news = event.lower() == "refer" and is_ours
         is_known = is_news and self._expires_at is not None
         self._line.courier.respond(key, response_to(notify, 200 if is_known else 481), now)
