@@ -4,7 +4,7 @@ Sans-I/O.  Its owner says what arrived, by which flow and when; it drains what
 to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
@@ -136,7 +136,11 @@ class UserAgent:
     @property
     def counters(self) -> dict[str, int]:
         """How often something was turned away or dropped, by reason."""
-        return asdict(self.stats) | asdict(self._layer.stats)
+        courier = {
+            "failovers": self._courier.failovers,
+            "lookups_dropped": self._courier.lookups.dropped,
+        }
+        return asdict(self.stats) | asdict(self._layer.stats) | courier
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take in one message off the wire."""
@@ -152,7 +156,7 @@ class UserAgent:
         """Run whatever timers are due at ``now``."""
         self._layer.wake(now)
         self._dispatch(now)
-        self._courier.sweep(now)
+        self._courier.wake(now)
         self._settle()
         for session in self._alarms.due(now):
             session.wake(now)
@@ -164,6 +168,14 @@ class UserAgent:
             session.lose(flow)
         self._layer.transport_failed(flow)
         self._dispatch(now)
+
+    def lookups(self) -> list[Uri]:
+        """Drain the addresses that requests wait for; :meth:`found` hands in what was found."""
+        return self._courier.lookups.wanted()
+
+    def found(self, uri: Uri, flows: Sequence[Flow], now: float) -> None:
+        """Take in the ways to an address of :meth:`lookups`, none where it leads nowhere."""
+        self._courier.lookups.found(uri, flows, now)
 
     def data_to_send(self) -> list[tuple[bytes, Flow]]:
         """Drain the messages waiting to go out."""
@@ -178,7 +190,7 @@ class UserAgent:
     def invite(
         self,
         target: Uri,
-        flow: Flow,
+        way: Flow | Sequence[Flow],
         now: float,
         *,
         from_uri: Uri,
@@ -187,10 +199,13 @@ class UserAgent:
         ring_limit: float = RING_LIMIT,
         policy: Policy | None = None,
     ) -> OutgoingSession:
-        """Call ``target`` by way of ``flow``; without ``sdp`` the other side makes the offer."""
+        """Call ``target``; without ``sdp`` the other side makes the offer.
+
+        Of several flows the first goes first, and the next ones only where it fails.
+        """
         session = OutgoingSession(
             target,
-            flow,
+            way,
             self._courier,
             self._touch,
             now,

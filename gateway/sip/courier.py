@@ -3,18 +3,30 @@
 Everything above sees only responses: a request nobody answered comes back as
 408, one the transport could not carry as 503 (RFC 3261 section 8.1.3.1).  What
 is asked for a password is sent again with it, the same way (section 22.2).
+
+A request may have several targets (RFC 3263 section 4.3).  The next one is
+turned to, by a transaction of its own, when one refuses by 503, cannot be
+reached, or stays silent for :attr:`~.timers.Timers.silence` while others are
+left; never once a 1xx other than 100 has come, since somebody's phone may ring
+by then.  An INVITE that was left behind is not repeated any more, but a 1xx it
+brings after all is answered by CANCEL, and a 2xx is the answer.
 """
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from ..clock import Ids
-from .account import Account, Tries
+from .account import Account
+from .alarms import Alarms
+from .deadline import earliest
 from .flow import Flow
-from .headers import BRANCH_COOKIE
+from .here import Here
+from .lookups import Lookups
 from .message import Headers, Request, Response, response_to
+from .penalties import Penalties
+from .posted import Attempt, OnResponse, Posted
+from .routing import Hop, Way, flow_of, flows_towards
 from .timers import Timers
 from .transactions import (
     ResponseReceived,
@@ -23,29 +35,9 @@ from .transactions import (
     TransportFailed,
 )
 
-__all__ = ["Courier", "OnResponse"]
-
-OnResponse: TypeAlias = Callable[[Response, float], None]
+__all__ = ["Courier"]
 
 _LARGEST_DATAGRAM: Final = 1300  # section 18.1.1, path MTU unknown
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A request on its way, through however many transactions that takes."""
-
-    request: Request
-    flow: Flow
-    on_response: OnResponse
-    fallback: Flow | None  # where a request too big for a datagram goes when TCP fails
-    account: Account | None
-    renumber: Callable[[], int] | None
-    handle: str = ""  # the key of its first transaction
-    key: str = ""  # of the one that carries it now
-    tries: Tries = field(default_factory=Tries)
-    is_heard: bool = False  # something came back by that transaction, so it may be cancelled
-    is_final: bool = False  # it is not sent again, whatever comes of it
-    cancel_reason: str | None = None  # it is to be cancelled as soon as it may be
 
 
 class Courier:
@@ -64,85 +56,88 @@ class Courier:
         self.ids = ids
         self.timers = timers
         self.name = name
+        self.lookups = Lookups()
+        self.failovers = 0
         self._layer = layer
-        self._advertise = advertise
+        self._here = Here(advertise, ids)
         self._has_streams = has_streams
-        self._pending: dict[str, _Pending] = {}  # by the key of the transaction
-        self._sent: dict[str, _Pending] = {}  # the same, by what their senders call them
-        self._leaving: deque[tuple[float, str]] = deque()  # what is to be abandoned, and when
+        self._attempts: dict[str, Attempt] = {}  # by the keys of their transactions
+        self._leaving: deque[tuple[float, Attempt]] = deque()  # what to abandon, and when
+        self._silence: Alarms[str] = Alarms()  # when to turn to the next target
+        self._penalties = Penalties()
 
-    def contact(self, flow: Flow, scheme: str = "sip") -> str:
-        """Return our Contact as the far end of ``flow`` must write it.
+    def contact(self, way: Way, scheme: str = "sip", user: str = "") -> str:
+        """Return our Contact as the far end of ``way`` must write it.
 
-        ``scheme`` is that of the address called: who is called by SIPS is found by SIPS
-        (RFC 5630 section 5.1.1.1), as long as that is true.
+        ``scheme`` is that of the address called.
         """
-        scheme = scheme if flow.is_secure else "sip"
-        host, port = self._host_port(flow)
-        named = "ws" if flow.transport == "wss" else flow.transport  # RFC 7118 section 5.4
-        transport = "" if named == "udp" else f";transport={named}"
-        return f"<{scheme}:{host}:{port}{transport}>"
+        return self._here.contact(flow_of(way), scheme, user)
 
     def host_towards(self, flow: Flow) -> str:
         """Return our address as the far end of ``flow`` sees it."""
-        return self._advertise(flow)[0]
+        return self._here.host(flow)
 
     def send(
         self,
         request: Request,
-        flow: Flow,
+        way: Way,
         now: float,
         on_response: OnResponse,
         *,
         account: Account | None = None,
         renumber: Callable[[], int] | None = None,
-    ) -> str:
-        """Send a request and return the name by which it can be cancelled or abandoned.
+    ) -> Posted:
+        """Send a request as a new transaction, and another for each further target it needs.
 
         With an ``account`` a 401 or 407 is answered: the request itself is given credentials and
         the next CSeq, which ``renumber`` returns, or else the one after its own.
         """
         request.headers.set("User-Agent", self.name)
-        fallback = None
-        if self._is_too_big(request, flow):
-            flow, fallback = Flow("tcp", flow.local, flow.remote), flow
-        pending = _Pending(request, flow, on_response, fallback, account, renumber)
-        pending.handle = self._start(pending, now)
-        self._sent[pending.handle] = pending
-        return pending.handle
+        posted = Posted(request, flow_of(way), on_response, account, renumber)
 
-    def cancel(self, handle: str, now: float, reason: str = "") -> None:
-        """Cancel the INVITE sent as ``handle``: same branch, same way (section 9.1).
+        def begin(flows: Sequence[Flow], now: float) -> None:
+            if not posted.is_over:
+                posted.left.extend(self._penalties.ordered(flows, now))
+                self._turn_to_next(posted, now)
 
-        One that was sent again meanwhile is cancelled once something is heard of it.
+        self._find(way, now, begin)
+        return posted
+
+    def cancel(self, posted: Posted, now: float, reason: str = "") -> bool:
+        """Cancel an INVITE, or have it cancelled as soon as a 1xx allows it (section 9.1).
+
+        It goes to no further target.  Returns whether a CANCEL went out.
         """
-        pending = self._sent.get(handle)
-        if pending is None:
-            return
-        pending.cancel_reason, pending.is_final = reason, True
-        if pending.is_heard:
-            self._send_cancel(pending, now)
+        posted.stay()
+        posted.cancel_reason = reason
+        for attempt in posted.attempts.values():
+            self._silence.set(attempt.key, None)
+            self._take_back(attempt, now)
+        return any(attempt.is_cancelled for attempt in posted.attempts.values())
 
-    def send_no_more(self, handle: str) -> None:
-        """Take whatever comes of the request sent as ``handle`` for its end."""
-        if (pending := self._sent.get(handle)) is not None:
-            pending.is_final = True
+    def abandon(self, posted: Posted) -> None:
+        """Wait no more for what comes of a request."""
+        posted.is_over = True
+        for attempt in list(posted.attempts.values()):
+            self._end(attempt)
 
-    def abandon(self, handle: str) -> None:
-        """Wait no more for what comes of the request sent as ``handle``."""
-        if (pending := self._sent.get(handle)) is not None:
-            self._forget(pending)
-            self._layer.abandon(pending.key)
+    def abandon_later(self, posted: Posted, now: float) -> None:
+        """Wait 64 × T1 at most for what may still come of a request."""
+        posted.stay()
+        posted.is_over = not posted.attempts
+        for attempt in posted.attempts.values():
+            self._end_later(attempt, now)
 
-    def abandon_later(self, handle: str, now: float) -> None:
-        """Wait 64 × T1 at most for what may still come of the request sent as ``handle``."""
-        self._leaving.append((now + self.timers.patience, handle))
-
-    def acknowledge(self, ack: Request, flow: Flow) -> None:
+    def acknowledge(self, ack: Request, way: Way, now: float) -> None:
         """Send the ACK to a 2xx; the same one may be sent again for each repeat."""
-        if not ack.headers.get("Via"):
-            ack.headers.add_first("Via", self._via(flow))
-        self._layer.send_direct(ack, flow)
+
+        def send(flows: Sequence[Flow], now: float) -> None:
+            flow = self._penalties.ordered(flows, now)[0]
+            if not ack.headers.get("Via"):
+                ack.headers.add_first("Via", self._here.via(flow))
+            self._layer.send_direct(ack, flow)
+
+        self._find(way, now, send)
 
     def respond(self, key: str, response: Response, now: float) -> None:
         """Answer the request received under ``key``."""
@@ -153,107 +148,175 @@ class Courier:
         self, event: ResponseReceived | TransactionTimedOut | TransportFailed, now: float
     ) -> bool:
         """Hand what came of a request to its sender; ``False`` when nobody awaits it."""
-        pending = self._pending.get(event.key) if event.key else None
-        if pending is None:
+        attempt = self._attempts.get(event.key) if event.key else None
+        if attempt is None:
             return False
         match event:
             case ResponseReceived(response=response):
-                if self._has_answered(pending, response, now):
-                    return True
-                if response.status < 200:
-                    self._hear(pending, now)
-                else:
-                    self._forget_soon(pending, response.status, now)
+                self._on_response(attempt, response, now)
             case TransactionTimedOut():
-                self._forget(pending)
-                response = response_to(pending.request, 408)
+                self._on_failure(attempt, 408, now)
             case TransportFailed():
-                if pending.fallback is not None and not pending.is_final:
-                    pending.flow, pending.fallback = pending.fallback, None
-                    self._restart(pending, now)
-                    return True
-                self._forget(pending)
-                response = response_to(pending.request, 503)
-        pending.on_response(response, now)
+                self._on_failure(attempt, 503, now)
         return True
 
     @property
     def deadline(self) -> float | None:
-        """When :meth:`sweep` must next be called, or ``None`` for never."""
-        return self._leaving[0][0] if self._leaving else None
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        leaving = self._leaving[0][0] if self._leaving else None
+        return earliest(leaving, self._silence.deadline, self.lookups.deadline)
 
-    def sweep(self, now: float) -> None:
-        """Abandon what has been given its last 64 × T1."""
+    def wake(self, now: float) -> None:
+        """Abandon what has had its time, turn from who is silent, wait for no name too long."""
         while self._leaving and self._leaving[0][0] <= now:
-            self.abandon(self._leaving.popleft()[1])
+            self._end(self._leaving.popleft()[1])
+        for key in self._silence.due(now):
+            if attempt := self._attempts.get(key):
+                self._leave_behind(attempt, now)
+        self.lookups.wake(now)
 
-    def _has_answered(self, pending: _Pending, response: Response, now: float) -> bool:
+    def _find(self, way: Way, now: float, then: Callable[[Sequence[Flow], float], None]) -> None:
+        """Tell ``then`` the flows of ``way``, now or once its name is looked up."""
+        if isinstance(way, Hop):
+            self.lookups.find(way.uri, now, lambda found, at: then(flows_towards(way, found), at))
+        else:
+            then([way] if isinstance(way, Flow) else way, now)
+
+    def _turn_to_next(self, posted: Posted, now: float) -> None:
+        """Send a request to the next of its targets, by TCP if it is too big for a datagram."""
+        flow = posted.left.popleft()
+        stream = Flow("tcp", flow.local, flow.remote)
+        if self._is_too_big(posted.request, flow) and not self._penalties.holds(stream, now):
+            self._start(posted, stream, now, fallback=flow)
+        else:
+            self._start(posted, flow, now)
+
+    def _start(
+        self, posted: Posted, flow: Flow, now: float, *, fallback: Flow | None = None
+    ) -> None:
+        template = posted.request
+        self._here.readdress(template, posted.flow, flow)
+        if posted.account is not None:
+            posted.account.authorize(template, self.ids)
+        request = Request(template.method, template.uri, template.headers.copy(), template.body)
+        request.headers.add_first("Via", self._here.via(flow))
+        key = self._layer.send_request(request, flow, now)
+        posted.flow = flow
+        attempt = posted.current = Attempt(posted, key, request, flow, fallback)
+        self._attempts[key] = posted.attempts[key] = attempt
+        if posted.left or fallback is not None:
+            self._silence.set(key, now + self.timers.silence)
+
+    def _on_response(self, attempt: Attempt, response: Response, now: float) -> None:
+        posted, status = attempt.posted, response.status
+        self._silence.set(attempt.key, None)
+        self._penalties.lift(attempt.flow)
+        if status < 200:
+            attempt.is_heard = True
+            attempt.has_progress = attempt.has_progress or status > 100
+            if attempt.is_unwanted:
+                self._take_back(attempt, now)
+        elif status < 300 and attempt.request.method == "INVITE":
+            self._settle_on(attempt, now)
+        else:
+            self._drop(attempt)
+        is_answer = attempt.key in self._attempts and status >= 200
+        if not (is_answer or attempt.is_current):
+            return
+        if self._has_proven(attempt, response, now):
+            return
+        if status == 503:
+            attempt.fallback = None  # the same neighbour would say the same
+            self._penalties.refused(attempt.flow, response, now)
+            if attempt.may_turn:
+                self._turn(attempt, now)
+                return
+        posted.flow = attempt.flow
+        posted.on_response(response, now)
+
+    def _has_proven(self, attempt: Attempt, response: Response, now: float) -> bool:
         """Send a request again that was challenged, if that may help (section 22.2)."""
-        account, request = pending.account, pending.request
-        if account is None or pending.is_final or not account.learn(response, pending.tries):
+        posted = attempt.posted
+        account, request = posted.account, posted.request
+        if account is None or posted.is_final or not account.learn(response, posted.tries):
             return False
-        number = pending.renumber() if pending.renumber else request.cseq.number + 1
+        number = posted.renumber() if posted.renumber else request.cseq.number + 1
         request.headers.set("CSeq", f"{number} {request.method}")
-        self._restart(pending, now)
+        self._start(posted, attempt.flow, now, fallback=attempt.fallback)
         return True
 
-    def _restart(self, pending: _Pending, now: float) -> None:
-        """Send a request in a new transaction, which takes the place of its last."""
-        self._pending.pop(pending.key, None)
-        pending.request.headers.remove("Via")
-        pending.is_heard = False
-        self._start(pending, now)
+    def _on_failure(self, attempt: Attempt, status: int, now: float) -> None:
+        """Turn from a target that is silent or out of reach to the next, or tell of it."""
+        self._drop(attempt)
+        if not attempt.is_current:
+            return
+        self._penalties.add(attempt.flow, now)
+        if attempt.may_turn and not (status == 408 and attempt.is_heard):
+            self._turn(attempt, now)
+        else:
+            attempt.posted.on_response(response_to(attempt.request, status), now)
 
-    def _hear(self, pending: _Pending, now: float) -> None:
-        """Take note of a provisional response, which lets a request be cancelled."""
-        is_first, pending.is_heard = not pending.is_heard, True
-        if is_first and pending.cancel_reason is not None:
-            self._send_cancel(pending, now)
+    def _leave_behind(self, attempt: Attempt, now: float) -> None:
+        """Turn to the next target, as this one has been silent for too long."""
+        if not attempt.may_turn:
+            return
+        if attempt.request.method == "INVITE":
+            attempt.is_unwanted = True
+            self._layer.silence(attempt.key)
+        else:
+            self._end(attempt)
+        self._penalties.add(attempt.flow, now)
+        self._turn(attempt, now)
 
-    def _send_cancel(self, pending: _Pending, now: float) -> None:
-        invite, headers = pending.request, Headers()
+    def _turn(self, attempt: Attempt, now: float) -> None:
+        self.failovers += 1
+        if attempt.fallback is not None:
+            self._start(attempt.posted, attempt.fallback, now)
+        else:
+            self._turn_to_next(attempt.posted, now)
+
+    def _settle_on(self, attempt: Attempt, now: float) -> None:
+        """Take the target that answered first, and call off the others."""
+        posted = attempt.posted
+        if posted.is_answered:
+            return
+        posted.is_answered, posted.current = True, attempt
+        for rival in posted.attempts.values():
+            if rival is not attempt:
+                self._take_back(rival, now)
+        self.abandon_later(posted, now)  # its 2xx may be repeated that long
+
+    def _take_back(self, attempt: Attempt, now: float) -> None:
+        """Cancel one attempt, or note that it is to be cancelled (section 9.1)."""
+        attempt.is_unwanted = True
+        if not attempt.is_heard or attempt.is_cancelled:
+            return
+        attempt.is_cancelled = True
+        invite, headers = attempt.request, Headers()
         headers.add("Via", invite.headers.get_all("Via")[0])
         for name in ("Max-Forwards", "Route", "From", "To", "Call-ID"):
             for value in invite.headers.get_all(name):
                 headers.add(name, value)
         headers.add("CSeq", f"{invite.cseq.number} CANCEL")
-        if pending.cancel_reason:
-            headers.add("Reason", pending.cancel_reason)
-        self._layer.send_request(Request("CANCEL", invite.uri, headers), pending.flow, now)
+        if attempt.posted.cancel_reason:
+            headers.add("Reason", attempt.posted.cancel_reason)
+        self._layer.send_request(Request("CANCEL", invite.uri, headers), attempt.flow, now)
+        if not attempt.is_current:
+            self._end_later(attempt, now)
 
-    def _start(self, pending: _Pending, now: float) -> str:
-        request = pending.request
-        if pending.account is not None:
-            pending.account.authorize(request, self.ids)
-        request.headers.add_first("Via", self._via(pending.flow))
-        # A transaction that is over still answers for its request, which may change meanwhile.
-        sent = Request(request.method, request.uri, request.headers.copy(), request.body)
-        pending.key = self._layer.send_request(sent, pending.flow, now)
-        self._pending[pending.key] = pending
-        return pending.key
+    def _end_later(self, attempt: Attempt, now: float) -> None:
+        self._leaving.append((now + self.timers.patience, attempt))
 
-    def _forget_soon(self, pending: _Pending, status: int, now: float) -> None:
-        if pending.request.method == "INVITE" and status < 300:
-            self.abandon_later(pending.handle, now)  # its 2xx may be repeated that long
-        else:
-            self._forget(pending)
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.key in self._attempts:
+            self._drop(attempt)
+            self._layer.abandon(attempt.key)
 
-    def _forget(self, pending: _Pending) -> None:
-        self._pending.pop(pending.key, None)
-        self._sent.pop(pending.handle, None)
+    def _drop(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.key], attempt.posted.attempts[attempt.key]
+        self._silence.set(attempt.key, None)
 
     def _is_too_big(self, request: Request, flow: Flow) -> bool:
         via = 80  # what the Via to come will add
         is_datagram = self._has_streams and flow.transport == "udp"
         return is_datagram and len(bytes(request)) + via > _LARGEST_DATAGRAM
-
-    def _via(self, flow: Flow) -> str:
-        host, port = self._host_port(flow)
-        branch = BRANCH_COOKIE + self.ids.token()
-        # TLS alone: whom a connection is used for must be proven (RFC 5923 section 1).
-        alias = ";alias" if flow.transport == "tls" else ""
-        return f"SIP/2.0/{flow.transport.upper()} {host}:{port};branch={branch};rport{alias}"
-
-    def _host_port(self, flow: Flow) -> tuple[str, int]:
-        host, port = self._advertise(flow)
-        return (f"[{host}]" if ":" in host else host), port

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from .courier import OnResponse
 from .line import Line
 from .message import Request, Response, response_to
+from .posted import OnResponse
 from .session_events import InfoReceived
 
 __all__ = ["Infos"]

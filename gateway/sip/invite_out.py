@@ -12,6 +12,8 @@ from .courier import Courier
 from .dialog import Dialog
 from .flow import Flow
 from .message import Request, Response
+from .posted import Posted
+from .routing import Way
 from .screening import SDP
 
 __all__ = ["InviteOutcome", "OutgoingInvite"]
@@ -53,11 +55,10 @@ class OutgoingInvite:
         self.request = request
         self._courier = courier
         self._state = _State.CALLING
-        self._key = ""
+        self._posted: Posted | None = None
         self._is_cancelled = False
-        self._cancel_reason = ""
         self._gives_up_at: float | None = None
-        self._acks: dict[str, tuple[Request, Flow] | None] = {}  # by the To-tag of the 2xx
+        self._acks: dict[str, tuple[Request, Way] | None] = {}  # by the To-tag of the 2xx
 
     @property
     def is_busy(self) -> bool:
@@ -69,48 +70,50 @@ class OutgoingInvite:
         """When a cancelled INVITE may be taken for dead (section 9.1)."""
         return self._gives_up_at
 
-    def sent_as(self, key: str) -> None:
-        """Remember the transaction that carries it."""
-        self._key = key
+    @property
+    def flow(self) -> Flow | None:
+        """The way to whoever answered last."""
+        return self._posted.flow if self._posted is not None else None
+
+    def sent_as(self, posted: Posted) -> None:
+        """Remember what carries it."""
+        self._posted = posted
 
     def cancel(self, now: float, reason: str = "") -> None:
         """Take the INVITE back: now, or as soon as a 1xx allows it."""
         if self._is_cancelled or not self.is_busy:
             return
-        self._is_cancelled, self._cancel_reason = True, reason
-        if self._state is _State.PROCEEDING:
-            self._send_cancel(now)
-        else:
-            self._courier.send_no_more(self._key)
+        self._is_cancelled = True
+        if self._posted is not None and self._courier.cancel(self._posted, now, reason):
+            self._gives_up_at = now + self._courier.timers.patience
 
     def let_go(self, now: float) -> None:
         """Wait for the final response no longer than it may still be on its way."""
-        if self.is_busy:
-            self._courier.abandon_later(self._key, now)
+        if self.is_busy and self._posted is not None:
+            self._courier.abandon_later(self._posted, now)
 
     def receive(self, response: Response, now: float) -> InviteOutcome:
         """Take in a response, and answer for itself those that are only repeats."""
-        if response.status // 100 == 2 and self._is_repeat(response.to.tag or ""):
+        if response.status // 100 == 2 and self._is_repeat(response.to.tag or "", now):
             return InviteOutcome.NOTHING
-        was = self._state
-        step = _RESPONSES.get((was, min(response.status // 100, 3)))
+        step = _RESPONSES.get((self._state, min(response.status // 100, 3)))
         if step is None:
             return InviteOutcome.NOTHING
         self._state, outcome = step
         if not self.is_busy:
             self._gives_up_at = None
         if self._is_cancelled:
-            if outcome is InviteOutcome.PROGRESS and was is _State.CALLING:
-                self._send_cancel(now)
+            if outcome is InviteOutcome.PROGRESS and self._gives_up_at is None:
+                self._gives_up_at = now + self._courier.timers.patience  # the CANCEL has gone
             if outcome is InviteOutcome.ANSWERED:
                 return InviteOutcome.CROSSED
         return outcome
 
-    def acknowledge(self, dialog: Dialog, flow: Flow, sdp: bytes | None = None) -> None:
+    def acknowledge(self, dialog: Dialog, way: Way, now: float, sdp: bytes | None = None) -> None:
         """Send the ACK to a 2xx, and keep it for the repeats of that 2xx."""
         ack = dialog.ack(self.request, sdp or b"", SDP if sdp else "")
-        self._acks[dialog.id.remote_tag] = (ack, flow)
-        self._courier.acknowledge(ack, flow)
+        self._acks[dialog.id.remote_tag] = (ack, way)
+        self._courier.acknowledge(ack, way, now)
 
     def wake(self, now: float) -> bool:
         """Return whether our CANCEL has waited for its 487 long enough."""
@@ -118,15 +121,12 @@ class OutgoingInvite:
             return False
         self._gives_up_at = None
         self._state = _State.FAILED
-        self._courier.abandon(self._key)
+        if self._posted is not None:
+            self._courier.abandon(self._posted)
         return True
 
-    def _is_repeat(self, tag: str) -> bool:
+    def _is_repeat(self, tag: str, now: float) -> bool:
         is_repeat = tag in self._acks
         if ack := self._acks.setdefault(tag, None):
-            self._courier.acknowledge(*ack)
+            self._courier.acknowledge(*ack, now)
         return is_repeat
-
-    def _send_cancel(self, now: float) -> None:
-        self._gives_up_at = now + self._courier.timers.patience
-        self._courier.cancel(self._key, now, self._cancel_reason)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from ..errors import SipError
 from .account import Account
-from .courier import Courier, OnResponse
+from .courier import Courier
 from .dialog import Dialog
 from .flow import Flow
 from .message import Request
-from .routing import flow_towards
+from .posted import OnResponse, Posted
+from .routing import Hop, way_towards
 
 __all__ = ["Line"]
 
@@ -29,14 +30,14 @@ class Line:
         self.account = account
         self.dialog: Dialog | None = None
 
-    def way(self, dialog: Dialog | None = None) -> Flow:
-        """Return where the next request goes, of ``dialog`` if that is another one."""
-        dialog = dialog or self.dialog
-        return self.flow if dialog is None else flow_towards(dialog.next_hop, self.flow)
+    def way(self, dialog: Dialog | None = None, flow: Flow | None = None) -> Flow | Hop:
+        """Return where the next request goes, of another ``dialog`` and ``flow`` if given."""
+        dialog, flow = dialog or self.dialog, flow or self.flow
+        return flow if dialog is None else way_towards(dialog.next_hop, flow)
 
-    def contact(self, flow: Flow) -> str:
-        """Return our Contact as the far end of ``flow`` must write it."""
-        return self.courier.contact(flow, self._scheme)
+    def contact(self, way: Flow | Hop) -> str:
+        """Return our Contact as the far end of ``way`` must write it."""
+        return self.courier.contact(way, self._scheme)
 
     def request(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
         """Return the next request of the dialog, with our Contact where it may change.
@@ -52,8 +53,8 @@ class Line:
             request.headers.add("Contact", self.contact(self.way()))
         return request
 
-    def send(self, request: Request, now: float, on_response: OnResponse) -> str:
-        """Send a request and return the name by which the courier knows it."""
+    def send(self, request: Request, now: float, on_response: OnResponse) -> Posted:
+        """Send a request."""
         return self.courier.send(
             request,
             self.way(),

@@ -8,12 +8,12 @@ for that reason, waits until its owner is told that it is due.
 from collections.abc import Callable
 from typing import Final
 
-from .courier import OnResponse
 from .deadline import earliest
 from .invite_in import IncomingInvite
 from .invite_out import InviteOutcome, OutgoingInvite
 from .line import Line
 from .message import Request, Response, response_to
+from .posted import OnResponse
 from .screening import SDP, add_capabilities
 from .session_events import AnswerReceived, OfferReceived, OfferRefused
 
@@ -147,7 +147,7 @@ class Offers:
             return
         if response.status < 300 and self._line.dialog is not None:
             self._line.dialog.refresh(response)
-            invite.acknowledge(self._line.dialog, self._line.way())
+            invite.acknowledge(self._line.dialog, self._line.way(), now)
             self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
         else:
             if response.status == 491:

@@ -6,10 +6,10 @@ from .admission import Policy
 from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog
-from .flow import Flow
 from .invite_out import InviteOutcome, OutgoingInvite
 from .message import Headers, Request, Response
 from .reason import Reason
+from .routing import Way, flow_of
 from .screening import SDP, add_capabilities
 from .session import Session
 from .session_events import Answered, Ringing
@@ -25,7 +25,7 @@ class OutgoingSession(Session):
     def __init__(
         self,
         target: Uri,
-        flow: Flow,
+        way: Way,
         courier: Courier,
         touch: Callable[[Session], None],
         now: float,
@@ -38,11 +38,11 @@ class OutgoingSession(Session):
     ) -> None:
         tag = courier.ids.token()
         request = _invite(target, from_uri, tag, courier.ids.token(128), sdp, headers)
-        request.headers.add("Contact", courier.contact(flow, target.scheme))
+        request.headers.add("Contact", courier.contact(way, target.scheme))
         super().__init__(
             courier,
             request,
-            flow,
+            flow_of(way),
             touch=touch,
             local_tag=tag,
             first_state=SessionState.CALLING,
@@ -50,7 +50,9 @@ class OutgoingSession(Session):
         )
         self._invite = self._offers.outgoing = OutgoingInvite(request, courier)
         self._gives_up_at: float | None = now + ring_limit
-        self._invite.sent_as(self._line.send(request, now, self._on_response))
+        self._invite.sent_as(
+            courier.send(request, way, now, self._on_response, account=policy.account)
+        )
 
     @property
     def deadline(self) -> float | None:
@@ -63,13 +65,13 @@ class OutgoingSession(Session):
             self._take_back(487, now, reason)
             return
         if self.state is SessionState.ANSWERED and self.dialog is not None:
-            self._acknowledge(None)  # an offer we shall not answer
+            self._acknowledge(None, now)  # an offer we shall not answer
         super().hang_up(now, reason)
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
         """Answer an offer: that of ``Answered`` when we made none, or an ``OfferReceived``."""
         if self.state is SessionState.ANSWERED:
-            self._acknowledge(sdp)
+            self._acknowledge(sdp, now)
             self._settle()
         else:
             super().answer_offer(sdp, now)
@@ -90,9 +92,11 @@ class OutgoingSession(Session):
     def _on_response(self, response: Response, now: float) -> None:
         match self._invite.receive(response, now):
             case InviteOutcome.PROGRESS:
+                self._line.flow = self._invite.flow or self._line.flow
                 self._on_progress(response)
             case InviteOutcome.ANSWERED:
-                self._on_answer(response)
+                self._line.flow = self._invite.flow or self._line.flow
+                self._on_answer(response, now)
             case InviteOutcome.FORKED | InviteOutcome.CROSSED as outcome:
                 self._turn_down(response, now, is_last=outcome is InviteOutcome.CROSSED)
             case InviteOutcome.FAILED:
@@ -109,24 +113,24 @@ class OutgoingSession(Session):
         self._move(SessionInput.PROGRESS)
         self._tell(Ringing(response.status, response.body or None))
 
-    def _on_answer(self, response: Response) -> None:
+    def _on_answer(self, response: Response, now: float) -> None:
         self._gives_up_at = None
         self._line.dialog = Dialog.calling(self.request, response)
         self._move(SessionInput.ANSWER)
         if self.request.body:
-            self._acknowledge(None)
+            self._acknowledge(None, now)
         self._tell(Answered(response.body or None))
 
-    def _acknowledge(self, sdp: bytes | None) -> None:
+    def _acknowledge(self, sdp: bytes | None, now: float) -> None:
         if self.dialog is not None:
-            self._invite.acknowledge(self.dialog, self._line.way(), sdp)
+            self._invite.acknowledge(self.dialog, self._line.way(), now, sdp)
             self._move(SessionInput.ACK)
 
     def _turn_down(self, response: Response, now: float, *, is_last: bool) -> None:
         """End a call that somebody took too late, or took as well (section 13.2.2.4)."""
         dialog = Dialog.calling(self.request, response)
-        way = self._line.way(dialog)
-        self._invite.acknowledge(dialog, way)
+        way = self._line.way(dialog, self._invite.flow)
+        self._invite.acknowledge(dialog, way, now)
         on_response = self._on_bye_response if is_last else _ignore
         bye, account = dialog.request("BYE"), self.policy.account
         self._courier.send(

@@ -1,11 +1,27 @@
 """Where the next request of a dialog goes, given its next hop and the flow in use."""
 
 import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from .flow import Flow, default_port
+from .identity import is_named
 from .uri import Uri
 
-__all__ = ["flow_towards", "transport_of"]
+__all__ = ["Hop", "Way", "flow_of", "flows_towards", "transport_of", "way_towards"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A next hop that is only a name, to be looked up, and the flow in use meanwhile."""
+
+    uri: Uri
+    flow: Flow
+
+
+Way: TypeAlias = Flow | Hop | Sequence[Flow]
+"""Where a request goes: by one flow, to the first of several that answers, or to a name."""
 
 
 def transport_of(uri: Uri, usual: str = "udp") -> str:
@@ -22,50 +38,68 @@ def transport_of(uri: Uri, usual: str = "udp") -> str:
     return named or usual
 
 
-def flow_towards(hop: Uri, flow: Flow) -> Flow:
+def flow_of(way: Way) -> Flow:
+    """Return the flow of ``way`` that counts as long as nothing better is known."""
+    match way:
+        case Flow():
+            return way
+        case Hop():
+            return way.flow
+        case _:
+            return way[0]
+
+
+def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
     """Return the way to ``hop``, keeping to ``flow`` wherever that leads there too.
 
-    A connection is used again rather than a second one opened (RFC 5923).  A hop
-    that is only a name, or an address from behind the peer's NAT, cannot be
-    reached itself: the peer is, where it last spoke to us from.  A flow to port 0
-    is a connection that is gone; then a name is all there is to go by.
+    A connection is used again rather than a second one opened (RFC 5923).  An
+    address from behind the peer's NAT cannot be reached itself: the peer is,
+    where it last spoke to us from.  A flow to port 0 is a connection that is gone.
     """
-    is_gone = flow.is_reliable and flow.remote[1] == 0
-    transport = transport_of(hop, flow.transport)
-    port = hop.port or default_port(transport)
-    if is_gone and not _is_address(hop.address):
-        match transport:
-            case "tcp" | "tls":
-                remote = (hop.address, port)
-                domain = hop.address.lower() if transport == "tls" else ""
-                return Flow(transport, flow.local, remote, domain=domain, names=flow.names)
-            case _:
-                return flow
     try:
         address = ipaddress.ip_address(hop.address)
-        heard_from = ipaddress.ip_address(flow.remote[0])
     except ValueError:
-        return flow
-    is_same_host = address == heard_from and transport == flow.transport
-    is_behind_nat = address.is_private and not heard_from.is_private
-    is_reusable = is_same_host and flow.is_reliable and flow.remote[1] != 0
-    if address.is_unspecified or is_behind_nat or is_reusable:
+        return Hop(hop, flow) if hop.host else flow
+    transport = transport_of(hop, flow.transport)
+    if address.is_unspecified:
         return flow
     match transport:
         case "udp" | "tcp" | "tls":
-            remote = (str(address), port)
+            remote = (str(address), hop.port or default_port(transport))
+            # Whoever answers there must be who spoke to us, or have that address in its
+            # certificate.
+            domain = flow.domain if remote[0] == flow.remote[0] else ""
+            way = Flow(transport, flow.local, remote, domain=domain, names=flow.names)
+            return _kept(way, flow)
         case _:
             return flow
-    if transport == flow.transport and remote == flow.remote:
+
+
+def flows_towards(hop: Hop, found: Sequence[Flow]) -> list[Flow]:
+    """Return the ways to a name that was looked up, the flow in use first if it is one of them.
+
+    A name that leads nowhere, or nowhere but behind the peer's NAT, leaves the flow
+    in use; so does a connection whose far end has proven to have that name.
+    """
+    flow = hop.flow
+    is_proven = is_named(hop.uri.address, flow.names) and flow.remote[1] != 0
+    if is_proven and transport_of(hop.uri, flow.transport) == flow.transport:
+        return [flow]
+    flows = [_kept(way, flow) for way in found]
+    if flow in flows or not flows:
+        flows.insert(0, flow)
+    return list(dict.fromkeys(flows))
+
+
+def _kept(way: Flow, flow: Flow) -> Flow:
+    """Return ``flow`` in place of ``way`` where it leads there too, or is the only one to."""
+    if (way.transport, way.remote) == (flow.transport, flow.remote):
         return flow
-    # Whoever answers there must be who spoke to us, or have that address in its certificate.
-    domain = flow.domain if address == heard_from else ""
-    return Flow(transport, flow.local, remote, domain=domain, names=flow.names)
-
-
-def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        address, heard_from = (ipaddress.ip_address(f.remote[0]) for f in (way, flow))
     except ValueError:
-        return False
-    return True
+        return way
+    is_same_host = address == heard_from and way.transport == flow.transport
+    is_behind_nat = address.is_private and not heard_from.is_private
+    is_reusable = is_same_host and flow.is_reliable and flow.remote[1] != 0
+    return flow if is_behind_nat or is_reusable else way

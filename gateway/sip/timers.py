@@ -13,6 +13,7 @@ class Timers:
     t2: float = 4.0
     t4: float = 5.0
     trying: float = 0.2  # how long an INVITE may go unanswered before a 100 (17.2.1)
+    silence: float = 5.0  # how long a target may say nothing while there are others to turn to
 
     @property
     def patience(self) -> float:

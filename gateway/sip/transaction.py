@@ -123,6 +123,10 @@ class Transaction:
             self._rearm(now)
             self._take(Input.RESEND, now)
 
+    def stop_repeating(self) -> None:
+        """Send no further copy in this state."""
+        self._resend_at = None
+
     def end(self) -> None:
         """Stop at once, because the transport failed or the user has gone."""
         self.state = State.TERMINATED

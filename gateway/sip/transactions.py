@@ -166,6 +166,13 @@ class TransactionLayer:
             entry.transaction.end()
             self._drain(entry)
 
+    def silence(self, key: str) -> None:
+        """Repeat our request ``key`` no more; what comes of it is still told."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.transaction.stop_repeating()
+            self._drain(entry)
+
     def invite_of(self, cancel: Request) -> str | None:
         """Return the key of the INVITE that a CANCEL means (section 9.2)."""
         key = _server_key(cancel, "INVITE")

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from .courier import OnResponse
 from .line import Line
 from .message import Request, Response, response_to
+from .posted import OnResponse
 from .session_events import ReferEnded, ReferProgress
 from .uri import Uri
 

@@ -125,6 +125,10 @@ class Phone:
     def flush(self) -> None:
         """Put on the wire what waits, and note what happened."""
         while True:
+            for uri in self.agent.lookups():
+                found = self.network.names.get(uri.host, ())
+                flows = [Flow(self.transport, self.address, remote) for remote in found]
+                self.agent.found(uri, flows, self.network.now)
             for data, flow in self.agent.data_to_send():
                 self.network.carry(data, flow)
             events = self.agent.events()
@@ -164,6 +168,7 @@ class VirtualNetwork:
     ) -> None:
         self.now = 0.0
         self.sent: list[Sent] = []
+        self.names: dict[str, list[tuple[str, int]]] = {}  # what look-ups of them find, in order
         self.drop: Callable[[Sent], bool] = lambda sent: False
         self._delay = delay
         self._jitter = jitter

@@ -14,7 +14,7 @@ from gateway.sip.merging import MergeWatch
 from gateway.sip.message import Request, Response, parse, response_to
 from gateway.sip.reason import Reason, cause_of_status
 from gateway.sip.repeat import Repeater
-from gateway.sip.routing import flow_towards
+from gateway.sip.routing import Hop, flow_of, flows_towards, way_towards
 from gateway.sip.session_state import LIVE, TRANSITIONS, SessionInput, SessionState
 from gateway.sip.timers import Timers
 from gateway.sip.transport.address import Advertiser, Bind
@@ -162,7 +162,6 @@ def test_no_step_leads_back_to_life(state: SessionState, step: SessionInput) -> 
         ("sip:a@192.0.2.7:5070", "udp", ("192.0.2.7", 5070)),
         ("sip:a@192.0.2.7", "udp", ("192.0.2.7", 5060)),
         ("sip:a@192.0.2.7;transport=tcp", "tcp", ("192.0.2.7", 5060)),
-        ("sip:a@pbx.example", "udp", ("198.51.100.1", 5060)),
         ("sip:a@10.0.0.9:5070", "udp", ("198.51.100.1", 5060)),
         ("sip:a@0.0.0.0:5070", "udp", ("198.51.100.1", 5060)),
         ("sip:a@192.0.2.7;transport=sctp", "udp", ("198.51.100.1", 5060)),
@@ -173,7 +172,7 @@ def test_next_hop_decides_the_way(hop: str, transport: str, remote: tuple[str, i
     # 198.51.100.0/24 and 192.0.2.0/24 are for documentation, hence not global; so is the peer.
     flow = Flow("udp", ("203.0.113.1", 5060), ("198.51.100.1", 5060))
     public = Flow("udp", flow.local, ("8.8.8.8", 5060)) if "10.0" in hop else flow
-    way = flow_towards(Uri.parse(hop), public)
+    way = flow_of(way_towards(Uri.parse(hop), public))
     expected = public.remote if remote == flow.remote else remote
     assert (way.transport, way.remote) == (transport, expected)
 
@@ -181,9 +180,39 @@ def test_next_hop_decides_the_way(hop: str, transport: str, remote: tuple[str, i
 def test_a_connection_is_used_again_and_a_lost_one_replaced() -> None:
     flow = Flow("tcp", ("192.0.2.1", 5060), ("192.0.2.2", 49152), id=3)
     contact = Uri.parse("sip:a@192.0.2.2:5080;transport=tcp")
-    assert flow_towards(contact, flow) is flow
+    assert way_towards(contact, flow) is flow
     lost = Flow("tcp", flow.local, ("192.0.2.2", 0))
-    assert flow_towards(contact, lost).remote == ("192.0.2.2", 5080)
+    assert way_towards(contact, lost).remote == ("192.0.2.2", 5080)
+
+
+def test_a_next_hop_that_is_only_a_name_is_to_be_looked_up() -> None:
+    flow = Flow("udp", ("203.0.113.1", 5060), ("198.51.100.1", 5060))
+    uri = Uri.parse("sip:a@pbx.example")
+    assert way_towards(uri, flow) == Hop(uri, flow)
+
+
+@pytest.mark.parametrize(
+    ("found", "ways"),
+    [
+        ([], ["8.8.8.8"]),
+        (["1.1.1.1", "9.9.9.9"], ["1.1.1.1", "9.9.9.9"]),
+        (["1.1.1.1", "8.8.8.8"], ["8.8.8.8", "1.1.1.1"]),
+        (["10.0.0.7"], ["8.8.8.8"]),
+    ],
+)
+def test_what_a_name_leads_to_is_taken_unless_we_are_there_or_cannot_get_there(
+    found: list[str], ways: list[str]
+) -> None:
+    flow = Flow("udp", ("203.0.113.1", 5060), ("8.8.8.8", 5060))
+    hop = Hop(Uri.parse("sip:a@pbx.example"), flow)
+    flows = [Flow("udp", flow.local, (host, 5060)) for host in found]
+    assert [way.remote[0] for way in flows_towards(hop, flows)] == ways
+
+
+def test_a_name_that_leads_to_the_host_of_a_connection_keeps_to_the_connection() -> None:
+    flow = Flow("tcp", ("192.0.2.1", 5060), ("192.0.2.2", 49152), id=3)
+    hop = Hop(Uri.parse("sip:a@pbx.example;transport=tcp"), flow)
+    assert flows_towards(hop, [Flow("tcp", flow.local, ("192.0.2.2", 5060))]) == [flow]
 
 
 def test_alarms_ring_in_order_and_only_as_last_set() -> None:
