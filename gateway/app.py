@@ -35,6 +35,7 @@ from .sip.agent import UserAgent
 from .sip.incoming import IncomingSession
 from .sip.transport.address import Advertiser
 from .sip.transport.endpoint import SipEndpoint
+from .sip.transport.resolver import Resolver
 
 __all__ = ["Gateway"]
 
@@ -62,7 +63,12 @@ class Gateway:
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
         self._sip = SipEndpoint(
-            self._agent, settings.sip.bind, self._take, settings.sip.tls, settings.sip.origins
+            self._agent,
+            settings.sip.bind,
+            self._take,
+            settings.sip.tls,
+            settings.sip.origins,
+            Resolver(settings.sip.nameservers, ids=ids),
         )
         trunks = Trunks(settings)
         outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)

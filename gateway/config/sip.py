@@ -20,6 +20,7 @@ __all__ = [
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 _BIND: Final = re.compile(r"(udp|tcp|tls|ws|wss):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
+_NAMESERVER: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+)(?::\d{1,5})?")
 _STUN: Final = re.compile(r"stun:(\[[0-9A-Fa-f:]+\]|[^:\s]+)(:\d{1,5})?")
 _SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(:\d{1,5})?(;\S*)?")
 
@@ -39,6 +40,7 @@ class SipSettings(Table):
     bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     external_ip: str = ""  # told to peers where it differs from ours; stun:HOST[:PORT] asks there
     origins: Words = []  # of pages that connect by ws or wss; empty: any
+    nameservers: Words = []  # IP[:PORT] of those asked for names; none: the system's
     tls: TlsSettings = TlsSettings()
     session_expires: int = Field(default=1800, ge=0, le=86_400)  # RFC 4028; 0: no session timer
     min_se: int = Field(default=90, ge=90, le=86_400)
@@ -55,6 +57,19 @@ class SipSettings(Table):
                     f"{bind!r} is not an address; write udp:HOST:PORT, or tcp, tls, ws, wss"
                 )
         return binds
+
+    @field_validator("nameservers")
+    @classmethod
+    def _askable(cls, servers: list[str]) -> list[str]:
+        for server in servers:
+            match = _NAMESERVER.fullmatch(server)
+            try:
+                ipaddress.ip_address(match[1].strip("[]") if match else "")
+            except ValueError:
+                raise ValueError(
+                    f"{server!r} is no name server; write 10.0.0.2 or 10.0.0.2:5353"
+                ) from None
+        return servers
 
     @field_validator("external_ip")
     @classmethod

@@ -1,6 +1,6 @@
 """A caller on SIP: joins a session, the descriptions exchanged in it, and a lane for the sound."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol, assert_never
 from urllib.parse import quote
 
@@ -69,8 +69,8 @@ class Signalling(Protocol):
         """Have ``on_event`` told what happens to a session."""
         ...
 
-    async def resolve(self, uri: Uri, /) -> Flow:
-        """Return the way to an address."""
+    async def resolve(self, uri: Uri, /) -> Sequence[Flow]:
+        """Return the ways to an address, best first: at least one."""
         ...
 
 
@@ -149,16 +149,16 @@ class SipLeg:
             SipError: There is no way to it.
 
         """
-        flow = await signalling.resolve(target)
-        own_host = signalling.agent.host_towards(flow)
+        flows = await signalling.resolve(target)
+        own_host = signalling.agent.host_towards(flows[0])
         if host_towards is not None:
-            host = host_towards(flow.remote[0])
+            host = host_towards(flows[0].remote[0])
         else:
             host = own_host if lane.host in _UNSPECIFIED else lane.host
         media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
         session = signalling.agent.invite(
             target,
-            flow,
+            flows,
             signalling.now(),
             from_uri=from_uri or Uri("sip", "gateway", own_host),
             sdp=media.offer(),

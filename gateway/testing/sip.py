@@ -118,9 +118,10 @@ class Phone:
         for event in self.news.pop(session, []):
             on_event(event)
 
-    async def resolve(self, uri: Uri) -> Flow:
-        """Return the way to an address."""
-        return Flow(self.transport, self.address, (uri.address, uri.port or _PORT))
+    async def resolve(self, uri: Uri) -> list[Flow]:
+        """Return the ways to an address."""
+        remotes = self.network.names.get(uri.host, [(uri.address, uri.port or _PORT)])
+        return [Flow(self.transport, self.address, remote) for remote in remotes]
 
     def flush(self) -> None:
         """Put on the wire what waits, and note what happened."""

@@ -1,7 +1,6 @@
 """Drives a user agent by real sockets and the clock of the event loop."""
 
 import asyncio
-import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakKeyDictionary
@@ -9,14 +8,15 @@ from weakref import WeakKeyDictionary
 from ...config import TlsSettings
 from ...errors import SipError
 from ..agent import AgentEvent, Invited, UserAgent
-from ..flow import Flow, Transport, default_port
+from ..flow import Flow, Transport
 from ..incoming import IncomingSession
-from ..routing import transport_of
+from ..locate import Family, Reach, Target
 from ..session import Session
 from ..session_events import SessionEvent
 from ..uri import Uri
 from .address import Bind
 from .certificates import Certificates
+from .resolver import Resolver
 from .streams import StreamSocket
 from .udp import UdpSocket
 
@@ -32,6 +32,7 @@ class SipEndpoint:
         on_invite: Told of each call that comes in.
         tls: Our certificate, and whom we believe.
         origins: Where pages must come from that connect by WebSocket; none: it does not matter.
+        resolver: Looks names up; without one, this machine's servers are asked.
 
     """
 
@@ -42,12 +43,15 @@ class SipEndpoint:
         on_invite: Callable[[IncomingSession], None],
         tls: TlsSettings | None = None,
         origins: Sequence[str] = (),
+        resolver: Resolver | None = None,
     ) -> None:
         self.agent = agent
         self._certificates = Certificates(tls or TlsSettings())
         self._binds = [Bind.parse(text) for text in binds]
         self._on_invite = on_invite
         self._origins = origins
+        self._resolver = resolver or Resolver()
+        self._lookups: set[asyncio.Task[None]] = set()
         self._sockets: list[UdpSocket | StreamSocket] = []
         self._listeners: WeakKeyDictionary[Session, Callable[[SessionEvent], None]]
         self._listeners = WeakKeyDictionary()
@@ -70,8 +74,8 @@ class SipEndpoint:
     def counters(self) -> dict[str, int]:
         """How often something was turned away, dropped or broken, by reason, over all sockets."""
         total = Counter(self.agent.counters)
-        for kind in self._sockets:
-            total.update(kind.counters)
+        for part in (self._resolver, *self._sockets):
+            total.update(part.counters)
         return dict(total)
 
     async def start(self) -> None:
@@ -113,6 +117,10 @@ class SipEndpoint:
         """Close the sockets; calls still up are not told."""
         if self._timer is not None:
             self._timer.cancel()
+        for task in self._lookups:
+            task.cancel()
+        await asyncio.gather(*self._lookups, return_exceptions=True)
+        await self._resolver.close()
         for kind in self._sockets:
             if isinstance(kind, StreamSocket):
                 await kind.close()
@@ -141,31 +149,47 @@ class SipEndpoint:
             self._is_flushing = False
             self._arm()
 
-    async def resolve(self, uri: Uri) -> Flow:
-        """Return the way to ``uri``: its transport, or else UDP, and the address of its host.
+    @property
+    def _reach(self) -> Reach:
+        kinds = [(kind.transport, _family(kind.local[0])) for kind in self._sockets]
+        return list(dict.fromkeys(kinds))
+
+    async def resolve(self, uri: Uri) -> list[Flow]:
+        """Return the ways to ``uri``, best first: at least one.
 
         Raises:
             SipError: There is no such host, or we have no socket for it.
 
         """
-        transport = transport_of(uri)
+        targets = await self._resolver.targets(uri, self._reach)
+        if not targets:
+            raise SipError(f"no way to {uri}: no such host, or no socket for it", status=502)
+        return [self._flow_to(target) for target in targets]
+
+    def _flow_to(self, target: Target) -> Flow:
+        kind = next(
+            kind
+            for kind in self._sockets
+            if kind.transport == target.transport and _family(kind.local[0]) == _family(target.host)
+        )
+        remote = (target.host, target.port)
+        return Flow(kind.transport, kind.local, remote, domain=target.domain)
+
+    async def _look_up(self, uri: Uri) -> None:
+        """Find the way to an address for the requests that wait for it."""
         try:
-            found = await self._running_loop().getaddrinfo(
-                uri.address, uri.port or default_port(transport), type=socket.SOCK_DGRAM
-            )
-        except (OSError, UnicodeError) as error:  # UnicodeError: no name could be like this
-            raise SipError(f"no such host: {uri.address}", status=502) from error
-        for _, _, _, _, address in found:
-            remote = (str(address[0]), int(address[1]))
-            for kind in self._sockets:
-                is_like = _is_v6(kind.local[0]) == _is_v6(remote[0])
-                if is_like and kind.transport == transport:
-                    domain = uri.address.lower() if transport == "tls" else ""
-                    return Flow(kind.transport, kind.local, remote, domain=domain)
-        raise SipError(f"no {transport} socket leads to {uri.address}", status=502)
+            flows = await self.resolve(uri)
+        except SipError:
+            flows = []
+        self.agent.found(uri, flows, self.now())
+        self.flush()
 
     def _work_off(self) -> None:
         while True:
+            for uri in self.agent.lookups():
+                task = self._running_loop().create_task(self._look_up(uri))
+                self._lookups.add(task)
+                task.add_done_callback(self._lookups.discard)
             for data, flow in self.agent.data_to_send():
                 self._send(data, flow)
             self._inbox += self.agent.events()
@@ -212,6 +236,10 @@ class SipEndpoint:
         if self._loop is None:
             raise RuntimeError("start() comes first")
         return self._loop
+
+
+def _family(host: str) -> Family:
+    return "AAAA" if ":" in host else "A"
 
 
 def _is_v6(host: str) -> bool:
