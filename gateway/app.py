@@ -35,6 +35,7 @@ from .sip.agent import UserAgent
 from .sip.incoming import IncomingSession
 from .sip.transport.address import Advertiser
 from .sip.transport.endpoint import SipEndpoint
+from .sip.transport.outside import Outside
 from .sip.transport.resolver import Resolver
 
 __all__ = ["Gateway"]
@@ -53,7 +54,11 @@ class Gateway:
             PortPool(settings.media.ports, settings.media_host),
             media_timeout=settings.media.timeout_seconds or math.inf,
         )
-        advertise = Advertiser(settings.sip.external_ip or None)
+        resolver = Resolver(settings.sip.nameservers, ids=ids)
+        external = settings.sip.external_ip
+        is_asked_for = external.startswith("stun:")
+        advertise = Advertiser(None if is_asked_for else external or None)
+        self._outside = Outside(external, resolver, advertise, ids) if is_asked_for else None
         self._agent = UserAgent(
             ids,
             advertise=advertise,
@@ -68,7 +73,7 @@ class Gateway:
             self._take,
             settings.sip.tls,
             settings.sip.origins,
-            Resolver(settings.sip.nameservers, ids=ids),
+            resolver,
         )
         trunks = Trunks(settings)
         outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
@@ -131,6 +136,8 @@ class Gateway:
                 f"sip.bind: {', '.join(self.settings.sip.bind)}: {cause.strerror or cause};"
                 " free the port or choose another"
             ) from cause
+        if self._outside is not None:
+            await self._outside.start(self._sip.datagram_sockets)
         self._engine.start()
         if self.settings.http.bind:
             await self._start_http()
@@ -188,6 +195,8 @@ class Gateway:
         await self._settle()
         if self._http is not None:
             await self._http.close()
+        if self._outside is not None:
+            await self._outside.close()
         await self._sip.close()
         await self._client.close()
         await self._errands.close()

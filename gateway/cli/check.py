@@ -14,8 +14,20 @@ from ..errors import ConfigError
 from ..ops.flow_graph import flow_boxes
 from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
+from ..sip.flow import Transport
+from ..sip.locate import reach_of
+from ..sip.transport.address import Bind
 from ..sip.transport.certificates import Certificates
-from .neighbours import Finding, is_gateway_at, reach_server, reach_target, reach_trunk
+from ..sip.transport.resolver import Resolver
+from .neighbours import (
+    Find,
+    Finding,
+    is_gateway_at,
+    reach_server,
+    reach_stun,
+    reach_target,
+    reach_trunk,
+)
 from .output import say, say_json
 from .serve import ConfigFile, run_loop
 from .service_check import reach_service
@@ -68,12 +80,26 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
         await _ports(settings),
         await reach_service(settings),
     ]
-    servers = [reach_server(t, certificates) for t in settings.trunks if t.server]
+    resolver = Resolver(settings.sip.nameservers)
+    find = _finder(settings, resolver)
+    stun = settings.sip.external_ip
+    asked = [reach_stun(stun, settings.sip.host, resolver)] if stun.startswith("stun:") else []
+    servers = [reach_server(t, certificates, find) for t in settings.trunks if t.server]
     trunks = [reach_trunk(t, host) for t in settings.trunks if not t.server for host in t.hosts]
     targets = [
-        reach_target(name, target.uri, certificates) for name, target in settings.targets.items()
+        reach_target(name, target.uri, certificates, find)
+        for name, target in settings.targets.items()
     ]
-    return findings + list(await asyncio.gather(*servers, *trunks, *targets))
+    return findings + list(await asyncio.gather(*asked, *servers, *trunks, *targets))
+
+
+def _finder(settings: Settings, resolver: Resolver) -> Find:
+    """Return what finds the way to an address, as calls would."""
+    binds = [Bind.parse(bind) for bind in settings.sip.bind]
+    sockets: list[tuple[Transport, str]] = [(bind.transport, bind.host) for bind in binds]
+    sockets += [("tls", bind.host) for bind in binds]  # by TLS we call whether we listen or not
+    reach = reach_of(sockets)
+    return lambda uri: resolver.targets(uri, reach)
 
 
 def _draw(settings: Settings, path: Path, *, as_json: bool) -> int:

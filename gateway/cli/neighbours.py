@@ -4,27 +4,42 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..clock import RandomIds
 from ..config import TrunkSettings, is_loopback
 from ..errors import SipError
-from ..sip.flow import default_port
 from ..sip.identity import is_named, names_in
+from ..sip.locate import Target
 from ..sip.routing import transport_of
-from ..sip.transport.address import Bind, is_unspecified
+from ..sip.transport.address import Advertiser, Bind, is_unspecified
 from ..sip.transport.certificates import Certificates
+from ..sip.transport.outside import Outside
+from ..sip.transport.resolver import Resolver
 from ..sip.transport.tls import explain
+from ..sip.transport.udp import UdpSocket
 from ..sip.uri import Uri
 
-__all__ = ["Finding", "is_gateway_at", "reach_server", "reach_target", "reach_trunk"]
+__all__ = [
+    "Find",
+    "Finding",
+    "is_gateway_at",
+    "reach_server",
+    "reach_stun",
+    "reach_target",
+    "reach_trunk",
+]
 
 _PATIENCE: Final = 3.0  # seconds for a neighbour to answer
 _RETRIES: Final = (0.5, 1.0, 1.5)  # between copies of a request (RFC 3261 timer E)
 _PORT: Final = 5060
 _ASKED: Final = ("udp", "tcp", "tls")
+_MOST_ASKED: Final = 4  # servers of one name
+
+Find: TypeAlias = Callable[[Uri], Awaitable[Sequence[Target]]]
+"""Says where an address leads, best first."""
 
 
 @dataclass(slots=True)
@@ -40,20 +55,34 @@ class Finding:
         return {"what": self.what, "ok": self.is_good, "detail": self.detail}
 
 
-async def reach_target(name: str, address: str, certificates: Certificates) -> Finding:
+async def reach_target(name: str, address: str, certificates: Certificates, find: Find) -> Finding:
     """Send OPTIONS to a transfer target; any answer at all shows that it is there."""
     what = f"target {name} ({address})"
     try:
         uri = Uri.parse(address)
     except SipError as error:
         return Finding(what, False, f"{error}; write sip:USER@HOST or tel:+NUMBER")
-    return await _reach_uri(what, uri, certificates)
+    return await _reach_uri(what, uri, certificates, find)
 
 
-async def reach_server(trunk: TrunkSettings, certificates: Certificates) -> Finding:
+async def reach_server(trunk: TrunkSettings, certificates: Certificates, find: Find) -> Finding:
     """Send OPTIONS to where calls to a trunk go."""
     what = f"trunk {trunk.name} ({trunk.server})"
-    return await _reach_uri(what, Uri.parse(trunk.server), certificates)
+    return await _reach_uri(what, Uri.parse(trunk.server), certificates, find)
+
+
+async def reach_stun(server: str, host: str, resolver: Resolver) -> Finding:
+    """Ask a STUN server how it sees a socket on ``host``."""
+    what = f"external_ip ({server})"
+    socket = UdpSocket(lambda *_: None)
+    await socket.open(Bind("udp", host, 0))
+    outside = Outside(server, resolver, Advertiser())
+    await outside.start([socket])
+    await outside.close()
+    socket.close()
+    for seen, _ in outside.seen.values():
+        return Finding(what, True, f"we are seen as {seen}")
+    return Finding(what, False, "no answer; check its name, and that UDP to it may pass")
 
 
 async def reach_trunk(trunk: TrunkSettings, host: str) -> Finding:
@@ -65,7 +94,7 @@ async def reach_trunk(trunk: TrunkSettings, host: str) -> Finding:
     address = str(network.network_address)
     if is_loopback(address):
         return Finding(what, True, "not probed: this machine")
-    return await _reach(what, _uri_of(address, _PORT), "udp", address, _PORT, None)
+    return await _reach(what, _uri_of(address, _PORT), Target("udp", address, _PORT), None)
 
 
 async def is_gateway_at(binds: Iterable[str]) -> bool:
@@ -77,7 +106,7 @@ async def is_gateway_at(binds: Iterable[str]) -> bool:
             host = "::1" if ":" in host else "127.0.0.1"
         try:
             uri, context = _uri_of(host, bind.port), _credulous()
-            head = await _ask(uri, bind.transport, host, bind.port, context)
+            head = await _ask(uri, Target(bind.transport, host, bind.port), context)
         except (OSError, EOFError, SipError):
             return False
         return "\r\nserver: voice-gateway\r\n" in head.lower()
@@ -87,25 +116,34 @@ async def is_gateway_at(binds: Iterable[str]) -> bool:
     return any(await asyncio.gather(*map(answers, asked)))
 
 
-async def _reach_uri(what: str, uri: Uri, certificates: Certificates) -> Finding:
+async def _reach_uri(what: str, uri: Uri, certificates: Certificates, find: Find) -> Finding:
+    """Send OPTIONS to the first servers that an address leads to; one that answers will do."""
     transport = transport_of(uri)
     if uri.scheme not in ("sip", "sips") or transport not in _ASKED:
         return Finding(what, True, "not probed: only sip: over UDP, TCP or TLS is")
-    context = certificates.client if transport == "tls" else None
-    port = uri.port or default_port(transport)
-    return await _reach(what, str(uri), transport, uri.address, port, context)
+    targets = await find(uri)
+    if not targets:
+        problem = f"no such host {uri.host!r}, or none that sip.bind has a socket for"
+        return Finding(what, False, f"{problem}; check its name")
+    findings = await asyncio.gather(
+        *(_reach(what, str(uri), target, certificates.client) for target in targets[:_MOST_ASKED])
+    )
+    if len(targets) == 1:
+        return findings[0]
+    told = [
+        f"{target.transport} {_host_port(target.host, target.port)}: {finding.detail}"
+        for target, finding in zip(targets, findings, strict=False)
+    ]
+    return Finding(what, any(finding.is_good for finding in findings), ", then ".join(told))
 
 
-async def _reach(
-    what: str, uri: str, transport: str, host: str, port: int, context: ssl.SSLContext | None
-) -> Finding:
+async def _reach(what: str, uri: str, target: Target, context: ssl.SSLContext | None) -> Finding:
+    host, port = target.host, target.port
     try:
-        head = await _ask(uri, transport, host, port, context)
+        head = await _ask(uri, target, context)
     except TimeoutError:
-        where = f"{transport.upper()} port {port} of {host}"
+        where = f"{target.transport.upper()} port {port} of {host}"
         return Finding(what, False, f"no answer from {where}; check address, peer and firewall")
-    except socket.gaierror as error:
-        return Finding(what, False, f"no such host {host!r}: {error.strerror}; check its name")
     except ssl.SSLError as error:
         return Finding(what, False, f"{host} port {port}: {explain(error)}; check both sides")
     except SipError as error:
@@ -116,9 +154,7 @@ async def _reach(
     return Finding(what, True, head.partition("\r\n")[0])
 
 
-async def _ask(
-    uri: str, transport: str, host: str, port: int, context: ssl.SSLContext | None
-) -> str:
+async def _ask(uri: str, target: Target, context: ssl.SSLContext | None) -> str:
     """Send OPTIONS and return the head of the answer.
 
     Raises:
@@ -128,10 +164,11 @@ async def _ask(
 
     """
     async with asyncio.timeout(_PATIENCE):
-        if transport == "udp":
-            answer = await _ask_udp(uri, host, port)
+        if target.transport == "udp":
+            answer = await _ask_udp(uri, target.host, target.port)
         else:
-            answer = await _ask_stream(uri, host, port, context if transport == "tls" else None)
+            is_tls = target.transport == "tls"
+            answer = await _ask_stream(uri, target, context if is_tls else None)
     return answer.decode("utf-8", "replace")
 
 
@@ -153,15 +190,20 @@ async def _ask_udp(uri: str, host: str, port: int) -> bytes:
     raise TimeoutError
 
 
-async def _ask_stream(uri: str, host: str, port: int, context: ssl.SSLContext | None) -> bytes:
-    name = host if context is not None else None
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+async def _ask_stream(uri: str, target: Target, context: ssl.SSLContext | None) -> bytes:
+    domain = target.domain or target.host
+    reader, writer = await asyncio.open_connection(
+        target.host,
+        target.port,
+        ssl=context,
+        server_hostname=domain if context is not None else None,
+    )
     try:
         if context is not None and context.verify_mode is not ssl.CERT_NONE:
             names = names_in(writer.get_extra_info("peercert"))
-            if not is_named(host, names):
+            if not is_named(domain, names):
                 told = ", ".join(names) or "nobody"
-                raise SipError(f"its certificate is that of {told}, not of {host}")
+                raise SipError(f"its certificate is that of {told}, not of {domain}")
         transport = "TCP" if context is None else "TLS"
         writer.write(_options(uri, transport, writer.get_extra_info("sockname")))
         return await reader.readuntil(b"\r\n\r\n")
@@ -195,4 +237,8 @@ def _options(uri: str, transport: str, local: tuple[Any, ...]) -> bytes:
 
 
 def _uri_of(host: str, port: int) -> str:
-    return f"sip:[{host}]:{port}" if ":" in host else f"sip:{host}:{port}"
+    return f"sip:{_host_port(host, port)}"
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -35,7 +35,9 @@ __all__ = [
     "Record",
     "Srv",
     "Target",
+    "family_of",
     "locate",
+    "reach_of",
 ]
 
 Kind: TypeAlias = Literal["A", "AAAA", "SRV", "NAPTR"]
@@ -118,6 +120,11 @@ class _Server:
 
 
 Plan: TypeAlias = Generator[list[Question], Answers, list[Target]]
+
+
+def reach_of(sockets: Iterable[tuple[Transport, str]]) -> Reach:
+    """Return what can be reached from sockets, given the transport and own host of each."""
+    return list(dict.fromkeys((transport, family_of(host)) for transport, host in sockets))
 
 
 def locate(uri: Uri, reach: Reach, ids: Ids, *, has_services: bool = True) -> Plan:
@@ -216,7 +223,7 @@ def _targets(
     for server in servers:
         for family in _families(server, reach):
             if _is_numeric(server.host):
-                hosts = [server.host] if _family_of(server.host) == family else []
+                hosts = [server.host] if family_of(server.host) == family else []
             else:
                 found = answers.get(Question(family, server.host), ())[:_MOST_RECORDS]
                 hosts = [host for host in found if isinstance(host, str)]
@@ -237,5 +244,6 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
-def _family_of(host: str) -> Family:
+def family_of(host: str) -> Family:
+    """Return the kind of record that holds an address like ``host``."""
     return "AAAA" if ":" in host else "A"

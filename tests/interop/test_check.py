@@ -11,13 +11,24 @@ from typing import Any
 
 import pytest
 from certificates import Authority
+from name_server import name_server
+from stun_server import stun_server
 
 from gateway.app import Gateway
 from gateway.cli import neighbours
-from gateway.cli.neighbours import is_gateway_at, reach_server, reach_target, reach_trunk
+from gateway.cli.neighbours import (
+    is_gateway_at,
+    reach_server,
+    reach_stun,
+    reach_target,
+    reach_trunk,
+)
 from gateway.config import TlsSettings, TrunkSettings
 from gateway.embedded.server import EmbeddedService
+from gateway.sip.locate import Target
 from gateway.sip.transport.certificates import Certificates
+from gateway.sip.transport.resolver import Resolver
+from gateway.sip.uri import Uri
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -35,6 +46,11 @@ async def embedded() -> AsyncIterator[EmbeddedService]:
     await service.start()
     yield service
     await service.close()
+
+
+async def find(uri: Uri) -> list[Target]:
+    """Say where an address leads from here."""
+    return await Resolver().targets(uri, [("udp", "A"), ("tcp", "A"), ("tls", "A")])
 
 
 async def check(folder: Path, url: str, more: str = "", bind: str = FREE) -> tuple[int, Any]:
@@ -140,7 +156,7 @@ async def test_a_target_that_answers_is_there(transport: str) -> None:
     async with loopback_gateway("ws://127.0.0.1:9") as gateway:
         host, port = sip_address(gateway, transport)
         uri = f"sip:desk@{host}:{port};transport={transport}"
-        finding = await reach_target("desk", uri, BELIEVING)
+        finding = await reach_target("desk", uri, BELIEVING, find)
     assert finding.is_good
     assert finding.detail == "SIP/2.0 200 OK"
 
@@ -148,21 +164,21 @@ async def test_a_target_that_answers_is_there(transport: str) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_target_that_is_not_there_is_wrong(transport: str, closed_port: int) -> None:
     uri = f"sip:desk@127.0.0.1:{closed_port};transport={transport}"
-    finding = await reach_target("desk", uri, BELIEVING)
+    finding = await reach_target("desk", uri, BELIEVING, find)
     assert not finding.is_good
     assert "check" in finding.detail
 
 
 @pytest.mark.parametrize("uri", ["tel:+15550100", "sip:desk@pbx;transport=ws"])
 async def test_a_target_that_cannot_be_asked_is_said_to_be_not_probed(uri: str) -> None:
-    finding = await reach_target("desk", uri, BELIEVING)
+    finding = await reach_target("desk", uri, BELIEVING, find)
     assert finding.is_good
     assert finding.detail.startswith("not probed")
 
 
 @pytest.mark.parametrize("uri", ["sip:", "sip:desk@no such host"])
 async def test_a_target_that_is_no_address_is_wrong(uri: str) -> None:
-    finding = await reach_target("desk", uri, BELIEVING)
+    finding = await reach_target("desk", uri, BELIEVING, find)
     assert not finding.is_good
     assert "write sip:USER@HOST" in finding.detail
 
@@ -176,6 +192,38 @@ async def test_a_trunk_without_an_address_of_its_own_is_said_to_be_not_probed(
     finding = await reach_trunk(TrunkSettings(name="pbx", hosts=[host]), host)
     assert finding.is_good
     assert finding.detail.startswith(f"not probed: {why}")
+
+
+async def test_every_server_of_a_trunk_is_asked_and_told_of_in_order(
+    tmp_path: Path, closed_port: int
+) -> None:
+    async with loopback_gateway("ws://127.0.0.1:9") as gateway:
+        host, port = sip_address(gateway)
+        records = {
+            ("_sip._udp.pbx.test", "SRV"): [f"10 0 {port} a.test.", f"5 0 {closed_port} a.test."],
+            ("a.test", "A"): [host],
+        }
+        trunk = '[[trunks]]\nname = "{0}"\nhosts = ["127.0.0.1"]\nserver = "sip:{0}.test"\n'
+        with name_server(records) as names:
+            bind = f"{FREE}]\nnameservers = ['{names.address}'"
+            _, found = await check(tmp_path, "ws://127.0.0.1:9", trunk.format("pbx"), bind)
+            first, second = found["trunk"]["detail"].split(", then ")
+            assert first.startswith(f"udp {host}:{closed_port}: ")
+            assert second == f"udp {host}:{port}: SIP/2.0 200 OK"
+            assert found["trunk"]["ok"]
+            code, found = await check(tmp_path, "ws://127.0.0.1:9", trunk.format("gone"), bind)
+    assert code == 1
+    assert "check its name" in found["trunk"]["detail"]
+
+
+async def test_what_a_stun_server_says_of_us_is_told() -> None:
+    async with stun_server() as (server, name):
+        finding = await reach_stun(name, "127.0.0.1", Resolver())
+        assert (finding.is_good, finding.detail) == (True, "we are seen as 203.0.113.5")
+        server.seen = None
+        finding = await reach_stun(name, "127.0.0.1", Resolver())
+        assert not finding.is_good
+        assert "no answer" in finding.detail
 
 
 async def test_a_trunk_with_an_address_of_its_own_is_asked(
@@ -203,7 +251,7 @@ async def reach_over_tls(
         server = f"sip:127.0.0.1:{port};transport=tls"
         trunk = TrunkSettings(name="carrier", hosts=["192.0.2.1"], server=server)
         believing = Certificates(TlsSettings(authorities=str(other.file)))
-        finding = await reach_server(trunk, believing)
+        finding = await reach_server(trunk, believing, find)
         assert await is_gateway_at([f"tls:127.0.0.1:{port}"])
     return finding.is_good, finding.detail
 

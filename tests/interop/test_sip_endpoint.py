@@ -119,7 +119,7 @@ async def test_garbage_datagrams_are_survived() -> None:
 async def test_there_is_no_way_to_a_host_that_does_not_exist() -> None:
     async with stations("udp") as (ann, _):
         with pytest.raises(SipError):
-            await ann.endpoint.resolve(Uri.parse("sip:x@no-such-host.invalid"))
+            await ann.endpoint.resolve(Uri.parse("sip:x@no-such-host.invalid:5060"))
         with pytest.raises(SipError):
             await ann.endpoint.resolve(Uri.parse("sip:x@127.0.0.1;transport=tcp"))
 

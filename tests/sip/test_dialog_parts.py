@@ -260,6 +260,27 @@ def test_neighbours_are_told_the_address_they_can_reach() -> None:
     assert Advertiser()(anywhere) == ("127.0.0.1", 5060)
 
 
+def test_an_outside_address_is_told_to_peers_of_its_family_alone() -> None:
+    old = Flow("udp", ("192.0.2.1", 5060), ("8.8.8.8", 5060))
+    new = Flow("udp", ("2001:db8::1", 5060), ("2001:4860::8888", 5060))
+    advertise = Advertiser("203.0.113.5")
+    assert (advertise(old)[0], advertise(new)[0]) == ("203.0.113.5", "2001:db8::1")
+    advertise = Advertiser("2001:db8::5")
+    assert (advertise(old)[0], advertise(new)[0]) == ("192.0.2.1", "2001:db8::5")
+
+
+def test_what_was_learnt_of_a_datagram_socket_is_told_with_its_port() -> None:
+    advertise = Advertiser()
+    local = ("0.0.0.0", 5060)
+    advertise.learn(local, ("203.0.113.5", 40123))
+    assert advertise(Flow("udp", local, ("8.8.8.8", 5060))) == ("203.0.113.5", 40123)
+    assert advertise(Flow("tcp", local, ("8.8.8.8", 5060))) == ("203.0.113.5", 5060)
+    assert advertise(Flow("udp", local, ("127.0.0.1", 9))) == ("127.0.0.1", 5060)
+    assert advertise.host_towards("8.8.8.8", "0.0.0.0") == "203.0.113.5"
+    advertise.learn(local, ("203.0.113.6", 40124))
+    assert advertise(Flow("udp", local, ("8.8.8.8", 5060))) == ("203.0.113.6", 40124)
+
+
 def test_a_dialog_without_a_contact_keeps_to_the_address_called() -> None:
     response = response_to(invite(), 200, to_tag="bobs")
     assert str(Dialog.calling(invite(), response).target) == "sip:bob@biloxi.example"

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, cast, get_args
 
 from ...errors import ConfigError
 from ..flow import Flow, Transport, default_port
+from ..locate import Family, family_of
 
 __all__ = ["Address", "Advertiser", "Bind", "is_unspecified"]
 
@@ -52,22 +53,33 @@ def is_unspecified(host: str) -> bool:
 class Advertiser:
     """Tells the host and port under which the far end of a flow can reach us.
 
-    ``external_host`` is what the outside world sees of us behind a NAT;
-    neighbours on loopback are not told it.
+    ``external_host`` is what the outside world sees of us behind a NAT; peers of
+    its family are told it, but neighbours on loopback are not.
     """
 
     def __init__(self, external_host: str | None = None) -> None:
-        self._external_host = external_host
+        self._external: dict[Family, str] = {}
+        self._learnt: dict[Address, Address] = {}  # of our UDP sockets
         self._remembered: dict[str, str] = {}
+        if external_host is not None:
+            self._external[family_of(external_host)] = external_host
 
     def __call__(self, flow: Flow) -> Address:
         """Return host and port for Via and Contact."""
-        return self.host_towards(flow.remote[0], flow.local[0]), flow.local[1]
+        host = self.host_towards(flow.remote[0], flow.local[0])
+        learnt = self._learnt.get(flow.local) if flow.transport == "udp" else None
+        return learnt if learnt is not None and learnt[0] == host else (host, flow.local[1])
+
+    def learn(self, local: Address, seen: Address) -> None:
+        """Take note how the outside world sees one of our UDP sockets."""
+        self._learnt[local] = seen
+        self._external[family_of(seen[0])] = seen[0]
 
     def host_towards(self, remote: str, local: str = "0.0.0.0") -> str:
         """Return our address as ``remote`` sees it, for a socket bound to ``local``."""
-        if self._external_host and not _is_loopback(remote):
-            return self._external_host
+        external = self._external.get(family_of(remote))
+        if external is not None and not _is_loopback(remote):
+            return external
         if not is_unspecified(local):
             return local
         host = self._remembered.get(remote)

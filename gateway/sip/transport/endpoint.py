@@ -10,7 +10,7 @@ from ...errors import SipError
 from ..agent import AgentEvent, Invited, UserAgent
 from ..flow import Flow, Transport
 from ..incoming import IncomingSession
-from ..locate import Family, Reach, Target
+from ..locate import Reach, Target, family_of, reach_of
 from ..session import Session
 from ..session_events import SessionEvent
 from ..uri import Uri
@@ -128,6 +128,11 @@ class SipEndpoint:
                 kind.close()
         self._sockets.clear()
 
+    @property
+    def datagram_sockets(self) -> list[UdpSocket]:
+        """The sockets for UDP."""
+        return [kind for kind in self._sockets if isinstance(kind, UdpSocket)]
+
     def now(self) -> float:
         """Return the time to give to the agent and its sessions."""
         return self._running_loop().time()
@@ -151,8 +156,7 @@ class SipEndpoint:
 
     @property
     def _reach(self) -> Reach:
-        kinds = [(kind.transport, _family(kind.local[0])) for kind in self._sockets]
-        return list(dict.fromkeys(kinds))
+        return reach_of((kind.transport, kind.local[0]) for kind in self._sockets)
 
     async def resolve(self, uri: Uri) -> list[Flow]:
         """Return the ways to ``uri``, best first: at least one.
@@ -167,13 +171,13 @@ class SipEndpoint:
         return [self._flow_to(target) for target in targets]
 
     def _flow_to(self, target: Target) -> Flow:
-        kind = next(
-            kind
+        wanted = (target.transport, family_of(target.host))
+        local = next(
+            kind.local
             for kind in self._sockets
-            if kind.transport == target.transport and _family(kind.local[0]) == _family(target.host)
+            if (kind.transport, family_of(kind.local[0])) == wanted
         )
-        remote = (target.host, target.port)
-        return Flow(kind.transport, kind.local, remote, domain=target.domain)
+        return Flow(target.transport, local, (target.host, target.port), domain=target.domain)
 
     async def _look_up(self, uri: Uri) -> None:
         """Find the way to an address for the requests that wait for it."""
@@ -236,10 +240,6 @@ class SipEndpoint:
         if self._loop is None:
             raise RuntimeError("start() comes first")
         return self._loop
-
-
-def _family(host: str) -> Family:
-    return "AAAA" if ":" in host else "A"
 
 
 def _is_v6(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..binding import is_stun
 from ..flow import Flow
 from .address import Address, Bind
 
@@ -22,6 +23,7 @@ class UdpSocket(asyncio.DatagramProtocol):
     def __init__(self, on_message: Callable[[bytes, Flow], None]) -> None:
         self.local: Address = ("", 0)
         self.counters = {"udp_too_large": 0, "udp_errors": 0}
+        self.on_stun: Callable[[bytes, Address], None] | None = None
         self._on_message = on_message
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -33,10 +35,14 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message; one that no datagram can hold is counted and dropped."""
+        self.send_to(data, flow.remote)
+
+    def send_to(self, data: bytes, remote: Address) -> None:
+        """Send one datagram."""
         if len(data) > _LARGEST:
             self.counters["udp_too_large"] += 1
         elif self._transport is not None:
-            self._transport.sendto(data, flow.remote)
+            self._transport.sendto(data, remote)
 
     def close(self) -> None:
         """Close the socket."""
@@ -49,7 +55,10 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Hand a message on."""
-        if len(data) > _KEEP_ALIVE:
+        if is_stun(data):
+            if self.on_stun is not None:
+                self.on_stun(data, (addr[0], addr[1]))
+        elif len(data) > _KEEP_ALIVE:
             self._on_message(data, Flow("udp", self.local, (addr[0], addr[1])))
 
     def error_received(self, exc: Exception) -> None:
