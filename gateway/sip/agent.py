@@ -169,6 +169,10 @@ class UserAgent:
         self._layer.transport_failed(flow)
         self._dispatch(now)
 
+    def refused(self, flow: Flow, now: float) -> None:
+        """Take note that nobody took a datagram that went by ``flow`` (ICMP)."""
+        self._courier.refused(flow, now)
+
     def lookups(self) -> list[Uri]:
         """Drain the addresses that requests wait for; :meth:`found` hands in what was found."""
         return self._courier.lookups.wanted()

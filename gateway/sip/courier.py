@@ -37,6 +37,7 @@ from .transactions import (
 
 __all__ = ["Courier"]
 
+_REFUSALS: Final = 2  # datagrams of one request that are refused before its last target is given up
 _LARGEST_DATAGRAM: Final = 1300  # section 18.1.1, path MTU unknown
 
 
@@ -159,6 +160,19 @@ class Courier:
             case TransportFailed():
                 self._on_failure(attempt, 503, now)
         return True
+
+    def refused(self, flow: Flow, now: float) -> None:
+        """Take note that nobody took a datagram (section 18.4).
+
+        It counts for requests of which nothing was heard: at once where there is another target,
+        else when it happens again, for the peer may only just be starting.
+        """
+        unheard = [a for a in self._attempts.values() if a.flow == flow and not a.is_heard]
+        for attempt in unheard:
+            attempt.refusals += 1
+            if attempt.may_turn or attempt.refusals >= _REFUSALS:
+                self._layer.abandon(attempt.key)
+                self._on_failure(attempt, 503, now)
 
     @property
     def deadline(self) -> float | None:

@@ -23,6 +23,7 @@ class Attempt:
     request: Request  # as it went out: its Via names the branch
     flow: Flow
     fallback: Flow | None = None  # where a request too big for a datagram goes when TCP fails
+    refusals: int = 0  # datagrams that nobody took
     is_heard: bool = False  # a 1xx came
     has_progress: bool = False  # a 1xx other than 100 came: somebody has been reached
     is_unwanted: bool = False  # to be cancelled, at once or with its first 1xx

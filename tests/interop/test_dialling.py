@@ -1,13 +1,13 @@
 """Calls that the gateway places: who may have them placed, to whom, and what becomes of them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession
-from peers import free_port
 
 from gateway.app import Gateway
 from gateway.config import Settings
@@ -89,11 +89,13 @@ async def test_a_call_is_placed_and_its_answer_is_waited_for() -> None:
 
 
 async def test_a_call_that_nobody_takes_ends_with_its_status_and_leaves_nothing() -> None:
-    async with LoopbackService() as ours:
-        target = f"sip:nobody@127.0.0.1:{free_port()}"
-        async with calling_gateway(
-            ours.url, targets={"nobody": target}, dial={"seconds": 1.0}
-        ) as gateway:
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        target = f"sip:nobody@127.0.0.1:{silent.getsockname()[1]}"
+        async with (
+            LoopbackService() as ours,
+            calling_gateway(ours.url, targets={"nobody": target}, dial={"seconds": 1.0}) as gateway,
+        ):
             assert (await order(gateway, {"to": "nobody"})).status == 201
             record = await until_over(gateway)
     assert record["ended_by"] == "gateway"

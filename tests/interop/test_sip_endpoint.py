@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from peers import free_port
 from stations import Station, until
 
 from gateway.errors import SipError
@@ -114,6 +115,25 @@ async def test_garbage_datagrams_are_survived() -> None:
         await ann.wait_for(Answered)
         transport.close()
         assert bob.endpoint.counters["malformed"] >= 2
+
+
+async def test_datagrams_that_nobody_takes_fail_a_call_and_cost_others_nothing() -> None:
+    async with stations("udp") as (ann, bob):
+        gone = Uri("sip", "bob", "127.0.0.1", free_port())
+        flows = await ann.endpoint.resolve(gone)
+        session = ann.endpoint.agent.invite(
+            gone, flows, ann.endpoint.now(), from_uri=ann.uri, sdp=b"offer"
+        )
+        ended: list[SessionEvent] = []
+        ann.endpoint.listen(session, ended.append)
+        ann.endpoint.flush()
+        call = await ann.call(bob)  # the refusal of the other datagram is due at this one
+        assert await ann.wait_for(Answered) == Answered(b"answer")
+        await until(lambda: bool(ended))
+        assert ended == [Ended("peer", 503, None)]
+        assert call.is_live
+        sent = ann.endpoint.counters["udp_errors"]
+        assert sent >= 2
 
 
 async def test_there_is_no_way_to_a_host_that_does_not_exist() -> None:

@@ -145,6 +145,39 @@ def test_a_connection_that_fails_gives_way_at_once(network: VirtualNetwork) -> N
     assert ann.heard(call) == [Answered(ANSWER)]
 
 
+def test_a_datagram_that_nobody_takes_gives_way_at_once(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    dial(ann, NOBODY, bob)
+    ann.agent.refused(Flow("udp", ann.address, NOBODY), network.now)
+    network.run(0.1)
+    assert len(bob.calls) == 1
+
+
+def test_the_last_target_may_refuse_one_datagram_but_not_two(
+    network: VirtualNetwork, ann: Phone
+) -> None:
+    call = dial(ann, NOBODY)
+    refusal = Flow("udp", ann.address, NOBODY)
+    ann.agent.refused(refusal, network.now)
+    network.run(0.6)
+    assert ann.heard(call) == []
+    ann.agent.refused(refusal, network.now)
+    assert ann.heard(call) == [Ended("peer", 503, None)]
+    network.run(40.0)
+    assert ann.agent.is_idle
+
+
+def test_a_target_that_has_answered_is_not_given_up_for_a_refused_datagram(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = dial(ann, bob)
+    network.run(0.5)
+    for _ in range(5):
+        ann.agent.refused(Flow("udp", ann.address, bob.address), network.now)
+    assert ann.heard(call) == []
+
+
 def test_cancel_follows_the_target_that_the_invite_went_to(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:

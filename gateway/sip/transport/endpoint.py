@@ -91,7 +91,7 @@ class SipEndpoint:
         for bind in self._binds:
             kind: UdpSocket | StreamSocket
             if bind.transport == "udp":
-                kind = UdpSocket(self._receive)
+                kind = UdpSocket(self._receive, self._refuse)
             else:
                 kind = self._streams(bind.transport)
             await kind.open(bind)
@@ -209,6 +209,10 @@ class SipEndpoint:
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         self.agent.receive(data, flow, self.now())
+        self.flush()
+
+    def _refuse(self, flow: Flow) -> None:
+        self.agent.refused(flow, self.now())
         self.flush()
 
     def _lose(self, flow: Flow) -> None:
