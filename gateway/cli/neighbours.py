@@ -3,22 +3,23 @@
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from OpenSSL import SSL
+
 from ..clock import RandomIds
 from ..config import TrunkSettings, is_loopback
 from ..errors import SipError
-from ..sip.identity import is_named, names_in
+from ..sip.identity import is_named
 from ..sip.locate import Target
 from ..sip.routing import transport_of
 from ..sip.transport.address import Advertiser, Bind, is_unspecified
 from ..sip.transport.certificates import Certificates
 from ..sip.transport.outside import Outside
 from ..sip.transport.resolver import Resolver
-from ..sip.transport.tls import explain
+from ..sip.transport.tls import TlsChannel
 from ..sip.transport.udp import UdpSocket
 from ..sip.uri import Uri
 
@@ -105,8 +106,8 @@ async def is_gateway_at(binds: Iterable[str]) -> bool:
         if is_unspecified(host):
             host = "::1" if ":" in host else "127.0.0.1"
         try:
-            uri, context = _uri_of(host, bind.port), _credulous()
-            head = await _ask(uri, Target(bind.transport, host, bind.port), context)
+            target = Target(bind.transport, host, bind.port)
+            head = await _ask(_uri_of(host, bind.port), target, None)
         except (OSError, EOFError, SipError):
             return False
         return "\r\nserver: voice-gateway\r\n" in head.lower()
@@ -126,7 +127,7 @@ async def _reach_uri(what: str, uri: Uri, certificates: Certificates, find: Find
         problem = f"no such host {uri.host!r}, or none that sip.bind has a socket for"
         return Finding(what, False, f"{problem}; check its name")
     findings = await asyncio.gather(
-        *(_reach(what, str(uri), target, certificates.client) for target in targets[:_MOST_ASKED])
+        *(_reach(what, str(uri), target, certificates) for target in targets[:_MOST_ASKED])
     )
     if len(targets) == 1:
         return findings[0]
@@ -137,38 +138,39 @@ async def _reach_uri(what: str, uri: Uri, certificates: Certificates, find: Find
     return Finding(what, any(finding.is_good for finding in findings), ", then ".join(told))
 
 
-async def _reach(what: str, uri: str, target: Target, context: ssl.SSLContext | None) -> Finding:
+async def _reach(what: str, uri: str, target: Target, certificates: Certificates | None) -> Finding:
     host, port = target.host, target.port
     try:
-        head = await _ask(uri, target, context)
+        head = await _ask(uri, target, certificates)
     except TimeoutError:
         where = f"{target.transport.upper()} port {port} of {host}"
         return Finding(what, False, f"no answer from {where}; check address, peer and firewall")
-    except ssl.SSLError as error:
-        return Finding(what, False, f"{host} port {port}: {explain(error)}; check both sides")
     except SipError as error:
-        return Finding(what, False, f"{host} port {port}: {error}; check the name")
+        return Finding(what, False, f"{host} port {port}: {error}; check both certificates")
     except (OSError, EOFError) as error:
         told = getattr(error, "strerror", None) or "connection closed"
         return Finding(what, False, f"{host} port {port}: {told}; check address and peer")
     return Finding(what, True, head.partition("\r\n")[0])
 
 
-async def _ask(uri: str, target: Target, context: ssl.SSLContext | None) -> str:
+async def _ask(uri: str, target: Target, certificates: Certificates | None) -> str:
     """Send OPTIONS and return the head of the answer.
+
+    Without ``certificates``, whoever answers is believed.
 
     Raises:
         OSError: The host is not known or refuses us; TimeoutError: it does not answer.
         EOFError: It closed the connection.
-        SipError: Its certificate is somebody else's.
+        SipError: It speaks no TLS, or is not believed.
 
     """
     async with asyncio.timeout(_PATIENCE):
         if target.transport == "udp":
             answer = await _ask_udp(uri, target.host, target.port)
+        elif target.transport == "tcp":
+            answer = await _ask_tcp(uri, target)
         else:
-            is_tls = target.transport == "tls"
-            answer = await _ask_stream(uri, target, context if is_tls else None)
+            answer = await _ask_tls(uri, target, certificates)
     return answer.decode("utf-8", "replace")
 
 
@@ -190,33 +192,37 @@ async def _ask_udp(uri: str, host: str, port: int) -> bytes:
     raise TimeoutError
 
 
-async def _ask_stream(uri: str, target: Target, context: ssl.SSLContext | None) -> bytes:
-    domain = target.domain or target.host
-    reader, writer = await asyncio.open_connection(
-        target.host,
-        target.port,
-        ssl=context,
-        server_hostname=domain if context is not None else None,
-    )
+async def _ask_tcp(uri: str, target: Target) -> bytes:
+    reader, writer = await asyncio.open_connection(target.host, target.port)
     try:
-        if context is not None and context.verify_mode is not ssl.CERT_NONE:
-            names = names_in(writer.get_extra_info("peercert"))
-            if not is_named(domain, names):
-                told = ", ".join(names) or "nobody"
-                raise SipError(f"its certificate is that of {told}, not of {domain}")
-        transport = "TCP" if context is None else "TLS"
-        writer.write(_options(uri, transport, writer.get_extra_info("sockname")))
+        writer.write(_options(uri, "TCP", writer.get_extra_info("sockname")))
         return await reader.readuntil(b"\r\n\r\n")
     finally:
         writer.close()
 
 
-def _credulous() -> ssl.SSLContext:
-    """Return what a connection is made with whose other end is only looked at."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+async def _ask_tls(uri: str, target: Target, certificates: Certificates | None) -> bytes:
+    domain = target.domain or target.host
+    reader, writer = await asyncio.open_connection(target.host, target.port)
+    context = SSL.Context(SSL.TLS_METHOD) if certificates is None else certificates.client
+    tls, answer, is_asked = TlsChannel(context, is_server=False, domain=domain), b"", False
+    try:
+        while b"\r\n\r\n" not in answer:
+            writer.write(tls.data_to_send())
+            data = await reader.read(65_536)
+            if not data:
+                raise EOFError
+            answer += tls.receive_data(data)
+            if tls.is_open and not is_asked:
+                if certificates is not None and not is_named(domain, tls.names):
+                    told = ", ".join(tls.names) or "nobody"
+                    raise SipError(f"its certificate is that of {told}, not of {domain}")
+                tls.encrypt(_options(uri, "TLS", writer.get_extra_info("sockname")))
+                is_asked = True
+        return answer
+    finally:
+        writer.write(tls.data_to_send())  # it may be told why
+        writer.close()
 
 
 def _options(uri: str, transport: str, local: tuple[Any, ...]) -> bytes:

@@ -6,19 +6,20 @@ label of a domain, for large providers have certificates of no other kind.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 __all__ = ["is_named", "names_in"]
 
 _MOST_NAMES: Final = 256
 
 
-def names_in(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return the names of a verified certificate, as :mod:`ssl` lays it out, in lower case."""
-    if not certificate:
-        return ()
-    names = (_name(kind, value) for kind, value in certificate.get("subjectAltName", ()))
+def names_in(alternatives: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the names of a verified certificate in lower case.
+
+    ``alternatives`` are the kinds (``DNS``, ``IP``, ``URI``) and values of its subjectAltName.
+    """
+    names = (_name(kind, value) for kind, value in alternatives)
     return tuple(dict.fromkeys(name for name in names if name))[:_MOST_NAMES]
 
 
@@ -33,7 +34,7 @@ def is_named(domain: str, names: Iterable[str]) -> bool:
 
 def _name(kind: str, value: str) -> str:
     match kind:
-        case "DNS" | "IP Address":
+        case "DNS" | "IP":
             return _plain(value)
         case "URI" if value[:4].lower() == "sip:" and "@" not in value:
             return _plain(value[4:].partition(";")[0].partition("?")[0])

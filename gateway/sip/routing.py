@@ -55,7 +55,10 @@ def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
     A connection is used again rather than a second one opened (RFC 5923).  An
     address from behind the peer's NAT cannot be reached itself: the peer is,
     where it last spoke to us from.  A flow to port 0 is a connection that is gone.
+    A browser is reached by its own connection alone (RFC 7118 section 5.2).
     """
+    if flow.transport in ("ws", "wss"):
+        return flow
     try:
         address = ipaddress.ip_address(hop.address)
     except ValueError:

@@ -40,19 +40,26 @@ class Authority:
         return context
 
     def certificate(
-        self, *hosts: str, is_expired: bool = False, common_name: str = "", file: str = ""
+        self,
+        *hosts: str,
+        is_expired: bool = False,
+        common_name: str = "",
+        purpose: x509.ObjectIdentifier | None = None,
+        file: str = "",
     ) -> Path:
         """Write a certificate and its key for these names, and return their file."""
         key = ec.generate_private_key(ec.SECP256R1())
         named = x509.NameAttribute(NameOID.COMMON_NAME, common_name or hosts[0])
         subject = x509.Name([named])
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        certificate = (
+        builder = (
             self._builder(subject, key.public_key(), is_expired=is_expired)
             .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), False)
             .add_extension(authority, critical=False)
-            .sign(self._key, hashes.SHA256())
         )
+        if purpose is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         path = self._folder / (file or f"{'+'.join(hosts).replace(':', '-')}.pem")
         path.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)

@@ -5,12 +5,16 @@ from pathlib import Path
 import pytest
 from certificates import Authority
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from structlog.testing import capture_logs
 
 from gateway.config import TlsSettings
 from gateway.errors import ConfigError, SipError
 from gateway.sip.transport.certificates import Certificates
 from gateway.sip.transport.tls import TlsChannel
+
+SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
+CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
 
 @pytest.fixture
@@ -77,17 +81,34 @@ def test_browsers_are_not_asked_for_a_certificate_that_is_not_required(
     assert server.names == ()
 
 
-def test_a_certificate_is_not_looked_at_where_that_is_not_wanted(
+def test_a_client_whose_certificate_is_not_good_is_nobody_unless_it_must_be_somebody(
     authority: Authority, tmp_path: Path
 ) -> None:
     stranger = Authority(tmp_path, "stranger")
-    ann = Certificates(
-        settings(authorities=authority.file, certificate=stranger.certificate("ann.example"))
-    )
-    _, server = shake_hands(ann, member(authority, "bob.example", clients="ignore"))
-    assert server.names == ()
-    with pytest.raises(SipError, match="an authority that we do not know"):
-        shake_hands(ann, member(authority, "bob.example", clients="ask"))
+    for own in (
+        stranger.certificate("ann.example"),
+        authority.certificate("ann.example", is_expired=True, file="expired.pem"),
+    ):
+        ann = Certificates(settings(authorities=authority.file, certificate=own))
+        for clients in ("ignore", "ask"):
+            _, server = shake_hands(ann, member(authority, "bob.example", clients=clients))
+            assert server.is_open
+            assert server.names == ()
+        with pytest.raises(SipError, match=r"its certificate (has expired|comes from an auth)"):
+            shake_hands(ann, member(authority, "bob.example", clients="require"))
+
+
+def test_a_client_may_show_a_certificate_made_for_servers_and_a_server_none_made_for_clients(
+    authority: Authority,
+) -> None:
+    for_servers = authority.certificate("ann.example", purpose=SERVER_AUTH)
+    ann = Certificates(settings(authorities=authority.file, certificate=for_servers))
+    for clients in ("ask", "require"):
+        _, server = shake_hands(ann, member(authority, "bob.example", clients=clients))
+        assert server.names == ("ann.example",)
+    for_clients = authority.certificate("bob.example", purpose=CLIENT_AUTH)
+    with pytest.raises(SipError, match="is not meant for servers"):
+        shake_hands(member(authority), Certificates(settings(certificate=for_clients)))
 
 
 def test_a_server_is_refused_that_nobody_we_believe_vouches_for(
@@ -136,7 +157,7 @@ def test_a_new_certificate_that_is_no_good_changes_nothing_and_is_told_once(
                 client, _ = shake_hands(ann, bob)
                 assert client.names == ("old.example",)
         (line,) = logs
-        assert f"{shown}: no certificate and key in PEM" in line["problem"]
+        assert f"{shown}: no certificate in PEM" in line["problem"]
     shown.unlink()
     with capture_logs() as logs:
         shake_hands(ann, bob)
@@ -191,7 +212,7 @@ def test_files_that_are_no_good_are_told_by_setting_name_and_remedy(
         ({"certificate": missing}, "certificate: .*missing.pem: No such file or directory; name"),
         ({"certificate": own, "key": missing}, "key: .*missing.pem: No such file"),
         ({"certificate": own, "key": other}, "certificate: .*the key is that of another"),
-        ({"certificate": nonsense}, "certificate: .*no certificate and key in PEM"),
+        ({"certificate": nonsense}, "certificate: .*no certificate in PEM"),
         ({"certificate": tmp_path}, "certificate: .*Is a directory"),
         ({"certificate": locked}, "certificate: .*the key needs a password"),
         ({"authorities": nonsense}, "authorities: .*no certificate"),

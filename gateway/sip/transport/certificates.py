@@ -1,31 +1,41 @@
 """Our certificate and those we believe, read from files, and read anew when these change."""
 
 import os
-import ssl
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import structlog
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from OpenSSL import SSL, crypto
 
 from ...config import TlsSettings
 from ...errors import ConfigError
+from .tls import Claims, judge_by
 
 __all__ = ["Certificates"]
 
+_Key: TypeAlias = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+)
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
-_CLIENTS: Final = {
-    "ignore": ssl.CERT_NONE,
-    "ask": ssl.CERT_OPTIONAL,
-    "require": ssl.CERT_REQUIRED,
-}
+
+_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class _Contexts:
-    client: ssl.SSLContext
-    server: ssl.SSLContext | None  # none without a certificate
-    web_server: ssl.SSLContext | None
+    client: SSL.Context
+    server: SSL.Context | None  # none without a certificate
+    web_server: SSL.Context | None
 
 
 class Certificates:
@@ -52,11 +62,11 @@ class Certificates:
             self._load()
 
     @property
-    def client(self) -> ssl.SSLContext:
+    def client(self) -> SSL.Context:
         """For connections that we open."""
         return self._current().client
 
-    def server(self, *, is_web: bool) -> ssl.SSLContext:
+    def server(self, *, is_web: bool) -> SSL.Context:
         """Return what connections are taken with; ``is_web``: those of browsers.
 
         Browsers ask their users when they are asked for a certificate, so that one
@@ -99,40 +109,28 @@ class Certificates:
 
     def _read(self) -> _Contexts:
         settings = self._settings
-        client = self._context(ssl.PROTOCOL_TLS_CLIENT, ssl.CERT_REQUIRED)
+        client = self._context("require", is_server=False)
         if not settings.certificate:
             return _Contexts(client, None, None)
-        server = self._context(ssl.PROTOCOL_TLS_SERVER, _CLIENTS[settings.clients])
-        is_required = settings.clients == "require"
-        web_server = self._context(
-            ssl.PROTOCOL_TLS_SERVER, ssl.CERT_REQUIRED if is_required else ssl.CERT_NONE
+        of_browsers: Claims = "require" if settings.clients == "require" else "ignore"
+        return _Contexts(
+            client,
+            self._context(settings.clients, is_server=True),
+            self._context(of_browsers, is_server=True),
         )
-        return _Contexts(client, server, web_server)
 
-    def _context(self, protocol: int, verify_mode: ssl.VerifyMode) -> ssl.SSLContext:
+    def _context(self, claims: Claims, *, is_server: bool) -> SSL.Context:
         settings = self._settings
-        context = ssl.SSLContext(protocol)
-        context.check_hostname = False  # names we judge ourselves: RFC 5922 knows more kinds
-        context.verify_mode = verify_mode
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-        # A certificate that is named among the authorities is believed, whoever signed it.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        # Who is taken up again later is not judged again: everybody begins anew.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+        judge_by(context, claims, is_server=is_server)
         if settings.certificate:
-            _check_readable("certificate", settings.certificate)
-            _check_readable("key", settings.key)
             _load_own(context, settings.certificate, settings.key)
-        if settings.authorities:
-            _check_readable("authorities", settings.authorities)
-            try:
-                context.load_verify_locations(settings.authorities)
-            except ssl.SSLError:
-                raise ConfigError(
-                    f"sip.tls.authorities: {settings.authorities}: no certificate in PEM;"
-                    " convert it, or name another file"
-                ) from None
-        elif verify_mode is not ssl.CERT_NONE:
-            context.load_default_certs()
+        if claims != "ignore":
+            _load_authorities(context, settings.authorities)
         return context
 
 
@@ -144,37 +142,68 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _check_readable(setting: str, path: str) -> None:
-    if not path:
-        return
+def _content(setting: str, path: str) -> bytes:
     try:
-        with open(path, "rb"):
-            pass
+        return Path(path).read_bytes()
     except OSError as error:
         problem = error.strerror or str(error)
         raise ConfigError(f"sip.tls.{setting}: {path}: {problem}; name another file") from None
 
 
-def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    asked = []
-
-    def refuse() -> str:
-        """Stand in for the question that OpenSSL would put to the terminal."""
-        asked.append(True)
-        return ""
-
+def _load_own(context: SSL.Context, certificate: str, key: str) -> None:
+    """Have a context show a certificate, and those behind it in the file."""
+    where = f"sip.tls.certificate: {certificate}"
     try:
-        context.load_cert_chain(certificate, key or None, password=refuse)
-    except ssl.SSLError as error:
-        fault = "the key needs a password; write it out without one" if asked else _fault(error)
-        raise ConfigError(f"sip.tls.certificate: {certificate}: {fault}") from None
+        own, *chain = x509.load_pem_x509_certificates(_content("certificate", certificate))
+    except ValueError:
+        problem = "no certificate in PEM; convert it, or name another file"
+        raise ConfigError(f"{where}: {problem}") from None
+    private = _private_key("key" if key else "certificate", key or certificate)
+    try:
+        context.use_certificate(own)
+        for other in chain:
+            context.add_extra_chain_cert(other)
+        context.use_privatekey(private)
+    except SSL.Error as error:
+        raise ConfigError(f"{where}: {_fault(error)}") from None
 
 
-def _fault(error: ssl.SSLError) -> str:
-    match error.reason:
-        case "KEY_VALUES_MISMATCH":
+def _private_key(setting: str, path: str) -> _Key:
+    where = f"sip.tls.{setting}: {path}"
+    block = _KEY.search(_content(setting, path))
+    try:
+        if block is None:
+            raise ValueError
+        key = serialization.load_pem_private_key(block[0], None)
+        if not isinstance(key, _Key):
+            raise ValueError
+        return key
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(f"{where}: no key in PEM; convert it, or name another file") from None
+    except TypeError:
+        problem = "the key needs a password; write it out without one"
+        raise ConfigError(f"{where}: {problem}") from None
+
+
+def _load_authorities(context: SSL.Context, path: str) -> None:
+    if not path:
+        context.set_default_verify_paths()
+        return
+    _content("authorities", path)
+    try:
+        context.load_verify_locations(path)
+    except SSL.Error:
+        problem = "no certificate in PEM; convert it, or name another file"
+        raise ConfigError(f"sip.tls.authorities: {path}: {problem}") from None
+    # A certificate that is named is believed, whoever signed it.
+    store = context.get_cert_store()
+    assert store is not None
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+
+
+def _fault(error: SSL.Error) -> str:
+    match error.args[0][-1][-1] if error.args and error.args[0] else "":
+        case "key values mismatch" | "key type mismatch":
             return "the key is that of another certificate; name the one that belongs to it"
-        case "EE_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK" | "CA_KEY_TOO_SMALL":
-            return "key or signature are too weak to be believed; make a new certificate"
-        case _:
-            return "no certificate and key in PEM; convert it, or name another file"
+        case reason:
+            return f"{reason or 'it is refused'}; make a new certificate"

@@ -1,38 +1,52 @@
-"""TLS over bytes in memory: the handshake, what it proved, and what was wrong (RFC 5246, 8446)."""
+"""TLS over bytes in memory: the handshake, what it proved, and what was wrong (RFC 5246, 8446).
 
-import ssl
-from typing import Final
+By the library that lets us judge certificates ourselves: of who connects to us one
+may be no more than a claim, and one made for servers is good all the same.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+from cryptography import x509
+from OpenSSL import SSL
 
 from ...errors import SipError
 from ..identity import names_in
 
-__all__ = ["TlsChannel", "explain"]
+__all__ = ["Claims", "TlsChannel", "judge_by"]
+
+Claims: TypeAlias = Literal["ignore", "ask", "require"]  # what is made of certificates
 
 _CHUNK: Final = 65_536
+_OTHER_PURPOSE: Final = 26  # a certificate of servers, shown by a client: what carriers have
 
-_VERIFICATION: Final = {
-    9: "its certificate is not valid yet",
-    10: "its certificate has expired",
-    18: "its certificate is signed by itself alone, and not among our authorities",
-    19: "its certificate comes from an authority that we do not know",
-    20: "its certificate comes from an authority that we do not know",
-    21: "its certificate comes from an authority that we do not know",
-    23: "its certificate has been revoked",
-    26: "its certificate is not meant for this use",
+_FAULTS: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is signed by itself alone, and not among our authorities",
+    19: "comes from an authority that we do not know",
+    20: "comes from an authority that we do not know",
+    21: "comes from an authority that we do not know",
+    23: "has been revoked",
+    _OTHER_PURPOSE: "is not meant for servers",
+    66: "has a key too weak to be believed",
+    67: "has an authority whose key is too weak to be believed",
+    68: "has a signature too weak to be believed",
 }
-_ALERTS: Final = {
-    "WRONG_VERSION_NUMBER": "it does not speak TLS there",
-    "HTTP_REQUEST": "it does not speak TLS there",
-    "UNSUPPORTED_PROTOCOL": "it speaks no TLS newer than 1.1",
-    "PROTOCOL_VERSION": "it speaks no version of TLS that we do",
-    "HANDSHAKE_FAILURE": "it refuses every way of encryption we have, or our certificate",
-    "CERTIFICATE_REQUIRED": "it wants a certificate of ours",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate",
-    "UNKNOWN_CA": "it does not know the authority of our certificate",
-    "BAD_CERTIFICATE": "it refuses our certificate",
-    "CERTIFICATE_UNKNOWN": "it refuses our certificate",
-    "CERTIFICATE_EXPIRED": "it says that our certificate has expired",
-    "UNRECOGNIZED_NAME": "it knows nobody of that name",
+_REASONS: Final = {
+    "wrong version number": "it does not speak TLS there",
+    "http request": "it does not speak TLS there",
+    "unsupported protocol": "it speaks no TLS newer than 1.1",
+    "alert protocol version": "it speaks no version of TLS that we do",
+    "alert handshake failure": "it refuses every way of encryption we have, or our certificate",
+    "alert certificate required": "it wants a certificate of ours",
+    "did not return a certificate": "it showed no certificate",
+    "alert unknown ca": "it does not know the authority of our certificate",
+    "alert bad certificate": "it refuses our certificate",
+    "alert certificate unknown": "it refuses our certificate",
+    "alert certificate expired": "it says that our certificate has expired",
+    "unrecognized name": "it knows nobody of that name",
 }
 
 
@@ -46,19 +60,26 @@ class TlsChannel:
 
     """
 
-    def __init__(self, context: ssl.SSLContext, *, is_server: bool, domain: str = "") -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, is_server, _server_name(domain) or None
-        )
+    def __init__(self, context: SSL.Context, *, is_server: bool, domain: str = "") -> None:
         self.is_open = False
-        if not is_server:
-            self.receive_data(b"")
+        self._faults: list[int] = []  # of the other side's certificate
+        self._tls = SSL.Connection(context, None)
+        self._tls.set_app_data(self._faults)
+        if is_server:
+            self._tls.set_accept_state()
+            return
+        self._tls.set_connect_state()
+        if name := _server_name(domain):
+            self._tls.set_tlsext_host_name(name)
+        self.receive_data(b"")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names in the certificate that the other side showed, verified; may be none."""
-        return names_in(self._tls.getpeercert()) if self.is_open else ()
+        """The names in the certificate that the other side showed, if it is good; may be none."""
+        if not self.is_open or self._faults:
+            return ()
+        certificate = self._tls.get_peer_certificate(as_cryptography=True)
+        return () if certificate is None else names_in(_alternatives(certificate))
 
     def receive_data(self, data: bytes) -> bytes:
         """Take in bytes off the connection; return what they say.
@@ -68,43 +89,88 @@ class TlsChannel:
                 when :meth:`data_to_send` has been sent.
 
         """
-        self._incoming.write(data)
         plain = bytearray()
         try:
+            if data:
+                self._tls.bio_write(data)
             if not self.is_open:
                 self._tls.do_handshake()
                 self.is_open = True
-            while chunk := self._tls.read(_CHUNK):
-                plain += chunk
-        except ssl.SSLWantReadError:
+            while True:
+                plain += self._tls.recv(_CHUNK)
+        except SSL.WantReadError:
             pass
-        except ssl.SSLZeroReturnError:
+        except SSL.ZeroReturnError:
             pass  # it says goodbye, and will close the connection
-        except ssl.SSLError as error:
-            raise SipError(explain(error), status=503) from error
+        except SSL.Error as error:
+            raise SipError(self._explain(error), status=503) from error
         return bytes(plain)
 
     def encrypt(self, data: bytes) -> None:
         """Take in what is to be said, once the channel is open."""
-        self._tls.write(data)
+        self._tls.sendall(data)
 
     def data_to_send(self) -> bytes:
         """Drain the bytes waiting to go out."""
-        return self._outgoing.read()
+        data = bytearray()
+        try:
+            while True:
+                data += self._tls.bio_read(_CHUNK)
+        except SSL.WantReadError:
+            return bytes(data)
+
+    def _explain(self, error: SSL.Error) -> str:
+        """Say in words what went wrong."""
+        reasons = [reason for *_, reason in error.args[0]] if error.args else []
+        reason = str(reasons[-1]) if reasons else "closed in the middle"
+        if self._faults and "certificate verify failed" in reason:
+            fault = self._faults[0]
+            return f"its certificate {_FAULTS.get(fault, f'is not good (OpenSSL error {fault})')}"
+        known = next((words for end, words in _REASONS.items() if reason.endswith(end)), None)
+        return known or f"TLS failed: {reason}"
 
 
-def explain(error: ssl.SSLError) -> str:
-    """Say in words what went wrong."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        known = _VERIFICATION.get(error.verify_code)
-        return known or f"its certificate is not good: {error.verify_message}"
-    reason = error.reason or ""
-    known = next((words for name, words in _ALERTS.items() if reason.endswith(name)), None)
-    return known or f"TLS failed: {reason.lower().replace('_', ' ') or error}"
+def judge_by(context: SSL.Context, claims: Claims, *, is_server: bool) -> None:
+    """Have certificates looked at, asked for, or required; servers must always have a good one.
+
+    Where one is asked for, one that is not good is as good as none.
+    """
+
+    def judge(tls: SSL.Connection, _certificate: object, fault: int, _depth: int, ok: int) -> bool:
+        if ok or (is_server and fault == _OTHER_PURPOSE):
+            return True
+        tls.get_app_data().append(fault)
+        return is_server and claims == "ask"
+
+    mode = SSL.VERIFY_NONE if is_server and claims == "ignore" else SSL.VERIFY_PEER
+    if not is_server or claims == "require":
+        mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    context.set_verify(mode, judge)
 
 
-def _server_name(domain: str) -> str:
-    """Return what may be told of ``domain``: a name that fits, in letters of DNS."""
+def _alternatives(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
+    """Yield the kinds and values of a certificate's subjectAltName, as far as it can be read."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return
+    for name in names:
+        match name:
+            case x509.DNSName(value=value):
+                yield "DNS", value
+            case x509.IPAddress(value=address):
+                yield "IP", str(address)
+            case x509.UniformResourceIdentifier(value=value):
+                yield "URI", value
+
+
+def _server_name(domain: str) -> bytes:
+    """Return what may be told of ``domain``: a name in letters of DNS, never an address."""
     name = domain.rstrip(".")
-    is_fit = name.isascii() and len(name) < 254 and all(0 < len(x) < 64 for x in name.split("."))
-    return name if is_fit else ""
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        labels = name.split(".")
+        is_fit = name.isascii() and len(name) < 254 and all(0 < len(x) < 64 for x in labels)
+        return name.encode() if is_fit else b""
+    return b""
