@@ -59,11 +59,11 @@ def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
     """
     if flow.transport in ("ws", "wss"):
         return flow
+    transport = transport_of(hop, flow.transport)
     try:
         address = ipaddress.ip_address(hop.address)
     except ValueError:
-        return Hop(hop, flow) if hop.host else flow
-    transport = transport_of(hop, flow.transport)
+        return Hop(hop, flow) if _may_be_found(hop, transport) else flow
     if address.is_unspecified:
         return flow
     match transport:
@@ -76,6 +76,12 @@ def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
             return _kept(way, flow)
         case _:
             return flow
+
+
+def _may_be_found(hop: Uri, transport: str) -> bool:
+    """Whether a name may lead anywhere: that of a browser never does (RFC 7118 section 5)."""
+    is_name = bool(hop.host) and not hop.host.lower().rstrip(".").endswith(".invalid")
+    return is_name and transport in ("udp", "tcp", "tls")
 
 
 def flows_towards(hop: Hop, found: Sequence[Flow]) -> list[Flow]:

@@ -1,4 +1,4 @@
-"""Requests that are asked for a password: sent again with it, in their place, and never for ever."""
+"""Requests that are asked for a password: sent again with it, in their place, not for ever."""
 
 import itertools
 from collections.abc import Callable

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.errors import ConfigError
 from gateway.sip.alarms import Alarms
 from gateway.sip.dialog import Dialog, Order
-from gateway.sip.flow import Flow
+from gateway.sip.flow import Flow, Transport
 from gateway.sip.merging import MergeWatch
 from gateway.sip.message import Request, Response, parse, response_to
 from gateway.sip.reason import Reason, cause_of_status
@@ -189,6 +189,35 @@ def test_a_next_hop_that_is_only_a_name_is_to_be_looked_up() -> None:
     flow = Flow("udp", ("203.0.113.1", 5060), ("198.51.100.1", 5060))
     uri = Uri.parse("sip:a@pbx.example")
     assert way_towards(uri, flow) == Hop(uri, flow)
+
+
+@pytest.mark.parametrize(
+    ("contact", "transport"),
+    [
+        ("sip:x@df7jal23ls0d.invalid;transport=ws", "ws"),
+        ("sip:x@browser.example;transport=ws", "wss"),
+        ("sip:x@anonymous.INVALID.", "udp"),
+        ("tel:+15550100", "udp"),
+    ],
+)
+def test_a_name_that_leads_nowhere_by_its_nature_is_not_looked_up(
+    contact: str, transport: Transport
+) -> None:
+    flow = Flow(transport, ("203.0.113.1", 5060), ("198.51.100.1", 49152), id=3)
+    assert way_towards(Uri.parse(contact), flow) is flow
+
+
+def test_a_connection_whose_far_end_has_proven_the_name_is_used_whatever_the_name_leads_to() -> (
+    None
+):
+    flow = Flow("tls", ("192.0.2.1", 5061), ("192.0.2.2", 49152), id=3, names=("*.trunk.example",))
+    found = [Flow("tls", flow.local, ("192.0.2.77", 5061), domain="sip.trunk.example")]
+    uri = Uri.parse("sip:sip.trunk.example;transport=tls;lr")
+    assert flows_towards(Hop(uri, flow), found) == [flow]
+    gone = Flow("tls", flow.local, ("192.0.2.2", 0), names=flow.names)
+    assert flows_towards(Hop(uri, gone), found) == found
+    other = Uri.parse("sip:other.example;transport=tls;lr")
+    assert flows_towards(Hop(other, flow), found) == found
 
 
 @pytest.mark.parametrize(

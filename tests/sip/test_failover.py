@@ -381,6 +381,43 @@ def test_requests_of_a_call_go_where_the_peers_name_leads(
         assert set(hosts(network, title)) == {carl.address[0]}
 
 
+@pytest.mark.parametrize("is_loose", [True, False])
+def test_a_private_contact_is_reached_through_the_names_of_the_record_route(
+    network: VirtualNetwork, ann: Phone, bob: Phone, carl: Phone, is_loose: bool
+) -> None:
+    """As by Twilio and Telnyx: two Record-Routes, and behind them a Contact of nobody's world."""
+    lr = ";lr" if is_loose else ""
+    network.names["edge.trunk.example"] = [carl.address]
+    carry = network.carry
+
+    def record(data: bytes, flow: Flow) -> None:
+        if flow.local == bob.address:
+            routes = (f"<sip:inner.trunk.example{lr}>", f"<sip:edge.trunk.example{lr};r2=on>")
+            lines = "".join(f"Record-Route: {route}\r\n" for route in routes)
+            data = data.replace(b"From:", f"{lines}From:".encode(), 1)
+            data = data.replace(b"<sip:192.0.2.2:5060>", b"<sip:+15550100@172.25.1.9:5060>")
+        carry(data, flow)
+
+    network.carry = record  # type: ignore[method-assign]
+    call = dial(ann, bob)
+    network.run(0.1)
+    bob.calls[0].answer(ANSWER, network.now)
+    network.run(0.1)
+    call.hang_up(network.now)
+    network.run(0.1)
+    contact = "sip:+15550100@172.25.1.9:5060"
+    edge, inner = f"sip:edge.trunk.example{lr};r2=on", f"sip:inner.trunk.example{lr}"
+    for title in ("ACK", "BYE"):
+        message = network.last(title)
+        assert isinstance(message, Request)
+        routes = [route.strip("<>") for route in message.headers.get_all("Route")]
+        if is_loose:
+            assert (message.uri, routes) == (contact, [edge, inner])
+        else:
+            assert (message.uri, routes) == (edge, [inner, contact])
+        assert set(hosts(network, title)) == {carl.address[0]}
+
+
 def test_requests_of_a_call_turn_to_the_next_host_of_a_name(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
