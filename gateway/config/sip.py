@@ -85,6 +85,13 @@ class SipSettings(Table):
             raise ValueError(f"{secure} needs a certificate; name its file in [sip.tls]")
         return self
 
+    @model_validator(mode="after")
+    def _can_ask(self) -> "SipSettings":
+        is_asked_for = _STUN.fullmatch(self.external_ip) is not None
+        if is_asked_for and not any(bind.startswith("udp:") for bind in self.bind):
+            raise ValueError(f"{self.external_ip} is asked by UDP; add udp:HOST:PORT to bind")
+        return self
+
     @property
     def host(self) -> str:
         """The host part of the first address listened on, without brackets."""

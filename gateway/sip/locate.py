@@ -45,6 +45,7 @@ Family: TypeAlias = Literal["A", "AAAA"]
 Reach: TypeAlias = Sequence[tuple[Transport, Family]]
 """What we have sockets for; of two families or transports the one named first goes first."""
 
+_NOWHERE: Final = ".invalid"  # as browsers name themselves: never to be asked for (RFC 6761)
 _MOST_RECORDS: Final = 32  # of one answer; what a domain has more of is not looked at
 _MOST_TARGETS: Final = 16
 _MOST_SERVERS: Final = 16  # SRV records whose addresses are asked for
@@ -136,7 +137,7 @@ def locate(uri: Uri, reach: Reach, ids: Ids, *, has_services: bool = True) -> Pl
     where = Destination.of(uri)
     asked_for = transport_of(uri) if where.transport else ""
     transports = _transports(uri, asked_for, reach)
-    if not transports or not where.host:
+    if not transports or not where.host or f".{where.host}".endswith(_NOWHERE):
         return []
     if _is_numeric(where.host) or where.port is not None or not has_services:
         first = transports[0]

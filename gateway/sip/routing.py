@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from .flow import Flow, default_port
 from .identity import is_named
@@ -19,6 +19,8 @@ class Hop:
     uri: Uri
     flow: Flow
 
+
+_REACHED: Final = ("udp", "tcp", "tls")  # by which we open a way to others
 
 Way: TypeAlias = Flow | Hop | Sequence[Flow]
 """Where a request goes: by one flow, to the first of several that answers, or to a name."""
@@ -63,7 +65,8 @@ def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
     try:
         address = ipaddress.ip_address(hop.address)
     except ValueError:
-        return Hop(hop, flow) if _may_be_found(hop, transport) else flow
+        is_reached = hop.host and transport in _REACHED
+        return Hop(hop, flow) if is_reached else flow
     if address.is_unspecified:
         return flow
     match transport:
@@ -76,12 +79,6 @@ def way_towards(hop: Uri, flow: Flow) -> Flow | Hop:
             return _kept(way, flow)
         case _:
             return flow
-
-
-def _may_be_found(hop: Uri, transport: str) -> bool:
-    """Whether a name may lead anywhere: that of a browser never does (RFC 7118 section 5)."""
-    is_name = bool(hop.host) and not hop.host.lower().rstrip(".").endswith(".invalid")
-    return is_name and transport in ("udp", "tcp", "tls")
 
 
 def flows_towards(hop: Hop, found: Sequence[Flow]) -> list[Flow]:

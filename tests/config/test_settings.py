@@ -143,6 +143,7 @@ def test_a_key_never_shows_in_what_is_printed() -> None:
         ("[spi]\nbind = []", 1, "did you mean 'sip'"),
         ("[sip]\nbind = ['udp:5060']", 2, "write udp:HOST:PORT"),
         ("[sip]\nnameservers = ['dns.example']", 2, "write 10.0.0.2 or 10.0.0.2:5353"),
+        ("[sip]\nbind = ['tcp:[::1]:1']\nexternal_ip = 'stun:a.example'", 1, "add udp:HOST:PORT"),
         ("[sip]\nnameservers = ['10.0.0.256']", 2, "write 10.0.0.2 or 10.0.0.2:5353"),
         ("[media]\n\nports = '20-10'", 3, "write FIRST-LAST"),
         ("[media]\ncodecs = ['G729']", 2, "choose from PCMU"),

@@ -1,5 +1,6 @@
 """Requests with several targets: who is turned to when one fails (RFC 3263 section 4.3)."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.sip.lookups import PATIENCE
 from gateway.sip.message import Request, Response
 from gateway.sip.outgoing import OutgoingSession
 from gateway.sip.session_events import Answered, Ended, Ringing
+from gateway.sip.session_state import SessionState
 from gateway.sip.uri import Uri
 from gateway.testing.sip import Phone, Sent, VirtualNetwork
 
@@ -242,6 +244,24 @@ def test_a_target_that_rings_after_it_was_left_behind_is_cancelled(
     assert call.is_live
 
 
+def test_a_target_left_behind_that_never_ends_its_ringing_is_forgotten_in_time(
+    network: VirtualNetwork, ann: Phone, bob: Phone, carl: Phone
+) -> None:
+    network.drop = lambda one: (
+        one.flow.local == bob.address and (one.at < 5.5 or one.title != "180 INVITE")
+    )
+    call = dial(ann, bob, carl)
+    network.run(5.6)
+    bob.calls[0].ring(network.now)
+    network.run(0.1)
+    assert hosts(network, "CANCEL") == [bob.address[0]]
+    carl.calls[0].reject(486, network.now)
+    network.run(0.1)
+    assert not call.is_live
+    network.run(70.0)
+    assert ann.agent.is_idle
+
+
 def test_a_target_that_answers_after_it_was_left_behind_has_the_call(
     network: VirtualNetwork, ann: Phone, bob: Phone, carl: Phone
 ) -> None:
@@ -469,3 +489,42 @@ def test_the_answer_of_a_call_says_who_gave_it(network: VirtualNetwork, ann: Pho
     network.carry(bytes(late), Flow("udp", NOBODY, ann.address))
     network.run(0.1)
     assert hosts(network, "CANCEL") == [NOBODY[0]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_targets_do_and_the_network_loses_one_call_is_left_at_most(seed: int) -> None:
+    chance = Random(seed)
+    network = VirtualNetwork(loss=0.3, jitter=0.5, seed=seed)
+    ann = network.phone("192.0.2.1", has_streams=bool(seed % 2))
+    others = [network.phone(f"192.0.2.{number}") for number in (2, 3, 4)]
+    for other in others:
+        other.on_invite = lambda session: chance.choice(
+            [
+                lambda: session.answer(ANSWER, network.now),
+                lambda: session.ring(network.now),
+                lambda: session.reject(503, network.now, retry_after=chance.choice([None, 9])),
+                lambda: session.reject(486, network.now),
+                lambda: None,
+            ]
+        )()
+    call = dial(ann, *chance.sample([NOBODY, *others], 4))
+    for _ in range(30):
+        network.run(chance.random() * 3)
+        for taken in (taken for other in others for taken in other.calls):
+            if chance.random() < 0.1 and taken.state is SessionState.EARLY:
+                taken.answer(ANSWER, network.now)
+        if chance.random() < 0.03:
+            call.hang_up(network.now)
+    network.run(120.0)
+    up = [taken for other in others for taken in other.calls if taken.is_live]
+    assert len(up) == int(call.is_live)
+    heard_of: set[str | None] = set()
+    for one in network.sent:  # nothing is cancelled of which nothing was heard (section 9.1)
+        if one.title == "CANCEL":
+            assert one.message.via.branch in heard_of
+        elif one.title.startswith("1") and not one.is_lost:
+            heard_of.add(one.message.via.branch)
+    call.hang_up(network.now)
+    network.run(300.0)
+    assert ann.agent.is_idle
+    assert all(other.agent.is_idle for other in others)

@@ -67,9 +67,12 @@ def spell(target: Target) -> str:
         ("sip:a@[2001:db8::7]", []),  # we have no socket for it
         ("sip:a@192.0.2.7;transport=sctp", []),
         ("tel:+15550100", []),
+        ("sip:a@df7jal23ls0d.Invalid.;transport=tcp", []),
     ],
 )
-def test_a_numeric_host_is_its_own_target_and_nobody_is_asked(uri: str, targets: list[str]) -> None:
+def test_a_host_that_is_no_name_is_its_own_target_and_nobody_is_asked(
+    uri: str, targets: list[str]
+) -> None:
     domain = Domain()
     assert domain.find(uri) == targets
     assert domain.rounds == []
