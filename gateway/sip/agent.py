@@ -9,19 +9,24 @@ from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 from ..clock import Ids
+from .account import Account
 from .admission import Policy, Verdict
 from .alarms import Alarms
 from .courier import Courier
 from .deadline import earliest
+from .duties import Duties
 from .flow import Flow
 from .incoming import IncomingSession
 from .merging import MergeWatch
 from .message import MessageError, Request, parse, response_to, stamp_received
 from .outgoing import OutgoingSession
+from .posted import OnResponse
+from .routing import Way
 from .screening import SDP, add_capabilities, refusal
 from .session import Session
 from .session_events import SessionEvent
 from .session_state import RING_LIMIT, SessionState
+from .standing import Reported
 from .timers import Timers
 from .transactions import AckReceived, RequestReceived, TransactionLayer
 from .uri import Uri
@@ -46,7 +51,7 @@ class Happened:
     event: SessionEvent
 
 
-AgentEvent: TypeAlias = Invited | Happened
+AgentEvent: TypeAlias = Invited | Happened | Reported
 
 
 @dataclass(slots=True)
@@ -104,6 +109,7 @@ class UserAgent:
         self._courier = Courier(
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
         )
+        self.duties = Duties(self._courier)
         self._merges = MergeWatch(timers)
         self._opened: dict[str, IncomingSession] = {}  # by the key of the first INVITE
         self._touched: dict[Session, None] = {}
@@ -131,7 +137,12 @@ class UserAgent:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         self._settle()
-        return earliest(self._layer.deadline, self._courier.deadline, self._alarms.deadline)
+        return earliest(
+            self._layer.deadline,
+            self._courier.deadline,
+            self._alarms.deadline,
+            self.duties.deadline,
+        )
 
     @property
     def counters(self) -> dict[str, int]:
@@ -161,11 +172,13 @@ class UserAgent:
         for session in self._alarms.due(now):
             session.wake(now)
             self._touch(session)
+        self.duties.wake(now)
 
     def connection_lost(self, flow: Flow, now: float) -> None:
         """Take note that a connection is gone: what waited on it has failed."""
         for session in self.sessions.values():
             session.lose(flow)
+        self.duties.lose(flow, now)
         self._layer.transport_failed(flow)
         self._dispatch(now)
 
@@ -189,7 +202,7 @@ class UserAgent:
         """Drain what happened since the last call."""
         self._settle()
         events, self._events = self._events, []
-        return events
+        return events + self.duties.events()
 
     def invite(
         self,
@@ -222,6 +235,17 @@ class UserAgent:
         self.sessions[session.call_id, session.local_tag] = session
         self._touch(session)
         return session
+
+    def ask(
+        self,
+        request: Request,
+        way: Way,
+        now: float,
+        on_response: OnResponse,
+        account: Account | None = None,
+    ) -> None:
+        """Send a request outside of any call, as it is."""
+        self._courier.send(request, way, now, on_response, account=account)
 
     def host_towards(self, flow: Flow) -> str:
         """Return our address as the far end of ``flow`` sees it."""

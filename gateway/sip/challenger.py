@@ -8,8 +8,8 @@ import enum
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from ..clock import Ids
 from ..errors import SipError
@@ -17,11 +17,12 @@ from .digest import ALGORITHMS, Credentials, Secret
 from .message import Request
 from .uri import Uri
 
-__all__ = ["Challenger", "Proof"]
+__all__ = ["Challenger", "Proof", "Shown"]
 
 _OFFERED: Final = ("SHA-256", "MD5")  # strongest first (RFC 8760 section 2.4)
 _NONCE: Final = re.compile(r"([0-9a-f]{1,12})\.([0-9A-Za-z\-]{1,64})\.([0-9a-f]{32})")
 _COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_MOST_LINES: Final = 8  # of credentials in one request
 _MOST_NONCES: Final = 4096
 
 
@@ -32,6 +33,14 @@ class Proof(enum.Enum):
     STALE = enum.auto()  # right but for the nonce, which is too old or was used like this before
     WRONG = enum.auto()
     GOOD = enum.auto()
+
+
+class Shown(NamedTuple):
+    """What a request shows of who sent it; name and algorithm are what it says itself."""
+
+    proof: Proof
+    username: str = ""
+    algorithm: str = ""
 
 
 class Challenger:
@@ -57,8 +66,10 @@ class Challenger:
         self._used: dict[str, int] = {}  # the highest count, by nonce, oldest use first
         self._floor = -1  # made at or before this: forgotten, so not to be used any more
 
-    def challenges(self, now: float, *, is_stale: bool = False) -> tuple[tuple[str, str], ...]:
-        """Return the ``WWW-Authenticate`` headers of a 401, strongest first."""
+    def challenges(
+        self, now: float, algorithms: Sequence[str] = _OFFERED, *, is_stale: bool = False
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the ``WWW-Authenticate`` headers of a 401, in the order of ``algorithms``."""
         made, salt = f"{int(now * 1000):x}", self._ids.token()
         nonce = f"{made}.{salt}.{self._seal(made, salt)}"
         stale = ", stale=true" if is_stale else ""
@@ -68,19 +79,20 @@ class Challenger:
                 f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm},'
                 f' qop="auth"{stale}',
             )
-            for algorithm in _OFFERED
+            for algorithm in algorithms
         )
 
-    def judge(self, request: Request, now: float) -> tuple[Proof, str]:
-        """Return what a request proves, and who is said to have sent it."""
-        for line in request.headers.get_all("Authorization")[: len(_OFFERED) + 1]:
+    def judge(self, request: Request, now: float) -> Shown:
+        """Return what a request shows, and who is said to have sent it."""
+        for line in request.headers.get_all("Authorization")[:_MOST_LINES]:
             try:
                 credentials = Credentials.parse(line)
             except SipError:
-                return Proof.WRONG, ""
+                return Shown(Proof.WRONG)
             if credentials is not None and credentials.realm == self._realm:
-                return self._judge(credentials, request, now), credentials.username
-        return Proof.NONE, ""
+                proof = self._judge(credentials, request, now)
+                return Shown(proof, credentials.username, credentials.algorithm or "MD5")
+        return Shown(Proof.NONE)
 
     def _judge(self, credentials: Credentials, request: Request, now: float) -> Proof:
         algorithm = credentials.algorithm or "MD5"

@@ -25,6 +25,7 @@ from ..sip.message import Request, Response, read
 from ..sip.outgoing import OutgoingSession
 from ..sip.session import Session
 from ..sip.session_events import SessionEvent
+from ..sip.standing import Reported
 from ..sip.uri import Uri
 from .loss import Loss
 
@@ -140,6 +141,8 @@ class Phone:
                     self.calls.append(event.session)
                     if self.on_invite is not None:
                         self.on_invite(event.session)
+                elif isinstance(event, Reported):
+                    event.duty.on_event(event.event)
                 elif listener := self.listeners.get(event.session):
                     listener(event.event)
                 else:

@@ -28,7 +28,7 @@ class Doorkeeper:
         self.challenger = Challenger("bob", secrets, CountedIds("nonce"), lifetime=lifetime)
 
     def __call__(self, request: Request, flow: Flow) -> Verdict:
-        proof, _ = self.challenger.judge(request, self._network.now)
+        proof = self.challenger.judge(request, self._network.now).proof
         if proof is Proof.GOOD:
             return Verdict()
         is_stale = proof is Proof.STALE

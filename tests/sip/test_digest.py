@@ -241,12 +241,16 @@ def knock(door: Challenger, account: Account, now: float, **what: str) -> Reques
 def test_the_right_password_lets_in_and_the_strongest_is_offered_first(door: Challenger) -> None:
     offered = Challenge.parse_all(line for _, line in door.challenges(0.0))
     assert [one.algorithm for one in offered] == ["SHA-256", "MD5"]
-    assert door.judge(knock(door, Account("ann", "secret"), 1.0), 2.0) == (Proof.GOOD, "ann")
+    assert door.judge(knock(door, Account("ann", "secret"), 1.0), 2.0) == (
+        Proof.GOOD,
+        "ann",
+        "SHA-256",
+    )
 
 
 @pytest.mark.parametrize(("user", "password"), [("ann", "guess"), ("eve", "secret")])
 def test_a_wrong_password_or_name_does_not(door: Challenger, user: str, password: str) -> None:
-    proof, name = door.judge(knock(door, Account(user, password), 1.0), 2.0)
+    proof, name, _ = door.judge(knock(door, Account(user, password), 1.0), 2.0)
     assert (proof, name) == (Proof.WRONG, user)
 
 

@@ -13,6 +13,7 @@ from ..incoming import IncomingSession
 from ..locate import Reach, Target, family_of, reach_of
 from ..session import Session
 from ..session_events import SessionEvent
+from ..standing import Reported
 from ..uri import Uri
 from .address import Bind
 from .certificates import Certificates
@@ -202,6 +203,8 @@ class SipEndpoint:
             event = self._inbox.popleft()
             if isinstance(event, Invited):
                 self._on_invite(event.session)
+            elif isinstance(event, Reported):
+                event.duty.on_event(event.event)
             elif listener := self._listeners.get(event.session):
                 listener(event.event)
             else:
