@@ -15,6 +15,7 @@ from .calls.errands import ErrandRunner
 from .calls.hosted import HostedReception
 from .calls.lanes import prepare_hearing
 from .calls.links import Links
+from .calls.neighbours import Neighbours
 from .calls.outbound import Outbound
 from .calls.quota import Quota
 from .calls.reception import Reception
@@ -75,8 +76,10 @@ class Gateway:
             settings.sip.origins,
             resolver,
         )
-        trunks = Trunks(settings)
-        outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
+        trunks = Trunks(settings, ids=ids)
+        trunks.sessions = self._agent.sessions.values
+        self._neighbours = Neighbours(settings, trunks, self._sip)
+        outbound = Outbound(trunks, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)
         prepare_hearing(settings, control, self._engine)
         self._errands = ErrandRunner(settings, ids=ids)
@@ -120,8 +123,8 @@ class Gateway:
         """The address of the page, empty where HTTP is off."""
         return self._http.url if self._http else ""
 
-    async def start(self) -> None:
-        """Open every socket and begin to take calls.
+    async def start(self, *, is_trial: bool = False) -> None:
+        """Open every socket and begin to take calls; a trial leaves the neighbours alone.
 
         Raises:
             ConfigError: An address cannot be bound; says which, and what to set.
@@ -139,6 +142,8 @@ class Gateway:
         if self._outside is not None:
             await self._outside.start(self._sip.datagram_sockets)
         self._engine.start()
+        if not is_trial:
+            self._neighbours.begin()
         if self.settings.http.bind:
             await self._start_http()
         _favour_the_clock()
@@ -161,7 +166,7 @@ class Gateway:
             self.registry,
             host=host.strip("[]"),
             port=int(port),
-            facts=self._facts,
+            facts=self.facts,
             retry_after=lambda: self._switchboard.retry_after,
             webhooks=self._webhooks,
             dial=self._dial_route(),
@@ -174,19 +179,24 @@ class Gateway:
                 ' free the port, choose another, or set http.bind = ""'
             ) from error
 
-    def _facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Say where the gateway is, and what it has counted since it started."""
         counted = {
             "sip": self._sip.counters,
             "media": dataclasses.asdict(self._engine.stats()),
             "errands": dataclasses.asdict(self._errands.stats),
         }
-        return {"sip": self.sip_uri("demo"), "counted": counted}
+        return {
+            "sip": self.sip_uri("demo"),
+            "trunks": self._neighbours.facts(),
+            "counted": counted,
+        }
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""
         self.registry.is_draining = self._agent.is_draining = True
         self._log.info("draining", calls=len(self.registry))
+        self._neighbours.end()
         await self._switchboard.drain(seconds)
 
     async def close(self) -> None:
@@ -203,9 +213,9 @@ class Gateway:
         self._engine.close()
 
     async def _settle(self) -> None:
-        """Give the last BYEs a moment to be answered."""
+        """Give the last BYEs, and the ends of registrations, a moment to be answered."""
         for _ in range(20):
-            if not self._agent.has_calls:
+            if not (self._agent.has_calls or self._agent.duties.is_busy):
                 return
             await asyncio.sleep(0.025)
 

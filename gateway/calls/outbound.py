@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..config import Settings
-from ..errors import SipError
 from ..legs.events import LegEvent
 from ..legs.sip_leg import Signalling, SipLeg
 from ..media.engine import Lane, MediaEngine
@@ -25,17 +23,15 @@ class Placed(NamedTuple):
 
 
 class Outbound:
-    """Places calls by SIP, from the address that is configured for them."""
+    """Places calls by SIP, each by the trunk that its address belongs to."""
 
     def __init__(
         self,
-        settings: Settings,
         trunks: Trunks,
         signalling: Signalling,
         engine: MediaEngine,
         advertise: Advertiser,
     ) -> None:
-        self._settings = settings
         self._trunks = trunks
         self._signalling = signalling
         self._engine = engine
@@ -55,30 +51,24 @@ class Outbound:
 
         Raises:
             SipError: It is no address, or there is no way to it.
-            CapacityError: There is no port left for its sound.
+            CapacityError: Its trunk takes no more calls, or no port is left for its sound.
 
         """
-        uri = Uri.parse(target)
-        trunk = self._trunks.towards(uri)
-        if uri.scheme == "sips" and trunk is not None:
-            # No trunk is known by SIPS, and some refuse it: encryption is all that is meant.
-            uri = uri.replace(scheme="sip", params={**uri.params, "transport": "tls"})
-        if uri.scheme not in ("sip", "sips"):
-            raise SipError(f"{target} is not reached by SIP as it is spoken here", status=416)
-        uri = uri.replace(headers={})  # RFC 3261 section 19.1.1: not in a Request-URI
-        caller = self._settings.dial.caller
+        way = self._trunks.way_out(Uri.parse(target))
         lane = self._engine.open(on_lane, on_audio, options)
         try:
             leg = await SipLeg.outgoing(
                 self._signalling,
-                uri,
+                way.target,
                 lane,
-                self._trunks.terms(trunk),
+                self._trunks.terms(way.trunk),
                 on_leg,
                 host_towards=lambda far: self._advertise.host_towards(far, lane.host),
-                from_uri=Uri.parse(caller) if caller else None,
+                from_uri=way.caller,
+                next_hop=way.next_hop,
+                headers=way.headers,
                 ring_limit=seconds,
-                policy=self._trunks.policy(trunk),
+                policy=self._trunks.policy(way.trunk),
             )
         except BaseException:
             lane.close()

@@ -53,14 +53,21 @@ class Reception:
         """Judge a request from outside any call."""
         trunk = self._trunks.of(request, flow)
         if trunk is None:
-            self._log.warning("refused: no trunk has this address", address=flow.remote[0])
-            return Verdict(403)
+            shown = self._trunks.prove(request, flow)
+            if isinstance(shown, Verdict):
+                if shown.status == 403:
+                    self._log.warning("refused: of no trunk", address=flow.remote[0])
+                return shown
+            trunk = shown
         user = request.to.uri.user or ""
         if request.method == "OPTIONS" and not user:
             return Verdict()
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in trunk.users):
             self._log.info("refused: no such user", trunk=trunk.name, user=user)
             return Verdict(404)
+        if request.method == "INVITE" and (why := self._trunks.is_full(trunk)):
+            self._log.warning("refused: too many calls", trunk=trunk.name, why=why)
+            return Verdict(503, headers=(("Retry-After", str(self._switchboard.retry_after)),))
         return Verdict(policy=self._trunks.policy(trunk))
 
     def take(self, session: IncomingSession, endpoint: SipEndpoint) -> None:
@@ -78,7 +85,7 @@ class Reception:
 
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
         plan = self._links.plan(self._law(session))
-        trunk = self._trunks.of(session.request, session.flow)
+        trunk = self._trunks.named(session.policy.trunk)
         origin = Origin(trunk.name if trunk is not None else "")
         called = name_of(session.request.to.uri)
         control = self._switchboard.control.for_call(origin.trunk, called)

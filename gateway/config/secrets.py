@@ -27,6 +27,9 @@ def written_secrets(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     tools = table_at(written, "session").get("tools")
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
         places.append((("session", "tools", number), tool, "authorization", "authorization_env"))
+    trunks = written.get("trunks")
+    for number, trunk in enumerate(trunks if isinstance(trunks, list) else ()):
+        places.append((("trunks", number), trunk, "password", "trunks.password_env"))
     for kind in _SIGNED:
         for name, table in table_at(written, kind).items():
             places.append(((kind, name), table, "secret", "secret_env"))
@@ -50,7 +53,8 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         ConfigError: A variable that must hold one is missing or holds something odd.
 
     """
-    values = _with_signing_keys(_with_tool_keys(_with_token(values, env), env), env)
+    for with_some in (_with_token, _with_tool_keys, _with_passwords, _with_signing_keys):
+        values = with_some(values, env)
     realtime = values.get("realtime")
     if not isinstance(realtime, dict):
         return values
@@ -91,6 +95,20 @@ def _with_tool_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str,
             tool |= {"authorization": key} if key else {}
         keyed.append(tool)
     return values | {"session": {**values["session"], "tools": keyed}}
+
+
+def _with_passwords(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Give the trunks the passwords that their ``password_env`` names."""
+    trunks = values.get("trunks")
+    if not isinstance(trunks, list):
+        return values
+    filled = []
+    for number, trunk in enumerate(trunks):
+        if isinstance(trunk, dict) and trunk.get("password_env"):
+            where, variable = f"trunks[{number}].password_env", str(trunk["password_env"])
+            trunk = trunk | {"password": _read(where, variable, "the trunk's password", env)}
+        filled.append(trunk)
+    return values | {"trunks": filled}
 
 
 def _with_signing_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         names = [trunk.name for trunk in self.trunks]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"trunks: the name {min(twice)!r} is used twice; rename one")
+        users = [trunk.username for trunk in self.trunks if trunk.authenticate == "digest"]
+        if twice := {user for user in users if users.count(user) > 1}:
+            problem = f"trunks: two that authenticate are called {min(twice)!r}; rename one"
+            raise ValueError(problem)
         return self
 
     @property

@@ -22,6 +22,8 @@ LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _BIND: Final = re.compile(r"(udp|tcp|tls|ws|wss):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
 _NAMESERVER: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+)(?::\d{1,5})?")
 _STUN: Final = re.compile(r"stun:(\[[0-9A-Fa-f:]+\]|[^:\s]+)(:\d{1,5})?")
+_DIGESTS: Final = frozenset({"SHA-512-256", "SHA-256", "MD5"})
+_CALLER: Final = re.compile(r"(sip:[^@\s<>]+@[^@\s<>]+|[^@:\s<>]+)")
 _SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(:\d{1,5})?(;\S*)?")
 
 
@@ -121,6 +123,7 @@ class TrunkSettings(Table):
     password_env: str = ""
     password: SecretStr | None = None  # what that variable holds
     authenticate: Literal["address", "digest"] = "address"  # how it proves itself to us
+    digests: Words = ["SHA-256", "MD5"]  # what it may prove its password by, the first preferred
     caller: str = ""  # the address our calls to it come from
     options_seconds: int = Field(default=0, ge=0, le=3600)  # it is asked so often whether it lives
     srtp: Literal["off", "optional", "required"] = "optional"
@@ -162,15 +165,57 @@ class TrunkSettings(Table):
     def _known(cls, codecs: list[str]) -> list[str]:
         return known_codecs(codecs)
 
+    @field_validator("digests")
+    @classmethod
+    def _digests(cls, digests: list[str]) -> list[str]:
+        if not digests or not _DIGESTS.issuperset(digests):
+            raise ValueError(f"write some of {', '.join(sorted(_DIGESTS, reverse=True))}")
+        return digests
+
+    @field_validator("username")
+    @classmethod
+    def _quotable(cls, username: str) -> str:
+        if any(letter in '"\\' or not letter.isprintable() for letter in username):
+            raise ValueError("holds quotes, backslashes or control characters; choose another")
+        return username
+
+    @field_validator("caller")
+    @classmethod
+    def _address(cls, caller: str) -> str:
+        if caller and _CALLER.fullmatch(caller) is None:
+            raise ValueError(f"{caller!r} is no address; write +15550100 or sip:USER@HOST")
+        return caller
+
     @model_validator(mode="after")
     def _is_somebody(self) -> "TrunkSettings":
-        if not (self.hosts or self.tls_names or self.authenticate == "digest"):
+        if not (self.hosts or self.tls_names or self.server or self.authenticate == "digest"):
             raise ValueError(
                 "nobody may call; write hosts = [ADDRESSES], tls_names, or authenticate"
             )
         if self.register_ and not self.server:
             raise ValueError('register = true needs to know where; write server = "sip:HOST"')
+        if self.register_ and not self.username:
+            raise ValueError('register = true needs to know as whom; write username = "NAME"')
+        if self.authenticate == "digest" and not (self.username and self.password_env):
+            raise ValueError('authenticate = "digest" needs username and password_env')
+        if self.password_env and not self.username:
+            raise ValueError('password_env is the password of somebody; write username = "NAME"')
+        if self.caller and not (self.server or self.caller.startswith("sip:")):
+            raise ValueError(f"caller needs a host; write sip:{self.caller}@HOST")
+        if self.options_seconds and not self.probed:
+            raise ValueError('options_seconds needs to know whom to ask; write server = "sip:HOST"')
         return self
+
+    @property
+    def probed(self) -> str:
+        """The address that is asked whether the neighbour lives; empty where there is none."""
+        if self.server:
+            return self.server
+        networks = (ipaddress.ip_network(host, strict=False) for host in self.hosts)
+        alone = next((net.network_address for net in networks if net.num_addresses == 1), None)
+        if alone is None:
+            return ""
+        return f"sip:[{alone}]" if alone.version == 6 else f"sip:{alone}"
 
     def is_from(self, address: str) -> bool:
         """Tell whether ``address`` (an IP address as text) belongs to this neighbour."""

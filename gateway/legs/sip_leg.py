@@ -135,6 +135,7 @@ class SipLeg:
         *,
         host_towards: Callable[[str], str] | None = None,
         from_uri: Uri | None = None,
+        next_hop: Uri | None = None,
         headers: Iterable[tuple[str, str]] = (),
         ring_limit: float = RING_LIMIT,
         policy: Policy | None = None,
@@ -143,13 +144,13 @@ class SipLeg:
         """Call ``target``.
 
         ``host_towards`` returns where an address is told to send sound, if not where the lane
-        is bound.
+        is bound.  The call goes to ``next_hop`` first, if not to its target.
 
         Raises:
             SipError: There is no way to it.
 
         """
-        flows = await signalling.resolve(target)
+        flows = await signalling.resolve(next_hop or target)
         own_host = signalling.agent.host_towards(flows[0])
         if host_towards is not None:
             host = host_towards(flows[0].remote[0])
