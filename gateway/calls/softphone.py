@@ -21,6 +21,8 @@ from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
 from ..sdp.terms import Terms
+from ..sip.account import Account
+from ..sip.admission import Policy
 from ..sip.agent import UserAgent
 from ..sip.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
@@ -69,10 +71,12 @@ class Softphone:
         transport: Transport = "udp",
         dtmf: DtmfWay = "rfc4733",
         tls: TlsSettings | None = None,
+        account: Account | None = None,
     ) -> None:
         ids = RandomIds()
         self._dtmf = dtmf
         self._transport = transport
+        self._policy = Policy(account=account)
         self.problems: list[str] = []  # what went wrong beside the call itself
         self._agent = UserAgent(ids, advertise=lambda flow: flow.local, name="voice-gateway call")
         listens = "udp" if transport == "tls" else transport  # TLS is only called by
@@ -121,7 +125,13 @@ class Softphone:
         )
         self._dialled_at = self._loop.time()
         self._leg = await SipLeg.outgoing(
-            self._sip, target, self._lane, _TERMS, self._on_leg, ring_limit=ring_seconds
+            self._sip,
+            target,
+            self._lane,
+            _TERMS,
+            self._on_leg,
+            ring_limit=ring_seconds,
+            policy=self._policy,
         )
         waiting = [asyncio.create_task(e.wait()) for e in (self._answered, self._over)]
         try:

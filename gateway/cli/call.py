@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ from ..config import TlsSettings
 from ..errors import ConfigError, SipError
 from ..media.prompts import Prompt
 from ..ops.logs import configure_logging
+from ..sip.account import Account
 from ..sip.routing import transport_of
 from ..sip.transport.certificates import Certificates
 from ..sip.uri import Uri
@@ -38,6 +40,8 @@ def call(
     transport: Literal["udp", "tcp", "tls"] | None = None,
     authorities: str = "",
     host: str | None = None,
+    username: str = "",
+    password_env: str = "",
     json: bool = False,
 ) -> int:
     """Call a SIP address, do as told, and say how it went.
@@ -55,6 +59,8 @@ def call(
         authorities: File (PEM) of those whose certificates are believed over TLS; else the
             system's.
         host: Our own address; without it, the one that leads to theirs.
+        username: Who we are where a password is asked for.
+        password_env: The variable that holds the password.
         json: Print the result as one JSON object.
 
     """
@@ -70,7 +76,7 @@ def call(
     if target.scheme == "sips" and way != "tls":
         raise ConfigError(f"--transport: {target} is only reached over tls")
     tls = _believing(authorities)
-    phone = _Job(target, cues, length, record)
+    phone = _Job(target, cues, length, record, _account(username, password_env))
     return run_loop(lambda: phone.run(host or _own_address(target), way, dtmf, tls, as_json=json))
 
 
@@ -78,17 +84,26 @@ class _Job:
     """One call to make, from dialling to the result."""
 
     def __init__(
-        self, target: Uri, cues: Sequence[Cue], seconds: float, record: Path | None
+        self,
+        target: Uri,
+        cues: Sequence[Cue],
+        seconds: float,
+        record: Path | None,
+        account: Account | None,
     ) -> None:
         self._target, self._cues = target, cues
         self._seconds, self._record = seconds, record
+        self._account = account
 
     async def run(
         self, host: str, transport: Transport, dtmf: DtmfWay, tls: TlsSettings, *, as_json: bool
     ) -> int:
         """Call, follow the cues until they end or somebody hangs up, and print the result."""
         stopped = asyncio.create_task(stop_requested().get())
-        async with Softphone(host, transport=transport, dtmf=dtmf, tls=tls) as phone:
+        account = self._account
+        async with Softphone(
+            host, transport=transport, dtmf=dtmf, tls=tls, account=account
+        ) as phone:
             calling = asyncio.create_task(self._call(phone))
             await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -140,6 +155,22 @@ def _target(uri: str) -> Uri:
     if target.scheme not in ("sip", "sips") or not target.host:
         raise ConfigError(f"URI: {uri!r} is no SIP address; write sip:USER@HOST:PORT")
     return target
+
+
+def _account(username: str, variable: str) -> Account | None:
+    """Return who we are where a password is asked for, if that was told."""
+    if not username and not variable:
+        return None
+    if not (username and variable):
+        missing, other = ("--password-env", "--username")[:: 1 if username else -1]
+        raise ConfigError(f"{missing}: is missing beside {other}; give both")
+    password = os.environ.get(variable, "")
+    if not password:
+        raise ConfigError(f"--password-env: the environment has no {variable}; export it")
+    try:
+        return Account(username, password)
+    except SipError as error:
+        raise ConfigError(f"--username: {error}; choose another") from None
 
 
 def _named_transport(target: Uri) -> Transport:

@@ -19,6 +19,7 @@ from ..sip.locate import reach_of
 from ..sip.transport.address import Bind
 from ..sip.transport.certificates import Certificates
 from ..sip.transport.resolver import Resolver
+from .account_check import reach_account
 from .neighbours import (
     Find,
     Finding,
@@ -39,7 +40,8 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
     """Validate the configuration, bind its ports, reach the service, trunks and transfer targets.
 
     A session is opened and set up as for a call, over the link that calls would use.  Trunks
-    and targets with an address of their own are sent OPTIONS; networks are not.  Exits with 0
+    and targets with an address of their own are sent OPTIONS; networks are not.  A trunk's server
+    is asked, with our name and password, for our bindings, which changes none.  Exits with 0
     when all is well, 1 when a neighbour cannot be reached, 2 when the configuration is wrong.
 
     Args:
@@ -86,11 +88,12 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
     asked = [reach_stun(stun, settings.sip.host, resolver)] if stun.startswith("stun:") else []
     servers = [reach_server(t, certificates, find) for t in settings.trunks if t.server]
     trunks = [reach_trunk(t, host) for t in settings.trunks if not t.server for host in t.hosts]
+    accounts = [reach_account(settings, t) for t in settings.trunks if t.server and t.username]
     targets = [
         reach_target(name, target.uri, certificates, find)
         for name, target in settings.targets.items()
     ]
-    return findings + list(await asyncio.gather(*asked, *servers, *trunks, *targets))
+    return findings + list(await asyncio.gather(*asked, *servers, *accounts, *trunks, *targets))
 
 
 def _finder(settings: Settings, resolver: Resolver) -> Find:
@@ -129,7 +132,7 @@ async def _ports(settings: Settings) -> Finding:
     """Bind all ports for a moment; that a gateway runs there already is no fault."""
     gateway = Gateway(settings)
     try:
-        await gateway.start()
+        await gateway.start(is_trial=True)
     except ConfigError as error:
         await gateway.close()
         cause = error.__cause__
