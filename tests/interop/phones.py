@@ -96,6 +96,7 @@ def phone(
     answers: bool = True,
     certificate: Path | None = None,
     authorities: Path | None = None,
+    account: str = "",
 ) -> Iterator[Phone]:
     """Run baresip until the block ends.
 
@@ -106,6 +107,7 @@ def phone(
         answers: Whether it takes the calls it gets; else it rings for ever.
         certificate: What it shows over TLS, with the key; without one, it speaks none.
         authorities: Whom it believes over TLS.
+        account: More parameters of its account, such as ``;auth_pass=…``.
 
     """
     program = shutil.which("baresip")
@@ -120,7 +122,7 @@ def phone(
     if authorities is not None:
         config += f"sip_cafile {authorities}\n"
     (folder / "config").write_text(config)
-    more = ";answermode=auto" if answers else ""
+    more = (";answermode=auto" if answers else "") + account
     (folder / "accounts").write_text(
         ACCOUNT.format(user=user, sip=port, codec=codec, keys=keys, more=more)
     )
