@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -125,8 +125,9 @@ async def test_a_caller_whose_connection_broke_is_answered_over_another(tls: Tls
         heard = asyncio.Queue[bytes]()
 
         async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
-            writer.close()
+            message = await reader.readuntil(b"\r\n\r\n")
+            await _closed(writer)
+            heard.put_nowait(message)
 
         server = await asyncio.start_server(hear, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -151,9 +152,8 @@ async def test_a_connection_that_we_opened_is_kept_alive_and_given_up_when_nobod
 ) -> None:
     monkeypatch.setattr(connection, "SHORTEST_REST", 0.05)
     monkeypatch.setattr(connection, "LONGEST_REST", 0.06)
-    monkeypatch.setattr("gateway.sip.keepalive._PATIENCE", 0.2)
-    pings = 0
-    is_answering = True
+    monkeypatch.setattr("gateway.sip.keepalive._PATIENCE", 1.0)
+    pings, is_answering, is_over = 0, True, asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal pings
@@ -161,7 +161,8 @@ async def test_a_connection_that_we_opened_is_kept_alive_and_given_up_when_nobod
             pings += data == b"\r\n\r\n"
             if is_answering and data == b"\r\n\r\n":
                 writer.write(b"\r\n")
-        writer.close()
+        await _closed(writer)
+        is_over.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -174,6 +175,8 @@ async def test_a_connection_that_we_opened_is_kept_alive_and_given_up_when_nobod
         is_answering = False
         await until(lambda: ann.connections == 0)
         assert ann.endpoint.counters["tcp_broken"] == 1
+        async with asyncio.timeout(5):
+            await is_over.wait()
         server.close()
 
 
@@ -189,7 +192,7 @@ async def test_a_handshake_that_does_not_end_is_ended(
         reader, writer = await asyncio.open_connection("127.0.0.1", bob.port)
         async with asyncio.timeout(5):
             assert await _rest_of(reader) == b""
-        writer.close()
+        await _closed(writer)
         assert bob.endpoint.counters[f"{transport}_broken"] == 1
 
 
@@ -201,9 +204,15 @@ async def test_only_so_many_handshakes_go_on_at_a_time(
         idle = [await asyncio.open_connection("127.0.0.1", bob.port) for _ in range(5)]
         await until(lambda: bob.endpoint.counters["tls_turned_away"] == 3)
         for _, writer in idle:
-            writer.close()
+            await _closed(writer)
         await until(lambda: bob.connections == 0)
         await connected(ann, bob)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _rest_of(reader: asyncio.StreamReader) -> bytes:
@@ -224,14 +233,14 @@ async def test_a_message_that_does_not_end_is_not_awaited_for_ever(
         async with asyncio.timeout(5):
             answer = await _rest_of(reader)
         assert answer.startswith(b"SIP/2.0 200 OK")
-        writer.close()
+        await _closed(writer)
         quiet_reader, quiet = await asyncio.open_connection("127.0.0.1", bob.port)
         quiet.write(OPTIONS.format(transport="TCP", number=2).encode())
         await quiet_reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.4)  # between messages there is no hurry
         quiet.write(OPTIONS.format(transport="TCP", number=3).encode())
         assert (await quiet_reader.readuntil(b"\r\n\r\n")).startswith(b"SIP/2.0 200 OK")
-        quiet.close()
+        await _closed(quiet)
 
 
 async def test_one_host_may_not_take_every_connection(
@@ -243,7 +252,7 @@ async def test_one_host_may_not_take_every_connection(
         await until(lambda: bob.endpoint.counters["tcp_turned_away"] == 2)
         assert bob.connections == 3
         for writer in writers:
-            writer.close()
+            await _closed(writer)
 
 
 async def test_who_does_not_read_is_cut_off(
