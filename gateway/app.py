@@ -58,7 +58,7 @@ class Gateway:
         resolver = Resolver(settings.sip.nameservers, ids=ids)
         external = settings.sip.external_ip
         is_asked_for = external.startswith("stun:")
-        advertise = Advertiser(None if is_asked_for else external or None)
+        advertise = Advertiser(None if is_asked_for else external or None, settings.sip.tls.host)
         self._outside = Outside(external, resolver, advertise, ids) if is_asked_for else None
         self._agent = UserAgent(
             ids,

@@ -26,7 +26,7 @@ from ..sip.admission import Policy
 from ..sip.agent import UserAgent
 from ..sip.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
-from ..sip.uri import Uri
+from ..sip.uri import Uri, bracketed
 from .cues import Cue, DigitsCue
 from .ear import Ear
 
@@ -80,7 +80,7 @@ class Softphone:
         self.problems: list[str] = []  # what went wrong beside the call itself
         self._agent = UserAgent(ids, advertise=lambda flow: flow.local, name="voice-gateway call")
         listens = "udp" if transport == "tls" else transport  # TLS is only called by
-        self._sip = SipEndpoint(self._agent, [f"{listens}:{_in_bind(host)}:0"], self._refuse, tls)
+        self._sip = SipEndpoint(self._agent, [f"{listens}:{bracketed(host)}:0"], self._refuse, tls)
         self._engine = MediaEngine(PortPool(_PORTS, host))
         self._lane: Lane | None = None
         self._leg: SipLeg | None = None
@@ -238,7 +238,3 @@ class Softphone:
     def _refuse(self, session: IncomingSession) -> None:
         session.reject(486, self._sip.now())
         self._sip.flush()
-
-
-def _in_bind(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

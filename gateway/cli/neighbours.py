@@ -21,7 +21,7 @@ from ..sip.transport.outside import Outside
 from ..sip.transport.resolver import Resolver
 from ..sip.transport.tls import TlsChannel
 from ..sip.transport.udp import UdpSocket
-from ..sip.uri import Uri
+from ..sip.uri import Uri, bracketed
 
 __all__ = [
     "Find",
@@ -247,4 +247,4 @@ def _uri_of(host: str, port: int) -> str:
 
 
 def _host_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"

@@ -33,6 +33,7 @@ class TlsSettings(Table):
     certificate: str = ""  # PEM file: our certificate, then those that lead to its authority
     key: str = ""  # PEM file of its key; empty: it stands in the certificate's file
     authorities: str = ""  # PEM file of those we believe; empty: the system's
+    host: str = Field(default="", pattern=r"[A-Za-z0-9._-]*")  # ours in Via and Contact over TLS
     clients: Literal["ignore", "ask", "require"] = "ask"  # the certificates of who connects
 
 

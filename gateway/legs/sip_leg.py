@@ -30,7 +30,7 @@ from ..sip.session_events import (
 )
 from ..sip.session_state import RING_LIMIT
 from ..sip.status import REASONS
-from ..sip.uri import Uri
+from ..sip.uri import Uri, bracketed
 from .events import (
     LegAnswered,
     LegEnded,
@@ -161,7 +161,7 @@ class SipLeg:
             target,
             flows,
             signalling.now(),
-            from_uri=from_uri or Uri("sip", "gateway", own_host),
+            from_uri=from_uri or Uri("sip", "gateway", bracketed(own_host)),
             sdp=media.offer(),
             headers=headers,
             ring_limit=ring_limit,

@@ -6,6 +6,7 @@ from ..clock import Ids
 from .flow import Flow
 from .headers import BRANCH_COOKIE
 from .message import Request
+from .uri import bracketed
 
 __all__ = ["Here"]
 
@@ -49,4 +50,4 @@ class Here:
 
     def _host_port(self, flow: Flow) -> str:
         host, port = self._advertise(flow)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{bracketed(host)}:{port}"

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from ..errors import SipError
 from .grammar import Params
 
-__all__ = ["Uri"]
+__all__ = ["Uri", "bracketed"]
 
 # More hosts than the RFC allows are met in the wild: underscores, container names.
 _SIP: Final = re.compile(
@@ -105,6 +105,11 @@ class Uri:
         params = "".join(f";{k}" if v is None else f";{k}={v}" for k, v in self.params.items())
         headers = "&".join(f"{k}={v}" for k, v in self.headers.items())
         return f"{self.scheme}:{user}{self.host}{port}{params}{'?' if headers else ''}{headers}"
+
+
+def bracketed(address: str) -> str:
+    """Return a host name or an address as it stands in a URI: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _uri_params(text: str) -> Params:

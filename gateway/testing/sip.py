@@ -26,7 +26,7 @@ from ..sip.outgoing import OutgoingSession
 from ..sip.session import Session
 from ..sip.session_events import SessionEvent
 from ..sip.standing import Reported
-from ..sip.uri import Uri
+from ..sip.uri import Uri, bracketed
 from .loss import Loss
 
 __all__ = ["Phone", "Sent", "VirtualNetwork"]
@@ -72,7 +72,8 @@ class Phone:
         params: dict[str, str | None] = {}
         if self.transport != "udp":
             params["transport"] = self.transport
-        return Uri("sip", "user", self.address[0], self.address[1], params)
+        host, port = self.address
+        return Uri("sip", "user", bracketed(host), port, params)
 
     def flow_to(self, other: "Phone") -> Flow:
         """Return the way to another phone."""

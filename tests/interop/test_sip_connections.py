@@ -13,10 +13,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.calls.softphone import Softphone
 from gateway.config import TlsSettings
+from gateway.embedded.server import EmbeddedService
 from gateway.sip.session import Session
 from gateway.sip.session_events import Answered, Ended
 from gateway.sip.transport import connection, streams
+from gateway.testing.loopback import loopback_gateway
 
 OPTIONS = """\
 OPTIONS sip:probe@127.0.0.1 SIP/2.0\r
@@ -83,6 +86,19 @@ async def test_a_call_goes_over_ipv6(transport: str, tls: TlsSettings) -> None:
         bob.endpoint.flush()
         await ann.wait_for(Ended)
         assert call.local_host == "::1"
+
+
+async def test_a_phone_is_heard_over_ipv6() -> None:
+    service = EmbeddedService("127.0.0.1", 0)
+    await service.start()
+    sip = {"bind": ["udp:[::1]:0"]}
+    async with loopback_gateway(service.url, sip=sip) as gateway, Softphone("::1") as phone:
+        await phone.dial(gateway.sip_uri("demo"))
+        await phone.wait_ended(1.0)
+        result = phone.result()
+    await service.close()
+    assert result.packets_sent > 0
+    assert result.packets_received > 0
 
 
 @pytest.mark.parametrize("is_caller", [True, False])

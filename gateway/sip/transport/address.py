@@ -54,10 +54,12 @@ class Advertiser:
     """Tells the host and port under which the far end of a flow can reach us.
 
     ``external_host`` is what the outside world sees of us behind a NAT; peers of
-    its family are told it, but neighbours on loopback are not.
+    its family are told it, but neighbours on loopback are not.  ``secure_host``
+    is what we are called over TLS: some ask for the name in our certificate.
     """
 
-    def __init__(self, external_host: str | None = None) -> None:
+    def __init__(self, external_host: str | None = None, secure_host: str = "") -> None:
+        self._secure_host = secure_host
         self._external: dict[Family, str] = {}
         self._learnt: dict[Address, Address] = {}  # of our UDP sockets
         self._remembered: dict[str, str] = {}
@@ -66,6 +68,8 @@ class Advertiser:
 
     def __call__(self, flow: Flow) -> Address:
         """Return host and port for Via and Contact."""
+        if flow.is_secure and self._secure_host:
+            return self._secure_host, flow.local[1]
         host = self.host_towards(flow.remote[0], flow.local[0])
         learnt = self._learnt.get(flow.local) if flow.transport == "udp" else None
         return learnt if learnt is not None and learnt[0] == host else (host, flow.local[1])

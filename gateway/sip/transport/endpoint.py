@@ -14,7 +14,7 @@ from ..locate import Reach, Target, family_of, reach_of
 from ..session import Session
 from ..session_events import SessionEvent
 from ..standing import Reported
-from ..uri import Uri
+from ..uri import Uri, bracketed
 from .address import Bind
 from .certificates import Certificates
 from .resolver import Resolver
@@ -66,7 +66,7 @@ class SipEndpoint:
     def addresses(self) -> list[str]:
         """Where we listen, as given to the constructor but with the ports in use."""
         return [
-            f"{kind.transport}:{_in_uri(kind.local[0])}:{kind.local[1]}"
+            f"{kind.transport}:{bracketed(kind.local[0])}:{kind.local[1]}"
             for kind in self._sockets
             if kind.is_listening
         ]
@@ -251,7 +251,3 @@ class SipEndpoint:
 
 def _is_v6(host: str) -> bool:
     return ":" in host
-
-
-def _in_uri(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
