@@ -115,7 +115,8 @@ class Gateway:
     def sip_uri(self, user: str) -> str:
         """Return the address under which a caller nearby reaches ``user``."""
         transport, _, where = self._sip.addresses[0].partition(":")
-        suffix = "" if transport == "udp" else f";transport={transport}"
+        named = "ws" if transport == "wss" else transport
+        suffix = "" if named == "udp" else f";transport={named}"
         return f"sip:{user}@{where}{suffix}"
 
     @property

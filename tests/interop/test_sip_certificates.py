@@ -6,6 +6,9 @@ import pytest
 from certificates import Authority
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.config import TlsSettings
@@ -15,6 +18,13 @@ from gateway.sip.transport.tls import TlsChannel
 
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+@pytest.fixture(scope="module")
+def friends(tmp_path_factory: pytest.TempPathFactory) -> tuple[Certificates, Certificates]:
+    """Return two who believe each other."""
+    authority = Authority(tmp_path_factory.mktemp("friends"))
+    return member(authority, "ann.example"), member(authority, "bob.example")
 
 
 @pytest.fixture
@@ -217,10 +227,29 @@ def test_files_that_are_no_good_are_told_by_setting_name_and_remedy(
         ({"certificate": locked}, "certificate: .*the key needs a password"),
         ({"authorities": nonsense}, "authorities: .*no certificate"),
     ]
-    for given, words in cases:
+    for chosen, words in cases:
         with pytest.raises(ConfigError, match=rf"sip\.tls\.{words}") as caught:
-            Certificates(settings(**given)).check()
+            Certificates(settings(**chosen)).check()
         assert "\n" not in str(caught.value)
+
+
+@given(at=st.integers(0, 1 << 16), bit=st.integers(0, 7), step=st.integers(0, 3))
+@settings_of_hypothesis(max_examples=60, deadline=None)
+def test_a_handshake_that_is_tampered_with_is_refused_or_awaits_more(
+    friends: tuple[Certificates, Certificates], at: int, bit: int, step: int
+) -> None:
+    ann, bob = friends
+    client = TlsChannel(ann.client, is_server=False)
+    server = TlsChannel(bob.server(is_web=False), is_server=True)
+    try:
+        for turn in range(4):
+            sender, receiver = (client, server) if turn % 2 == 0 else (server, client)
+            data = bytearray(sender.data_to_send())
+            if turn == step and data:
+                data[at % len(data)] ^= 1 << bit
+            receiver.receive_data(bytes(data))
+    except SipError:
+        assert not (server.is_open and client.is_open and step < 2)
 
 
 def test_garbage_in_place_of_a_handshake_is_refused(authority: Authority) -> None:

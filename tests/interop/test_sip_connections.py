@@ -1,6 +1,7 @@
 """Connections of SIP on real sockets: which are used, how they end, and what is done about it."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -194,6 +195,19 @@ async def test_a_connection_that_we_opened_is_kept_alive_and_given_up_when_nobod
         async with asyncio.timeout(5):
             await is_over.wait()
         server.close()
+
+
+async def test_the_system_tells_soon_of_a_machine_that_has_gone(tls: TlsSettings) -> None:
+    async with stations("tls", tls) as (ann, bob):
+        await connected(ann, bob)
+        for station in (ann, bob):
+            (one,) = (
+                one
+                for kind in station.endpoint._sockets
+                for one in getattr(kind, "_by_number", {}).values()
+            )
+            sock = one._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
 
 
 # Those who are slow, and those who are many

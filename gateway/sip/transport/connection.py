@@ -1,6 +1,8 @@
 """One connection that carries SIP, from either side: TCP, and what may lie on top of it."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from random import uniform
@@ -17,6 +19,7 @@ __all__ = ["Connection", "Owner"]
 
 _MOST_UNSENT: Final = 1 << 20  # bytes; a peer that reads no more is cut off
 _HANDSHAKE: Final = 10.0  # seconds until messages may flow
+_SILENCE: Final = 30  # seconds until what was sent must be acknowledged by the other machine
 _PATIENCE: Final = 32.0  # seconds for the first message, or for the end of one that has begun
 
 
@@ -93,6 +96,7 @@ class Connection(asyncio.Protocol):
         if not self._owner.admit(self):
             self._transport.abort()
             return
+        _notice_silence(transport)
         self._watch(_HANDSHAKE)
         self._tls = self._make_tls()
         self._pump()
@@ -100,6 +104,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes, and hand on the messages they complete."""
+        if self._transport is None or self._transport.is_closing():
+            return
         pongs = self._framer.pongs
         try:
             plain = data if self._tls is None else self._tls.receive_data(data)
@@ -221,3 +227,15 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             unsent = self._transport.get_write_buffer_size()
             (self._transport.abort if unsent else self._transport.close)()
+
+
+def _notice_silence(transport: asyncio.BaseTransport) -> None:
+    """Have the system tell soon that the other machine has gone without a word (RFC 5482).
+
+    Else a quarter of an hour passes until it does.
+    """
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2 * _SILENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENCE // 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1000)

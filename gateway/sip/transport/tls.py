@@ -121,8 +121,8 @@ class TlsChannel:
 
     def _explain(self, error: SSL.Error) -> str:
         """Say in words what went wrong."""
-        reasons = [reason for *_, reason in error.args[0]] if error.args else []
-        reason = str(reasons[-1]) if reasons else "closed in the middle"
+        told = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        reason = str(told[-1][-1]) if told else "it broke off"
         if self._faults and "certificate verify failed" in reason:
             fault = self._faults[0]
             return f"its certificate {_FAULTS.get(fault, f'is not good (OpenSSL error {fault})')}"
