@@ -102,6 +102,12 @@ class Exchange:
         self.offer(now)
         return True
 
+    def renew(self, sdp: bytes, now: float) -> None:
+        """Take in what the far end answered when it was offered again what was agreed."""
+        if self._offering is None:
+            self._media.repeat()
+            self.accept(sdp, now)
+
     def refused(self, status: int) -> None:
         """Take back our offer; 491 only asks us to wait, anything else to give it up."""
         self._media.withdraw()

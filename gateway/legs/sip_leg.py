@@ -25,6 +25,7 @@ from ..sip.session_events import (
     OfferRefused,
     ReferEnded,
     ReferProgress,
+    Renewed,
     Ringing,
     SessionEvent,
 )
@@ -304,6 +305,8 @@ class SipLeg:
             case AnswerReceived(sdp):
                 if not self._exchange.accept(sdp, now):
                     self._end_without_media(now)
+            case Renewed(sdp):
+                self._exchange.renew(sdp, now)
             case OfferRefused(status):
                 self._exchange.refused(status)
             case OfferDue():

@@ -172,6 +172,21 @@ class OfferAnswer:
         self._our_offer = next(section for section in sections if section.port)
         return self._write(sections, self._sent.value("t") or "0 0")
 
+    def repeat(self) -> bytes:
+        """Return as an offer what we said last, byte for byte: a refresh of the session.
+
+        Raises:
+            NegotiationError: An offer of ours is still unanswered (status 491).
+
+        """
+        if self.state is State.OFFERED:
+            raise NegotiationError("our last offer is still unanswered", status=491)
+        self.state = State.OFFERED
+        self._former_direction = self._direction
+        self._answered_offer = None
+        self._our_offer = next(section for section in self._sent.media if section.port)
+        return self._written()
+
     def withdraw(self) -> None:
         """Take back our open offer, because it was refused: all stays as it was."""
         if self.state is State.OFFERED:

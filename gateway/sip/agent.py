@@ -19,10 +19,11 @@ from .flow import Flow
 from .incoming import IncomingSession
 from .merging import MergeWatch
 from .message import MessageError, Request, parse, response_to, stamp_received
+from .multipart import SDP
 from .outgoing import OutgoingSession
 from .posted import OnResponse
 from .routing import Way
-from .screening import SDP, add_capabilities, refusal
+from .screening import add_capabilities, policy_refusal, refusal
 from .session import Session
 from .session_events import SessionEvent
 from .session_state import RING_LIMIT, SessionState
@@ -292,9 +293,12 @@ class UserAgent:
             self._refuse(key, request, 503, now, headers=wait)
         elif request.method == "OPTIONS":
             response = response_to(request, 200, to_tag=self._ids.token())
-            add_capabilities(response)
+            add_capabilities(response, verdict.policy)
             response.headers.add("Accept", SDP)
             self._courier.respond(key, response, now)
+        elif unfit := policy_refusal(request, verdict.policy, self._ids.token()):
+            self.stats.refused += 1
+            self._courier.respond(key, unfit, now)
         else:
             session = IncomingSession(
                 key, request, flow, self._courier, self._touch, now, policy=verdict.policy
@@ -318,9 +322,7 @@ class UserAgent:
     def _session_of(self, request: Request) -> Session | None:
         """Return the session whose dialog a request names: Call-ID and both tags."""
         session = self.sessions.get((request.call_id, request.to.tag or ""))
-        if session is None or session.dialog is None:
-            return None
-        is_peer = session.dialog.id.remote_tag == (request.from_.tag or "")
+        is_peer = session is not None and session.has_peer(request.from_.tag or "")
         return session if is_peer else None
 
     def _refuse_malformed(self, error: MessageError, flow: Flow) -> None:

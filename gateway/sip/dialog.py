@@ -115,6 +115,11 @@ class Dialog:
         self._remote_sequence = number
         return Order.NEXT
 
+    def confirm(self, response: Response) -> None:
+        """Take the route anew from the 2xx that makes a dialog of ours last (13.2.2.4)."""
+        self._routes = response.headers.values("Record-Route")[::-1]
+        self.refresh(response)
+
     def refresh(self, message: Request | Response) -> None:
         """Take the peer's new Contact from a target refresh (section 12.2.1.2)."""
         if contacts := message.contacts:

@@ -9,10 +9,12 @@ from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog
 from .flow import Flow
-from .invite_in import IncomingInvite
-from .message import Request
+from .invite_in import IncomingInvite, InviteState
+from .message import Request, response_to
+from .multipart import description
 from .reason import Reason, cause_of_status, status_of_cause
 from .session import Session
+from .session_events import AnswerReceived
 from .session_state import RING_LIMIT, SessionInput, SessionState
 from .uri import Uri
 
@@ -45,7 +47,10 @@ class IncomingSession(Session):
             policy=policy,
         )
         self._line.dialog = Dialog.answering(request, tag, first_sequence=1)
-        self._invite = self._offers.incoming = IncomingInvite(key, request, flow, courier, tag)
+        self._line.learn(request)
+        self._invite = IncomingInvite(key, request, self._line, self._timer, tag)
+        self._offers.incoming = self._invite
+        self._handlers["PRACK"] = self._on_prack
         # The caller may limit how long it lets us ring (section 13.3.1), and so do we,
         # for it may have gone without our ever hearing its CANCEL.
         self._is_callers_limit = request.expires is not None and request.expires <= RING_LIMIT
@@ -83,10 +88,15 @@ class IncomingSession(Session):
         """
         if self.state is not SessionState.EARLY:
             raise SipError("the call is no longer to be answered", status=487)
+        self._invite.accept(sdp)
         self._expires_at = None
-        self._invite.accept(sdp, now)
-        self._move(SessionInput.ANSWER)
+        self._advance(now)
         self._settle()
+
+    def answer_offer(self, sdp: bytes, now: float) -> None:
+        """Answer an ``OfferReceived``; nothing happens when it was withdrawn meanwhile."""
+        super().answer_offer(sdp, now)
+        self._advance(now)
 
     def reject(
         self, status: int, now: float, reason: Reason | None = None, retry_after: int | None = None
@@ -123,3 +133,32 @@ class IncomingSession(Session):
             by: Literal["gateway", "peer"] = "peer" if self._is_callers_limit else "gateway"
             self._finish(by, status, None, SessionInput.OVER)
         super().wake(now)
+        if self._invite.is_given_up:
+            self.reject(504, now)
+
+    def _on_prack(self, key: str, prack: Request, now: float) -> None:
+        """Take in the acknowledgement of a provisional response, and what it describes."""
+        if not self._invite.acknowledge_provisional(prack):
+            self._courier.respond(key, response_to(prack, 481), now)
+            return
+        sdp = description(prack)
+        if sdp is not None and not self._invite.awaits_answer:
+            self._offers.receive(key, prack, now)
+        else:
+            self._courier.respond(key, response_to(prack, 200), now)
+            if sdp is not None:
+                self._invite.is_settled = True
+                self._offers.agree(self._invite.ours, sdp)
+                self._tell(AnswerReceived(sdp))
+            elif self._invite.awaits_answer:
+                self.reject(488, now)  # our offer stays unanswered: nothing to talk by
+        self._advance(now)
+
+    def _advance(self, now: float) -> None:
+        """Go on as far as PRACK allows; the offer of one is to be answered first."""
+        if self._offers.is_asked:
+            return
+        self._invite.advance(now)
+        if self.state is SessionState.EARLY and self._invite.state is InviteState.ANSWERED:
+            self._offers.agree(self._invite.ours, self._invite.offer)
+            self._move(SessionInput.ANSWER)

@@ -7,11 +7,13 @@ import enum
 from typing import Final
 
 from ..errors import SipError
-from .courier import Courier
-from .flow import Flow
+from .deadline import earliest
+from .line import Line
 from .message import Request, Response, response_to
+from .multipart import SDP, description
+from .reliable import RELIABLE, ReliableResponses
 from .repeat import Repeater
-from .screening import SDP, add_capabilities
+from .session_timer import SessionTimer
 
 __all__ = ["IncomingInvite", "InviteState"]
 
@@ -30,24 +32,32 @@ _BUSY: Final = (InviteState.PROCEEDING, InviteState.ANSWERED)
 
 
 class IncomingInvite:
-    """One INVITE to be answered."""
+    """One INVITE to be answered.
+
+    ``offer`` is the description it brought; ``None`` asks us for an offer.  ``ours`` is the
+    description we gave it, and ``is_settled`` whether offer and answer were complete before the
+    final response, which then carries none.
+    """
 
     def __init__(
-        self, key: str, request: Request, flow: Flow, courier: Courier, local_tag: str
+        self, key: str, request: Request, line: Line, timer: SessionTimer, local_tag: str
     ) -> None:
         self.key = key
         self.request = request
-        self.flow = flow
+        self.offer = description(request)
+        self.ours = b""
+        self.is_settled = False
         self.state = InviteState.PROCEEDING
-        self._courier = courier
+        self._line = line
+        self._courier = line.courier
+        self._timer = timer
         self._local_tag = local_tag
+        self._reliable = ReliableResponses(
+            line.courier.timers, line.courier.ids, self._response, self._respond
+        )
+        self._final: bytes | None = None  # what a 200 will say as soon as it may go
         self._answer: Response | None = None
         self._repeater: Repeater | None = None
-
-    @property
-    def offer(self) -> bytes | None:
-        """The description it brought; ``None`` asks us for an offer in the 2xx."""
-        return self.request.body or None
 
     @property
     def is_proceeding(self) -> bool:
@@ -60,32 +70,59 @@ class IncomingInvite:
         return self.state in _BUSY
 
     @property
+    def awaits_answer(self) -> bool:
+        """Whether we made the offer, and its answer is still to come."""
+        return self.offer is None and bool(self.ours) and not self.is_settled
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether a provisional response was never acknowledged."""
+        return self._reliable.is_given_up
+
+    @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called."""
-        return self._repeater.deadline if self._repeater is not None else None
+        ack = self._repeater.deadline if self._repeater is not None else None
+        return earliest(ack, self._reliable.deadline)
 
     def provisional(self, status: int, sdp: bytes | None, now: float) -> None:
-        """Send a 1xx.
+        """Send a 1xx: one that is known to arrive, where both sides want that.
 
         Raises:
             SipError: The final response has gone out already.
 
         """
         self._require_open()
-        self._courier.respond(self.key, self._response(status, sdp), now)
+        if self._is_reliable(sdp):
+            self._reliable.add(status, sdp, now)
+        else:  # an offer may be lost there (RFC 3261, section 13.2.1)
+            self._respond(self._response(status, sdp if self.offer is not None else None), now)
 
-    def accept(self, sdp: bytes, now: float) -> None:
-        """Send the 200, and keep sending it until the ACK.
+    def accept(self, sdp: bytes) -> None:
+        """Have :meth:`advance` send the 200 as soon as it may go, and again until the ACK.
 
         Raises:
             SipError: The final response has gone out already.
 
         """
         self._require_open()
+        self._final = sdp
+        self._reliable.forget_waiting()
+
+    def advance(self, now: float) -> None:
+        """Send what waited for a PRACK: the next 1xx or the 200 (RFC 3262 section 3)."""
+        if self._final is None or not self.is_proceeding:
+            self._reliable.send_next(now)
+            return
+        if self._reliable.holds_description:
+            return
+        self._reliable.stop()
         self.state = InviteState.ANSWERED
-        self._answer = self._response(200, sdp)
+        self._answer = self._response(200, self._final)
+        self._timer.answer(self.request, self._answer, now)
+        self.ours = self._answer.body or self.ours
         self._repeater = Repeater(self._courier.timers, now)
-        self._courier.respond(self.key, self._answer, now)
+        self._respond(self._answer, now)
 
     def refuse(
         self,
@@ -102,6 +139,7 @@ class IncomingInvite:
         """
         if not self.is_proceeding:
             return
+        self._reliable.stop()
         self.state = InviteState.REFUSED
         response = response_to(self.request, status, to_tag=self._local_tag)
         if reason:
@@ -110,7 +148,17 @@ class IncomingInvite:
             response.headers.add("Contact", f"<{contact}>")
         if retry_after is not None:
             response.headers.add("Retry-After", str(retry_after))
-        self._courier.respond(self.key, response, now)
+        self._respond(response, now)
+
+    def acknowledge_provisional(self, prack: Request) -> bool:
+        """Take in a PRACK; ``True`` when it is the one waited for."""
+        response = self._reliable.acknowledge(prack)
+        if response is None:
+            return False
+        if response.body:
+            self.ours = response.body
+            self.is_settled = self.offer is not None
+        return True
 
     def acknowledge(self, ack: Request) -> bool:
         """Take in an ACK; ``True`` when it is the one waited for."""
@@ -122,25 +170,34 @@ class IncomingInvite:
         return True
 
     def wake(self, now: float) -> None:
-        """Repeat the 2xx, or give the ACK up."""
+        """Repeat what is not acknowledged, or give that up."""
+        self._reliable.wake(now)
         if self._repeater is None or self._answer is None:
             return
         if self._repeater.wake(now):
-            self._courier.respond(self.key, self._answer, now)
+            self._respond(self._answer, now)
         elif self._repeater.is_expired:
             self.state = InviteState.UNACKNOWLEDGED
             self._repeater = None
 
+    def _is_reliable(self, sdp: bytes | None) -> bool:
+        policy = self._line.policy.prack
+        if policy == "off":
+            return False
+        is_demanded = policy == "required" or RELIABLE in self.request.require
+        return is_demanded or (sdp is not None and RELIABLE in self.request.supported)
+
     def _require_open(self) -> None:
-        if not self.is_proceeding:
+        if not self.is_proceeding or self._final is not None:
             raise SipError("the INVITE has its final response", status=500)
 
     def _response(self, status: int, sdp: bytes | None) -> Response:
         response = response_to(self.request, status, to_tag=self._local_tag)
-        contact = self._courier.contact(self.flow, self.request.request_uri.scheme)
-        response.headers.set("Contact", contact)
-        add_capabilities(response)
-        if sdp:
+        self._line.introduce(response)
+        if sdp and not self.is_settled:
             response.headers.set("Content-Type", SDP)
             response.body = sdp
         return response
+
+    def _respond(self, response: Response, now: float) -> None:
+        self._courier.respond(self.key, response, now)

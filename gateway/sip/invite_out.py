@@ -12,9 +12,9 @@ from .courier import Courier
 from .dialog import Dialog
 from .flow import Flow
 from .message import Request, Response
+from .multipart import SDP
 from .posted import Posted
 from .routing import Way
-from .screening import SDP
 
 __all__ = ["InviteOutcome", "OutgoingInvite"]
 
@@ -53,6 +53,7 @@ class OutgoingInvite:
 
     def __init__(self, request: Request, courier: Courier) -> None:
         self.request = request
+        self.is_settled = False  # its offer and answer are complete, ahead of its final response
         self._courier = courier
         self._state = _State.CALLING
         self._posted: Posted | None = None

@@ -6,16 +6,18 @@ for that reason, waits until its owner is told that it is due.
 """
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, Literal
 
 from .deadline import earliest
 from .invite_in import IncomingInvite
 from .invite_out import InviteOutcome, OutgoingInvite
 from .line import Line
 from .message import Request, Response, response_to
+from .multipart import SDP, description
 from .posted import OnResponse
-from .screening import SDP, add_capabilities
-from .session_events import AnswerReceived, OfferReceived, OfferRefused
+from .session_events import AnswerReceived, OfferReceived, OfferRefused, Renewed
+from .session_timer import SessionTimer, timer_refusal
 
 __all__ = ["Offers"]
 
@@ -28,7 +30,8 @@ class Offers:
     def __init__(
         self,
         line: Line,
-        tell: Callable[[AnswerReceived | OfferReceived | OfferRefused], None],
+        timer: SessionTimer,
+        tell: Callable[[AnswerReceived | OfferReceived | OfferRefused | Renewed], None],
         on_response: OnResponse,
         *,
         local_tag: str,
@@ -36,9 +39,11 @@ class Offers:
     ) -> None:
         self.incoming: IncomingInvite | None = None  # the last INVITE received, the first included
         self.outgoing: OutgoingInvite | None = None
-        self._update: tuple[str, Request] | None = None  # its offer is not yet answered
+        self._asked: tuple[str, Request] | None = None  # an UPDATE or PRACK; its offer is open
+        self._ours = self._theirs = b""  # the descriptions last agreed
         self._line = line
         self._courier = line.courier
+        self._timer = timer
         self._tell = tell
         self._on_response = on_response
         self._local_tag = local_tag
@@ -51,75 +56,84 @@ class Offers:
         """Whether we may send an offer now."""
         is_in = self.incoming is not None and self.incoming.is_busy
         is_out = self.outgoing is not None and self.outgoing.is_busy
-        return not (is_in or is_out or self._update is not None or self._retry_at is not None)
+        return not (is_in or is_out or self.is_asked or self._retry_at is not None)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the offer of an UPDATE or a PRACK is to be answered."""
+        return self._asked is not None
 
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called."""
         return earliest(self._retry_at, self.incoming.deadline if self.incoming else None)
 
+    def agree(self, ours: bytes, theirs: bytes | None) -> None:
+        """Take note of an offer and its answer."""
+        if theirs:
+            self._ours, self._theirs = ours, theirs
+
     def make(self, sdp: bytes, now: float) -> bool:
         """Send an offer, or return ``False`` and remember that there is one to make."""
         if not self.is_free:
             self._is_waiting = True
             return False
-        request = self._line.request("INVITE", sdp, SDP)
-        add_capabilities(request)
-        invite = self.outgoing = OutgoingInvite(request, self._courier)
+        self._invite(sdp, now, is_refresh=False)
+        return True
 
-        def on_response(response: Response, now: float) -> None:
-            self._on_invite_response(invite, response, now)
-
-        invite.sent_as(self._line.send(request, now, on_response))
+    def refresh(self, now: float) -> bool:
+        """Offer again what is agreed, byte for byte; ``False`` when that cannot be done now."""
+        if not self.is_free or not self._ours:
+            return False
+        self._invite(self._ours, now, is_refresh=True)
         return True
 
     def receive(self, key: str, request: Request, now: float) -> None:
-        """Take in a re-INVITE or UPDATE; answer for itself one that is not the owner's matter."""
-        if self._line.dialog is not None:
-            self._line.dialog.refresh(request)
+        """Take in a re-INVITE, an UPDATE or the offer in a PRACK; refuse it at a wrong moment."""
         if refusal := self._refusal(request):
-            status, retry_after = refusal
-            response = response_to(request, status)
-            if retry_after is not None:
-                response.headers.add("Retry-After", str(retry_after))
-            self._courier.respond(key, response, now)
+            self._courier.respond(key, refusal, now)
         elif request.method == "INVITE":
-            flow = self._line.flow
-            self.incoming = IncomingInvite(key, request, flow, self._courier, self._local_tag)
-            self._tell(OfferReceived(request.body or None, "INVITE"))
+            self.incoming = IncomingInvite(key, request, self._line, self._timer, self._local_tag)
+            self._tell(OfferReceived(self.incoming.offer, "INVITE"))
         else:
-            self._update = (key, request)
-            if request.body:
-                self._tell(OfferReceived(request.body, "UPDATE"))
+            self._asked = (key, request)
+            if sdp := description(request):
+                method: Literal["PRACK", "UPDATE"]
+                method = "UPDATE" if request.method == "UPDATE" else "PRACK"
+                self._tell(OfferReceived(sdp, method))
             else:
                 self.answer(b"", now)
 
     def answer(self, sdp: bytes, now: float) -> None:
         """Answer the open offer; without one, nothing happens."""
-        if self._update is not None:
-            key, request = self._update
-            self._update = None
+        if self._asked is not None:
+            (key, request), self._asked = self._asked, None
             response = response_to(request, 200)
-            response.headers.set("Contact", self._line.contact(self._line.flow))
-            add_capabilities(response)
+            self._line.introduce(response)
+            if request.method == "UPDATE":
+                self._timer.answer(request, response, now)
             if sdp:
                 response.headers.set("Content-Type", SDP)
                 response.body = sdp
+                self.agree(sdp, description(request))
             self._courier.respond(key, response, now)
         elif self.incoming is not None and self.incoming.is_proceeding:
-            self.incoming.accept(sdp, now)
+            self.incoming.accept(sdp)
+            self.incoming.advance(now)
+            self.agree(sdp, self.incoming.offer)
 
     def refuse(self, status: int, now: float) -> None:
         """Refuse the open offer; without one, nothing happens."""
-        if self._update is not None:
-            key, request = self._update
-            self._update = None
+        if self._asked is not None:
+            (key, request), self._asked = self._asked, None
             self._courier.respond(key, response_to(request, status), now)
         elif self.incoming is not None:
             self.incoming.refuse(status, now)
 
     def stop(self, now: float) -> None:
-        """End with the call: refuse the open offer, let go of our own."""
+        """End with the call: refuse the open offers, let go of our own."""
+        if self.is_asked:
+            self.refuse(487, now)
         self.refuse(487, now)
         if self.outgoing is not None:
             self.outgoing.let_go(now)
@@ -142,39 +156,78 @@ class Offers:
             self._is_waiting = False
         return is_due
 
-    def _on_invite_response(self, invite: OutgoingInvite, response: Response, now: float) -> None:
+    def _invite(self, sdp: bytes, now: float, *, is_refresh: bool) -> None:
+        request = self._line.request("INVITE", sdp, SDP)
+        self._timer.ask(request)
+        invite = self.outgoing = OutgoingInvite(request, self._courier)
+        on_response = partial(self._on_invite_response, invite, is_refresh)
+        invite.sent_as(self._line.send(request, now, on_response))
+
+    def _on_invite_response(
+        self, invite: OutgoingInvite, is_refresh: bool, response: Response, now: float
+    ) -> None:
         if invite.receive(response, now) in (InviteOutcome.NOTHING, InviteOutcome.PROGRESS):
             return
         if response.status < 300 and self._line.dialog is not None:
-            self._line.dialog.refresh(response)
+            self._line.refreshed(response)
             invite.acknowledge(self._line.dialog, self._line.way(), now)
-            self._tell(AnswerReceived(response.body) if response.body else OfferRefused(488))
+            self._timer.agree(response, now)
+            self._conclude(invite.request.body, description(response), is_refresh)
+        elif self._timer.raise_to(response):
+            self._invite(invite.request.body, now, is_refresh=is_refresh)
+            return
         else:
-            if response.status == 491:
-                self._postpone(now)
-            self._tell(OfferRefused(response.status))
-            self._on_response(response, now)
+            self._give_way(response, now, is_refresh)
+        self._on_response(response, now)
 
-    def _postpone(self, now: float) -> None:
-        """Put off our offer, which met one of the peer's (491, section 14.1).
+    def _conclude(self, ours: bytes, theirs: bytes | None, is_refresh: bool) -> None:
+        is_news = theirs != self._theirs
+        self.agree(ours, theirs)
+        if not is_refresh:
+            self._tell(AnswerReceived(theirs) if theirs else OfferRefused(488))
+        elif theirs and is_news:
+            self._tell(Renewed(theirs))
+
+    def _give_way(self, response: Response, now: float, is_refresh: bool) -> None:
+        """Put off our offer if it met one of the peer's (491, section 14.1), else give it up.
 
         The owner of the Call-ID waits 2.1 to 4 s, the other side up to 2 s, so
         that they do not meet again.
         """
-        ids, self._is_waiting = self._courier.ids, True
-        wait = 2.1 + 0.01 * ids.number(191) if self._owns_call_id else 0.01 * ids.number(201)
-        self._retry_at = now + wait
+        if response.status == 491:
+            ids = self._courier.ids
+            wait = 2.1 + 0.01 * ids.number(191) if self._owns_call_id else 0.01 * ids.number(201)
+            self._retry_at = now + wait
+            self._is_waiting = self._is_waiting or not is_refresh
+            if is_refresh:
+                self._timer.put_off(now, wait)
+        elif is_refresh:
+            self._timer.refused(response.status, now)
+        if not is_refresh:
+            self._tell(OfferRefused(response.status))
 
-    def _refusal(self, request: Request) -> tuple[int, int | None] | None:
-        """Return status and Retry-After for an offer at the wrong moment (14.2; RFC 3311 5.2)."""
-        if request.method == "UPDATE" and not request.body:
+    def _refusal(self, request: Request) -> Response | None:
+        """Return the answer to an offer at the wrong moment (14.2; RFC 3311 5.2), or too short."""
+        status = self._clash(request)
+        if status is None:
+            return timer_refusal(request, self._line.policy)
+        response = response_to(request, status)
+        if status == 500:
+            wait = self._courier.ids.number(_LONGEST_RETRY_AFTER + 1)
+            response.headers.add("Retry-After", str(wait))
+        return response
+
+    def _clash(self, request: Request) -> int | None:
+        is_invite = request.method == "INVITE"
+        if not is_invite and description(request) is None:
             return None
-        if self.outgoing is not None and self.outgoing.is_busy:
-            return 491, None
-        invite = self.incoming
-        if self._update is not None or (invite is not None and invite.is_proceeding):
-            return 500, self._courier.ids.number(_LONGEST_RETRY_AFTER + 1)
-        if invite is not None and invite.is_busy:
-            is_settled = request.method == "UPDATE" and invite.offer is not None
-            return None if is_settled else (491, None)
-        return None
+        out, invite = self.outgoing, self.incoming
+        if out is not None and out.is_busy and (is_invite or not out.is_settled):
+            return 491
+        if self._asked is not None:
+            return 500
+        if invite is None or not invite.is_busy or invite.is_settled > is_invite:
+            return None
+        if invite.is_proceeding:
+            return 500
+        return 491 if is_invite or invite.awaits_answer else None

@@ -6,11 +6,13 @@ from .admission import Policy
 from .courier import Courier
 from .deadline import earliest
 from .dialog import Dialog
+from .early import EarlyDialogs
 from .invite_out import InviteOutcome, OutgoingInvite
 from .message import Headers, Request, Response
+from .multipart import SDP, description
 from .reason import Reason
+from .reliable import RELIABLE
 from .routing import Way, flow_of
-from .screening import SDP, add_capabilities
 from .session import Session
 from .session_events import Answered, Ringing
 from .session_state import RING_LIMIT, SessionInput, SessionState
@@ -38,7 +40,8 @@ class OutgoingSession(Session):
     ) -> None:
         tag = courier.ids.token()
         request = _invite(target, from_uri, tag, courier.ids.token(128), sdp, headers)
-        request.headers.add("Contact", courier.contact(way, target.scheme))
+        if policy.prack == "required":
+            request.headers.add("Require", RELIABLE)
         super().__init__(
             courier,
             request,
@@ -48,11 +51,11 @@ class OutgoingSession(Session):
             first_state=SessionState.CALLING,
             policy=policy,
         )
-        self._invite = self._offers.outgoing = OutgoingInvite(request, courier)
+        self._line.introduce(request, way)
+        self._early = EarlyDialogs(self._line)
+        self._offered: bytes | None = None  # what the answer described
         self._gives_up_at: float | None = now + ring_limit
-        self._invite.sent_as(
-            courier.send(request, way, now, self._on_response, account=policy.account)
-        )
+        self._send_invite(request, way, now)
 
     @property
     def deadline(self) -> float | None:
@@ -69,11 +72,15 @@ class OutgoingSession(Session):
         super().hang_up(now, reason)
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
-        """Answer an offer: that of ``Answered`` when we made none, or an ``OfferReceived``."""
+        """Answer an offer: that of ``Ringing`` or ``Answered``, or an ``OfferReceived``.
+
+        The first two are offers when we made none.
+        """
         if self.state is SessionState.ANSWERED:
+            self._offers.agree(sdp, self._offered)
             self._acknowledge(sdp, now)
             self._settle()
-        else:
+        elif not (self.dialog is None and self._early.answer(self._invite, sdp, now)):
             super().answer_offer(sdp, now)
 
     def wake(self, now: float) -> None:
@@ -84,6 +91,17 @@ class OutgoingSession(Session):
             self._move(SessionInput.OVER)
         super().wake(now)
 
+    def _send_invite(self, request: Request, way: Way, now: float) -> None:
+        self._timer.ask(request)
+        self.request = request
+        self._invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
+        self._invite.sent_as(self._line.send(request, now, self._on_response, way=way))
+
+    def _dialog_with(self, tag: str) -> Dialog | None:
+        """Return the dialog with the one who goes by ``tag``, a passing one while it rings."""
+        is_ringing = self.dialog is None and self.is_live
+        return self._early.with_tag(tag) if is_ringing else super()._dialog_with(tag)
+
     def _take_back(self, status: int, now: float, reason: Reason | None) -> None:
         self._gives_up_at = None
         self._invite.cancel(now, str(reason) if reason is not None else "")
@@ -93,33 +111,51 @@ class OutgoingSession(Session):
         match self._invite.receive(response, now):
             case InviteOutcome.PROGRESS:
                 self._line.flow = self._invite.flow or self._line.flow
-                self._on_progress(response)
+                self._on_progress(response, now)
             case InviteOutcome.ANSWERED:
                 self._line.flow = self._invite.flow or self._line.flow
                 self._on_answer(response, now)
             case InviteOutcome.FORKED | InviteOutcome.CROSSED as outcome:
                 self._turn_down(response, now, is_last=outcome is InviteOutcome.CROSSED)
             case InviteOutcome.FAILED:
-                self._gives_up_at = None
-                reason = Reason.of(response)
-                self._finish("peer", response.status, reason, SessionInput.OVER)
+                self._on_failure(response, now)
             case InviteOutcome.NOTHING:
                 pass
         self._settle()
 
-    def _on_progress(self, response: Response) -> None:
+    def _on_progress(self, response: Response, now: float) -> None:
         if not self.is_live or response.status == 100:
             return
         self._move(SessionInput.PROGRESS)
-        self._tell(Ringing(response.status, response.body or None))
+        self._line.learn(response)
+        # A 199 only says that one of several places is out (RFC 6228).
+        if self._early.receive(self._invite, response, now) and response.status != 199:
+            self._tell(Ringing(response.status, description(response)))
 
     def _on_answer(self, response: Response, now: float) -> None:
         self._gives_up_at = None
-        self._line.dialog = Dialog.calling(self.request, response)
+        fork = self._early.confirm(self.request, response)
+        self._early.clear()
+        self._line.dialog = fork.dialog
+        self._line.learn(response)
         self._move(SessionInput.ANSWER)
-        if self.request.body:
+        self._timer.agree(response, now)
+        self._offered = fork.sdp
+        if ours := self.request.body or fork.our_answer:
+            self._offers.agree(ours, fork.sdp)
             self._acknowledge(None, now)
-        self._tell(Answered(response.body or None))
+        self._tell(Answered(None if fork.our_answer else fork.sdp))
+
+    def _on_failure(self, response: Response, now: float) -> None:
+        if self.is_live and self._timer.raise_to(response):
+            self._early.clear()
+            again = self.request.headers.copy()
+            again.set("CSeq", f"{self.request.cseq.number + 1} INVITE")
+            request = Request("INVITE", self.request.uri, again, self.request.body)
+            self._send_invite(request, self._invite.flow or self._line.flow, now)
+            return
+        self._gives_up_at = None
+        self._finish("peer", response.status, Reason.of(response), SessionInput.OVER)
 
     def _acknowledge(self, sdp: bytes | None, now: float) -> None:
         if self.dialog is not None:
@@ -128,14 +164,11 @@ class OutgoingSession(Session):
 
     def _turn_down(self, response: Response, now: float, *, is_last: bool) -> None:
         """End a call that somebody took too late, or took as well (section 13.2.2.4)."""
-        dialog = Dialog.calling(self.request, response)
+        dialog = self._early.confirm(self.request, response).dialog
         way = self._line.way(dialog, self._invite.flow)
         self._invite.acknowledge(dialog, way, now)
         on_response = self._on_bye_response if is_last else _ignore
-        bye, account = dialog.request("BYE"), self.policy.account
-        self._courier.send(
-            bye, way, now, on_response, account=account, renumber=dialog.next_sequence
-        )
+        self._line.send(dialog.request("BYE"), now, on_response, dialog=dialog, way=way)
 
 
 def _ignore(response: Response, now: float) -> None:
@@ -158,8 +191,6 @@ def _invite(
         ("CSeq", "1 INVITE"),
         *extra,
     )
-    request = Request("INVITE", str(target), headers, sdp or b"")
-    add_capabilities(request)
     if sdp:
-        request.headers.add("Content-Type", SDP)
-    return request
+        headers.add("Content-Type", SDP)
+    return Request("INVITE", str(target), headers, sdp or b"")

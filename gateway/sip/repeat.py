@@ -1,8 +1,9 @@
-"""The repeats of a 2xx to an INVITE, until its ACK (RFC 3261 section 13.3.1.4).
+"""The repeats of a response to an INVITE, until somebody says that it has come.
 
-They go end to end, so they are the user agent's to send and are sent on every
-transport: after T1, twice that, and so on up to T2 apart; 64 × T1 after the
-first, hope is given up.
+They go end to end, so they are the user agent's to send and are sent on every transport: a 2xx
+until its ACK, after T1, twice that, and so on up to T2 apart (RFC 3261 section 13.3.1.4); a
+reliable provisional response until its PRACK, twice as late each time (RFC 3262 section 3).
+64 × T1 after the first, hope is given up.
 """
 
 from .timers import Timers
@@ -11,10 +12,10 @@ __all__ = ["Repeater"]
 
 
 class Repeater:
-    """Says when a 2xx is due again, and when to stop."""
+    """Says when a response is due again, and when to stop; ``longest`` is T2 unless given."""
 
-    def __init__(self, timers: Timers, now: float) -> None:
-        self._longest = timers.t2
+    def __init__(self, timers: Timers, now: float, longest: float | None = None) -> None:
+        self._longest = timers.t2 if longest is None else longest
         self._wait = timers.t1
         self._repeat_at = now + self._wait
         self._expires_at = now + timers.patience

@@ -7,27 +7,32 @@ extensions, body.
 from typing import Final
 
 from ..errors import SipError
+from .admission import Policy
 from .message import Request, Response, response_to
+from .multipart import SDP, has_unknown
+from .reliable import RELIABLE
+from .session_timer import TIMER, timer_refusal
 
-__all__ = ["ALLOW", "SDP", "add_capabilities", "refusal"]
+__all__ = ["ALLOW", "add_capabilities", "policy_refusal", "refusal"]
 
-SDP: Final = "application/sdp"
-ALLOW: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "NOTIFY")
-_KNOWN: Final = {*ALLOW, "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "PRACK", "REFER"}
+ALLOW: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE", "NOTIFY")
+_KNOWN: Final = {*ALLOW, "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "REFER"}
 _SCHEMES: Final = {"sip", "sips", "tel"}
-_SUPPORTED: Final = frozenset({"norefersub"})
+_SUPPORTED: Final = frozenset({RELIABLE, TIMER, "norefersub"})
 _BODY_TYPES: Final = {
     "INVITE": (SDP,),
+    "PRACK": (SDP,),
     "UPDATE": (SDP,),
     "INFO": ("application/dtmf-relay", "application/dtmf"),
     "NOTIFY": ("message/sipfrag",),
 }
 
 
-def add_capabilities(message: Request | Response) -> None:
+def add_capabilities(message: Request | Response, policy: Policy) -> None:
     """Say what we allow and support (section 20.5, 20.37)."""
+    left_out = {RELIABLE} if policy.prack == "off" else set()
     message.headers.set("Allow", ", ".join(ALLOW))
-    message.headers.set("Supported", ", ".join(sorted(_SUPPORTED)))
+    message.headers.set("Supported", ", ".join(sorted(_SUPPORTED - left_out)))
 
 
 def refusal(request: Request, to_tag: str) -> Response | None:
@@ -41,6 +46,23 @@ def refusal(request: Request, to_tag: str) -> Response | None:
         return _refusal(request, to_tag)
     except SipError as error:
         return response_to(request, error.status or 400, str(error), to_tag=to_tag)
+
+
+def policy_refusal(request: Request, policy: Policy, to_tag: str) -> Response | None:
+    """Return the answer to an INVITE that does not fit what its neighbour is held to.
+
+    ``None`` when it does.  Such are provisional responses that must be reliable where we make none
+    so, or the other way round (RFC 3262), and a session that would be too short (RFC 4028).
+    """
+    if policy.prack == "off" and RELIABLE in request.require:
+        response = response_to(request, 420, to_tag=to_tag)
+        response.headers.add("Unsupported", RELIABLE)
+        return response
+    if policy.prack == "required" and RELIABLE not in (*request.supported, *request.require):
+        response = response_to(request, 421, to_tag=to_tag)
+        response.headers.add("Require", RELIABLE)
+        return response
+    return timer_refusal(request, policy, to_tag)
 
 
 def _refusal(request: Request, to_tag: str) -> Response | None:
@@ -68,7 +90,7 @@ def _refused_body(request: Request, to_tag: str) -> Response | None:
             response = response_to(request, 415, to_tag=to_tag)
             response.headers.add("Accept-Encoding", "identity")
             return response
-        if request.content_type not in (*accepted, None):
+        if has_unknown(request, accepted):
             response = response_to(request, 415, to_tag=to_tag)
             response.headers.add("Accept", ", ".join(accepted))
             return response

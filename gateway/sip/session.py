@@ -18,8 +18,10 @@ from .info import Infos
 from .invite_in import InviteState
 from .line import Line
 from .message import Request, Response, response_to
+from .multipart import description
 from .offers import Offers
 from .reason import Reason
+from .refreshes import Refreshes
 from .screening import add_capabilities
 from .session_events import (
     AnswerReceived,
@@ -28,7 +30,8 @@ from .session_events import (
     OfferDue,
     SessionEvent,
 )
-from .session_state import LIVE, TRANSITIONS, SessionInput, SessionState
+from .session_state import EARLY_METHODS, LIVE, TRANSITIONS, SessionInput, SessionState
+from .session_timer import SessionTimer
 from .transfer import Transfer
 from .uri import Uri
 
@@ -56,19 +59,21 @@ class Session:
         self.local_tag = local_tag
         self.state = first_state
         self.policy = policy
-        scheme = request.request_uri.scheme
-        self._line = Line(courier, flow, scheme, policy.account)
+        self._line = Line(courier, flow, policy, request.request_uri.scheme)
         self._courier = courier
         self._touch = touch
         is_ours = first_state is SessionState.CALLING
         self.local_uri = (request.from_ if is_ours else request.to).uri
+        self._timer = SessionTimer(policy)
         self._offers = Offers(
             self._line,
+            self._timer,
             self._tell,
             self._on_plain_response,
             local_tag=local_tag,
             owns_call_id=is_ours,
         )
+        self._refreshes = Refreshes(self._line, self._offers, self._timer, self._on_plain_response)
         self._transfer = Transfer(self._line, self._tell, self._on_plain_response)
         self._infos = Infos(self._line, self._tell, self._on_plain_response)
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
@@ -107,7 +112,8 @@ class Session:
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
-        return earliest(self._offers.deadline, self._transfer.deadline)
+        refresh = self._refreshes.deadline if self.is_live else None
+        return earliest(self._offers.deadline, self._transfer.deadline, refresh)
 
     def events(self) -> list[SessionEvent]:
         """Drain what happened since the last call."""
@@ -159,19 +165,28 @@ class Session:
         if self.state is SessionState.CONFIRMED:
             self._infos.send(content_type, body, now)
 
+    def has_peer(self, tag: str) -> bool:
+        """Whether the other side of this call, or one of them while it rings, goes by ``tag``."""
+        return self._dialog_with(tag) is not None
+
     def receive(self, key: str, request: Request, flow: Flow, now: float) -> None:
         """Take in a request of this dialog; ACK and CANCEL have their own ways in."""
+        dialog = self._dialog_with(request.from_.tag or "")
         handler = self._handlers.get(request.method)
         is_over = not self.is_live and request.method != "BYE"
-        if self.dialog is None or handler is None or is_over:
+        is_too_soon = self.dialog is None and request.method not in EARLY_METHODS
+        if dialog is None or handler is None or is_over or is_too_soon:
             self._courier.respond(key, response_to(request, 481), now)
             return
-        order = self.dialog.admit(request)
+        order = dialog.admit(request)
         if order is not Order.NEXT:
             status = 482 if order is Order.REPEATED else 500
             self._courier.respond(key, response_to(request, status), now)
             return
         self._line.heard_by(flow)
+        self._line.learn(request)
+        if request.method in ("INVITE", "UPDATE"):
+            dialog.refresh(request)
         handler(key, request, now)
         self._settle()
 
@@ -184,9 +199,11 @@ class Session:
         invite = self._offers.incoming
         if invite is None or not invite.acknowledge(ack):
             return
-        is_answered = invite.offer is not None or bool(ack.body)
-        if invite.offer is None and ack.body:
-            self._tell(AnswerReceived(ack.body))
+        answer = description(ack) if invite.awaits_answer else None
+        is_answered = not invite.awaits_answer or answer is not None
+        if answer is not None:
+            self._offers.agree(invite.ours, answer)
+            self._tell(AnswerReceived(answer))
         if self._is_bye_due:
             self._send_bye(now, self._bye_reason)
         elif not is_answered:
@@ -212,11 +229,18 @@ class Session:
         """Run whatever timers are due at ``now``."""
         self._offers.wake(now)
         self._transfer.wake(now)
+        if self.is_live and self._refreshes.wake(now):
+            self._end_with_bye(408, now)
         invite = self._offers.incoming
         if invite is not None and invite.state is InviteState.UNACKNOWLEDGED:
             self._offers.incoming = None
             self._end_with_bye(408, now)
         self._settle()
+
+    def _dialog_with(self, tag: str) -> Dialog | None:
+        """Return the dialog with the one who goes by ``tag``."""
+        is_peer = self.dialog is not None and self.dialog.id.remote_tag == tag
+        return self.dialog if is_peer else None
 
     def _on_bye(self, key: str, request: Request, now: float) -> None:
         self._courier.respond(key, response_to(request, 200), now)
@@ -227,7 +251,7 @@ class Session:
 
     def _on_options(self, key: str, request: Request, now: float) -> None:
         response = response_to(request, 200)
-        add_capabilities(response)
+        add_capabilities(response, self.policy)
         self._courier.respond(key, response, now)
 
     def _on_plain_response(self, response: Response, now: float) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "OfferRefused",
     "ReferEnded",
     "ReferProgress",
+    "Renewed",
     "Ringing",
     "SessionEvent",
 ]
@@ -23,7 +24,10 @@ __all__ = [
 
 @dataclass(slots=True)
 class Ringing:
-    """The other side rings (180) or plays early media (183, with a description)."""
+    """The other side rings (180) or plays early media (183, with a description).
+
+    When we made no offer, ``sdp`` is one, to be answered by ``answer_offer``.
+    """
 
     status: int
     sdp: bytes | None
@@ -31,7 +35,10 @@ class Ringing:
 
 @dataclass(slots=True)
 class Answered:
-    """The other side took our call; ``sdp`` answers our offer, or offers when we made none."""
+    """The other side took our call; ``sdp`` answers our offer, or offers when we made none.
+
+    ``None`` when offer and answer were complete before.
+    """
 
     sdp: bytes | None
 
@@ -49,12 +56,19 @@ class OfferReceived:
     """
 
     sdp: bytes | None
-    method: Literal["INVITE", "UPDATE"]
+    method: Literal["INVITE", "PRACK", "UPDATE"]
 
 
 @dataclass(slots=True)
 class AnswerReceived:
-    """The peer answered our offer: that of a re-INVITE, or one made in a 2xx."""
+    """The peer answered our offer: that of a re-INVITE, or one made in a response."""
+
+    sdp: bytes
+
+
+@dataclass(slots=True)
+class Renewed:
+    """The call was refreshed by us, and the peer describes itself otherwise than before."""
 
     sdp: bytes
 
@@ -112,6 +126,7 @@ SessionEvent: TypeAlias = (
     | Confirmed
     | OfferReceived
     | AnswerReceived
+    | Renewed
     | OfferRefused
     | OfferDue
     | InfoReceived

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["LIVE", "RING_LIMIT", "TRANSITIONS", "SessionInput", "SessionState"]
+__all__ = ["EARLY_METHODS", "LIVE", "RING_LIMIT", "TRANSITIONS", "SessionInput", "SessionState"]
 
 
 class SessionState(enum.Enum):
@@ -30,6 +30,9 @@ class SessionInput(enum.Enum):
 
 RING_LIMIT: Final = 180.0
 """Seconds a call may ring, either way: the least that timer C may be (section 16.6)."""
+
+# What somebody whom we call may send before he answers.
+EARLY_METHODS: Final = frozenset({"INFO", "INVITE", "OPTIONS", "UPDATE"})
 
 # Still a call: nobody has ended it.
 LIVE: Final = frozenset(

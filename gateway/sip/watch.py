@@ -7,8 +7,8 @@ from .account import Account
 from .courier import Courier
 from .flow import Flow
 from .message import Headers, Request, Response
+from .multipart import SDP
 from .posted import Posted
-from .screening import SDP
 from .standing import Changed, DutyEvent, WayDue
 from .uri import Uri
 

@@ -145,8 +145,8 @@ def test_every_refusal_has_the_status_it_deserves(
 def test_refusal_for_extensions_names_only_those_unknown(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
-    answers(network, ann, bob, forge("INVITE", extra="Require: norefersub, 100rel\n"))
-    assert network.sent[-1].message.headers.get("Unsupported") == "100rel"
+    answers(network, ann, bob, forge("INVITE", extra="Require: timer, sec-agree\n"))
+    assert network.sent[-1].message.headers.get("Unsupported") == "sec-agree"
 
 
 @pytest.mark.parametrize(
