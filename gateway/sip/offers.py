@@ -158,7 +158,7 @@ class Offers:
 
     def _invite(self, sdp: bytes, now: float, *, is_refresh: bool) -> None:
         request = self._line.request("INVITE", sdp, SDP)
-        self._timer.ask(request)
+        self._timer.ask(request, now)
         invite = self.outgoing = OutgoingInvite(request, self._courier)
         on_response = partial(self._on_invite_response, invite, is_refresh)
         invite.sent_as(self._line.send(request, now, on_response))

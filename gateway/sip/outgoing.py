@@ -92,7 +92,7 @@ class OutgoingSession(Session):
         super().wake(now)
 
     def _send_invite(self, request: Request, way: Way, now: float) -> None:
-        self._timer.ask(request)
+        self._timer.ask(request, now)
         self.request = request
         self._invite = self._offers.outgoing = OutgoingInvite(request, self._courier)
         self._invite.sent_as(self._line.send(request, now, self._on_response, way=way))

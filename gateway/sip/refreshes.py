@@ -37,7 +37,7 @@ class Refreshes:
     def _refresh(self, now: float) -> None:
         if "UPDATE" in self._line.peer_methods:
             request = self._line.request("UPDATE")
-            self._timer.ask(request)
+            self._timer.ask(request, now)
             self._line.send(request, now, self._on_answer)
         elif not self._offers.refresh(now):
             self._timer.put_off(now)

@@ -32,6 +32,7 @@ class SessionTimer:
         self.is_ours = False  # the refreshes are ours to send
         self._policy = policy
         self._least = max(policy.min_se, _SHORTEST)  # the peer may have asked for more
+        self._asked_at = 0.0
         self._refresh_at: float | None = None
         self._expires_at: float | None = None
 
@@ -40,8 +41,9 @@ class SessionTimer:
         """When something is next to be done, or ``None`` for never."""
         return earliest(self._refresh_at, self._expires_at)
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: Request, now: float) -> None:
         """Say in an INVITE or UPDATE of ours how long the session shall live (section 7)."""
+        self._asked_at = now
         for name in ("Session-Expires", "Min-SE"):
             request.headers.remove(name)
         seconds = self._wanted
@@ -55,10 +57,13 @@ class SessionTimer:
     def agree(self, response: Response, now: float) -> None:
         """Take in a 2xx to a request of ours."""
         asked = _read(response)
+        # The peer counts from when a refresh came, though its answer to us may have been lost.
+        since = self._asked_at if self.seconds else now
         if asked is not None:
-            self._start(max(asked.seconds, _SHORTEST), asked.refresher != "uas", now)
+            seconds, is_ours = max(asked.seconds, _SHORTEST), asked.refresher != "uas"
+            self._start(seconds, is_ours, now, since=since)
         else:
-            self._start(self._wanted, is_ours=True, now=now, is_shared=False)
+            self._start(self._wanted, True, now, since=since, is_shared=False)
 
     def answer(self, request: Request, response: Response, now: float) -> None:
         """Say in a 2xx of ours how long the session lives, and who refreshes it (section 9)."""
@@ -120,13 +125,21 @@ class SessionTimer:
         seconds = self.seconds or self._policy.session_expires
         return max(seconds, self._least) if seconds else 0
 
-    def _start(self, seconds: int, is_ours: bool, now: float, *, is_shared: bool = True) -> None:
+    def _start(
+        self,
+        seconds: int,
+        is_ours: bool,
+        now: float,
+        *,
+        since: float | None = None,
+        is_shared: bool = True,
+    ) -> None:
         self.seconds, self.is_ours = seconds, is_ours
         self.stop()
         if not seconds:
             return
         if is_ours:
-            self._refresh_at = now + seconds / 2
+            self._refresh_at = (now if since is None else since) + seconds / 2
         if is_shared:
             self._expires_at = now + seconds - (0 if is_ours else min(32, seconds / 3))
 
