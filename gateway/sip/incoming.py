@@ -69,13 +69,13 @@ class IncomingSession(Session):
 
     def ring(self, now: float) -> None:
         """Tell the caller that it rings (180)."""
-        if self.state is SessionState.EARLY:
+        if self._invite.is_open:
             self._invite.provisional(180, None, now)
             self._settle()
 
     def progress(self, sdp: bytes, now: float) -> None:
         """Let the caller hear us before we answer (183)."""
-        if self.state is SessionState.EARLY:
+        if self._invite.is_open:
             self._invite.provisional(183, sdp, now)
             self._settle()
 
@@ -86,7 +86,7 @@ class IncomingSession(Session):
             SipError: It has been answered, rejected or taken back already.
 
         """
-        if self.state is not SessionState.EARLY:
+        if not self._invite.is_open:
             raise SipError("the call is no longer to be answered", status=487)
         self._invite.accept(sdp)
         self._expires_at = None

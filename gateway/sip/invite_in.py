@@ -65,6 +65,11 @@ class IncomingInvite:
         return self.state is InviteState.PROCEEDING
 
     @property
+    def is_open(self) -> bool:
+        """Whether its final response is not even decided."""
+        return self.is_proceeding and self._final is None
+
+    @property
     def is_busy(self) -> bool:
         """Whether it still waits for a final response or for the ACK."""
         return self.state in _BUSY
@@ -188,7 +193,7 @@ class IncomingInvite:
         return is_demanded or (sdp is not None and RELIABLE in self.request.supported)
 
     def _require_open(self) -> None:
-        if not self.is_proceeding or self._final is not None:
+        if not self.is_open:
             raise SipError("the INVITE has its final response", status=500)
 
     def _response(self, status: int, sdp: bytes | None) -> Response:

@@ -1,29 +1,48 @@
-"""Two agents, acts in any order, any loss: every call ends once, and nothing is left of it."""
+"""Two agents, acts in any order, any loss: every call ends once, and nothing is left of it.
+
+Each side is held to what its neighbour is configured for: reliable ringing or none, long sessions
+or short ones.
+"""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from gateway.errors import SipError
+from gateway.sip.admission import Policy, Verdict
 from gateway.sip.incoming import IncomingSession
 from gateway.sip.message import parse
 from gateway.sip.session import Session
-from gateway.sip.session_events import Answered, Confirmed, Ended, OfferReceived
+from gateway.sip.session_events import Answered, Confirmed, Ended, OfferReceived, Ringing
 from gateway.sip.session_state import LIVE
 from gateway.sip.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 WAITS = st.sampled_from([0.0, 0.05, 0.4, 3.0, 40.0])
+POLICIES = st.builds(
+    Policy,
+    session_expires=st.sampled_from([0, 90, 600]),
+    min_se=st.sampled_from([90, 120]),
+    prack=st.sampled_from(["off", "supported", "supported", "required"]),
+)
 SIDES = st.integers(0, 1)
 
 
 class Chaos(RuleBasedStateMachine):
     """One call after the other, both sides free to do anything at any time."""
 
-    @initialize(loss=st.sampled_from([0.0, 0.2]), seed=st.integers(0, 99))
-    def begin(self, loss: float, seed: int) -> None:
+    @initialize(
+        loss=st.sampled_from([0.0, 0.2]),
+        seed=st.integers(0, 99),
+        policies=st.tuples(POLICIES, POLICIES),
+    )
+    def begin(self, loss: float, seed: int, policies: tuple[Policy, Policy]) -> None:
         self.network = VirtualNetwork(loss=loss, jitter=0.4, seed=seed)
-        self.phones = [self.network.phone("192.0.2.1"), self.network.phone("192.0.2.2")]
+        self.policies = policies
+        self.phones = [
+            self.network.phone(host, accepts=lambda _, flow, policy=policy: Verdict(policy=policy))
+            for host, policy in zip(("192.0.2.1", "192.0.2.2"), policies, strict=True)
+        ]
         self.sessions: list[tuple[Phone, Session]] = []
         self.ends: dict[int, int] = {}
         for phone in self.phones:
@@ -39,7 +58,7 @@ class Chaos(RuleBasedStateMachine):
     @rule(side=SIDES, offer=st.sampled_from([b"offer", None]), seconds=WAITS)
     def call(self, side: int, offer: bytes | None, seconds: float) -> None:
         ann, bob = self.phones[side], self.phones[1 - side]
-        self.sessions.append((ann, ann.call(bob, offer)))
+        self.sessions.append((ann, ann.call(bob, offer, policy=self.policies[side])))
         self.wait(seconds)
 
     @precondition(lambda self: not any(s.state in LIVE for _, s in self.both()))
@@ -54,6 +73,11 @@ class Chaos(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.network.run(seconds)
         self.listen()
+
+    @precondition(lambda self: self.both())
+    @rule()
+    def talk_for_long(self) -> None:
+        self.wait(700.0)
 
     def called(self) -> list[IncomingSession]:
         return [s for _, s in self.both() if isinstance(s, IncomingSession) and s.is_live]
@@ -108,7 +132,7 @@ class Chaos(RuleBasedStateMachine):
                         self.ends[id(session)] = 1
                     case OfferReceived():
                         session.answer_offer(b"yes", self.network.now)
-                    case Answered() if not session.request.body:
+                    case Answered() | Ringing() if not session.request.body:
                         session.answer_offer(b"yes", self.network.now)
                     case Confirmed():
                         assert isinstance(session, IncomingSession)
@@ -129,4 +153,4 @@ class Chaos(RuleBasedStateMachine):
 
 
 TestChaos = Chaos.TestCase
-TestChaos.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestChaos.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
