@@ -184,6 +184,7 @@ class Call:
             duration=self._ended_after or time.time() - self._started_at,
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
+            q850=ended.q850 if ended else None,
             codec=self._codec,
             media=self._patchbay.figures,
             transport=self._parts.transport,

@@ -42,6 +42,7 @@ class CallRecord:
     duration: float  # seconds since the call came in
     ended_by: str | None = None
     reason: str | None = None
+    q850: int | None = None  # the cause of its end (ITU-T Q.850)
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
     transport: str = ""  # what the link to the service was made of

@@ -51,7 +51,7 @@ def from_leg(event: legs.LegEvent) -> control.Event | None:
         case legs.LegAnswered():
             return control.LegAnswered()
         case legs.LegEnded():
-            return control.LegEnded(event.by, event.status, event.reason)
+            return control.LegEnded(event.by, event.status, event.reason, event.q850)
         case legs.LegKey():
             return control.KeyPressed(
                 event.key, event.source, event.duration_ms, received_at=int(time.time())

@@ -77,11 +77,15 @@ class LegAnswered:
 
 @dataclass(frozen=True, slots=True)
 class LegEnded:
-    """The caller's side is gone; always the last event that matters."""
+    """The caller's side is gone; always the last event that matters.
+
+    ``q850`` is the cause in the terms of the telephone network (ITU-T Q.850).
+    """
 
     by: Literal["caller", "gateway", "peer"]
     status: int = 0
     reason: str = ""
+    q850: int = 16
 
 
 @dataclass(frozen=True, slots=True)

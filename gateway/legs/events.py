@@ -35,12 +35,14 @@ class LegEnded:
     """The leg is gone; nothing follows.
 
     ``by`` is ``caller`` for the far end of a call that came in, ``peer`` for that of one we
-    placed; ``status`` is 200 for a call that was up, else the SIP status that ended it.
+    placed; ``status`` is 200 for a call that was up, else the SIP status that ended it;
+    ``q850`` is the cause in the terms of the telephone network (ITU-T Q.850).
     """
 
     by: Literal["caller", "gateway", "peer"]
     status: int
     reason: str
+    q850: int = 16
 
 
 @dataclass(slots=True)

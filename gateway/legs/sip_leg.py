@@ -12,7 +12,7 @@ from ..sip.admission import Policy
 from ..sip.agent import UserAgent
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
-from ..sip.reason import NORMAL_CAUSE, Reason, cause_of_status
+from ..sip.reason import NORMAL_CAUSE, Reason, cause_of, cause_of_status
 from ..sip.session import Session
 from ..sip.session_events import (
     Answered,
@@ -319,7 +319,8 @@ class SipLeg:
             case ReferEnded(status):
                 self._on_event(TransferEnded(is_accepted=status < 300, status=status))
             case Ended(by, status, reason):
-                self._on_event(LegEnded(self._who(by), status, _words(status, reason)))
+                why, cause = _words(status, reason), cause_of(status, reason)
+                self._on_event(LegEnded(self._who(by), status, why, cause))
             case _:
                 assert_never(event)
         self._signalling.flush()
@@ -349,6 +350,8 @@ def name_of(uri: Uri) -> str:
 def _words(status: int, reason: Reason | None) -> str:
     if reason is not None and reason.text:
         return reason.text
+    if reason is not None and (reason.protocol.upper(), reason.cause) == ("SIP", 200):
+        return "answered elsewhere"
     if status >= 300:
         return REASONS.get(status, str(status))
     if reason is None or reason.cause == NORMAL_CAUSE:

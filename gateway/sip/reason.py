@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ..errors import SipError
 from .message import Request, Response
 
-__all__ = ["NORMAL", "NORMAL_CAUSE", "Reason", "cause_of_status", "status_of_cause"]
+__all__ = ["NORMAL", "NORMAL_CAUSE", "Reason", "cause_of", "cause_of_status", "status_of_cause"]
 
 _STATUS_CAUSES: Final = {
     400: 127,
@@ -103,7 +104,10 @@ class Reason:
     @classmethod
     def of(cls, message: Request | Response) -> "Reason | None":
         """Return the most telling reason of a message: Q.850 before all others."""
-        reasons = [cls.parse(value) for value in message.headers.values("Reason")]
+        try:
+            reasons = [cls.parse(value) for value in message.headers.values("Reason")]
+        except SipError:  # one that cannot be cut into its values says nothing
+            return None
         return min(reasons, key=lambda r: r.protocol.upper() != "Q.850", default=None)
 
     def __str__(self) -> str:
@@ -119,6 +123,18 @@ NORMAL: Final = Reason("Q.850", NORMAL_CAUSE, "Normal call clearing")
 def cause_of_status(status: int) -> int:
     """Return the Q.850 cause that a final SIP status stands for (RFC 3398 section 8.2.6.1)."""
     return _STATUS_CAUSES.get(status, 16 if status < 300 else _INTERWORKING)
+
+
+def cause_of(status: int, reason: Reason | None) -> int:
+    """Return the Q.850 cause of an end: as it was told, else what a SIP status stands for."""
+    if reason is None or reason.cause is None:
+        return cause_of_status(status)
+    match reason.protocol.upper():
+        case "Q.850":
+            return reason.cause
+        case "SIP":
+            return cause_of_status(reason.cause)
+    return cause_of_status(status)
 
 
 def status_of_cause(cause: int | None) -> int:

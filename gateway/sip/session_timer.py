@@ -44,11 +44,11 @@ class SessionTimer:
     def ask(self, request: Request, now: float) -> None:
         """Say in an INVITE or UPDATE of ours how long the session shall live (section 7)."""
         self._asked_at = now
-        for name in ("Session-Expires", "Min-SE"):
-            request.headers.remove(name)
         seconds = self._wanted
         if not seconds:
             return
+        for name in ("Session-Expires", "Min-SE"):
+            request.headers.remove(name)
         role = {True: ";refresher=uac", False: ";refresher=uas"}[self.is_ours]
         request.headers.add("Session-Expires", f"{seconds}{role if self.seconds else ''}")
         if self._least > _SHORTEST:

@@ -170,7 +170,7 @@ def test_rejection_carries_status_and_cause(desk: Desk, status: int, cause: int)
     desk.network.run(0.1)
     refusal = desk.network.last(f"{status} INVITE")
     assert refusal.headers.get("Reason") == f'Q.850;cause={cause};text="not now"'
-    assert desk.news() == [LegEnded("gateway", status, "not now")]
+    assert desk.news() == [LegEnded("gateway", status, "not now", cause)]
 
 
 def test_hanging_up_tells_the_caller_the_reason(desk: Desk) -> None:

@@ -356,7 +356,7 @@ def test_a_callee_who_wants_to_refresh_does(network: VirtualNetwork, ann: Phone)
     call, taken = connect(network, ann, bob, NONE, headers=headers)
     assert ann.heard(call) == []
     network.run(901.0)
-    assert len(network.times("UPDATE")) == 1
+    assert len(times(network, "UPDATE", bob)) == 1
     assert taken.is_live
 
 
