@@ -77,7 +77,8 @@ class IncomingInvite:
     @property
     def awaits_answer(self) -> bool:
         """Whether we made the offer, and its answer is still to come."""
-        return self.offer is None and bool(self.ours) and not self.is_settled
+        is_made = bool(self.ours) or self._reliable.holds_description
+        return self.offer is None and is_made and not self.is_settled
 
     @property
     def is_given_up(self) -> bool:

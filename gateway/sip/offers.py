@@ -226,8 +226,10 @@ class Offers:
             return 491
         if self._asked is not None:
             return 500
-        if invite is None or not invite.is_busy or invite.is_settled > is_invite:
+        if invite is None or not invite.is_busy:
             return None
-        if invite.is_proceeding:
-            return 500
-        return 491 if is_invite or invite.awaits_answer else None
+        if is_invite:
+            return 500 if invite.is_proceeding else 491
+        if invite.awaits_answer:
+            return 491
+        return 500 if invite.is_proceeding and not invite.is_settled else None
