@@ -59,6 +59,16 @@ def test_a_call_without_an_offer_gets_one(demo: Gateway, sipp: Sipp) -> None:
     assert record["media"]["packets_sent"] > 40
 
 
+def test_a_session_is_refused_when_too_short_refreshed_and_changed_by_update(
+    demo: Gateway, sipp: Sipp
+) -> None:
+    sipp(demo, "session_timer")
+    (record,) = demo.new_calls()
+    assert (record["ended_by"], record["q850"]) == ("caller", 16)
+    held = [e["detail"] for e in record["timeline"] if e["name"] == "leg.held"]
+    assert held == [{"is_held": True}, {"is_held": False}]
+
+
 @pytest.fixture
 def referring(demo: Gateway, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway that sends callers who press 0 to an operator elsewhere."""
@@ -120,6 +130,16 @@ def test_a_caller_who_gives_up_while_it_rings_gets_487(
     body = SERVICE.format(silent_service)
     with running(["serve", "--json"], tmp_path / "log", settings(body)) as gateway:
         sipp(gateway, "cancel", "-d", "300")
+        (record,) = gateway.new_calls()
+        assert record["ended_by"] == "caller"
+
+
+def test_a_caller_who_requires_it_is_rung_reliably(
+    sipp: Sipp, tmp_path: Path, silent_service: int
+) -> None:
+    body = SERVICE.format(silent_service)
+    with running(["serve", "--json"], tmp_path / "log", settings(body)) as gateway:
+        sipp(gateway, "rings_reliably")
         (record,) = gateway.new_calls()
         assert record["ended_by"] == "caller"
 
