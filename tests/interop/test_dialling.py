@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession
+from peers import Sipp
 
 from gateway.app import Gateway
 from gateway.config import Settings
@@ -100,6 +101,17 @@ async def test_a_call_that_nobody_takes_ends_with_its_status_and_leaves_nothing(
             record = await until_over(gateway)
     assert record["ended_by"] == "gateway"
     assert "leg.answered" not in [entry["name"] for entry in record["timeline"]]
+
+
+async def test_one_who_rings_reliably_and_wants_longer_sessions_is_talked_to(sipp: Sipp) -> None:
+    async with LoopbackService([1037.0]) as ours:
+        with sipp.called("answers_reliably") as target:
+            async with calling_gateway(ours.url, targets={"operator": target}) as gateway:
+                assert (await order(gateway, {"to": "operator"})).status == 201
+                record = await until_over(gateway)
+    assert (record["ended_by"], record["q850"]) == ("peer", 31)
+    names = [entry["name"] for entry in record["timeline"]]
+    assert "leg.answered" in names
 
 
 @pytest.mark.parametrize(
