@@ -95,6 +95,15 @@ class SipSettings(Table):
             raise ValueError(f"{self.external_ip} is asked by UDP; add udp:HOST:PORT to bind")
         return self
 
+    @model_validator(mode="after")
+    def _lasts_long_enough(self) -> "SipSettings":
+        if 0 < self.session_expires < self.min_se:
+            raise ValueError(
+                f"session_expires = {self.session_expires} is shorter than min_se = {self.min_se};"
+                " write more, or 0 for no limit"
+            )
+        return self
+
     @property
     def host(self) -> str:
         """The host part of the first address listened on, without brackets."""

@@ -145,6 +145,8 @@ def test_a_key_never_shows_in_what_is_printed() -> None:
         ("[sip]\nnameservers = ['dns.example']", 2, "write 10.0.0.2 or 10.0.0.2:5353"),
         ("[sip]\nbind = ['tcp:[::1]:1']\nexternal_ip = 'stun:a.example'", 1, "add udp:HOST:PORT"),
         ("[sip]\nnameservers = ['10.0.0.256']", 2, "write 10.0.0.2 or 10.0.0.2:5353"),
+        ("[sip]\nsession_expires = 60", 1, "is shorter than min_se = 90"),
+        ("[sip]\nsession_expires = 600\nmin_se = 1800", 1, "or 0 for no limit"),
         ("[media]\n\nports = '20-10'", 3, "write FIRST-LAST"),
         ("[media]\ncodecs = ['G729']", 2, "choose from PCMU"),
         ("[[trunks]]\nname = 'a'\nhosts = ['pbx']", 3, "write 10.0.0.5"),

@@ -1,5 +1,7 @@
 """sipp calls the gateway: the field's own load and conformance tool."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,16 @@ def test_speech_and_keys_by_rfc_4733_and_by_info(demo: Gateway, sipp: Sipp, tmp_
     sipp(demo, "digits")
     (record,) = demo.new_calls()
     assert keys_heard(record) == ["1", "2", "3", "4"]
+
+
+def test_a_probe_is_answered(demo: Gateway) -> None:
+    program = shutil.which("sipsak")
+    assert program, "sipsak is missing: apt-get install sipsak"
+    uri = f"sip:demo@127.0.0.1:{demo.sip_port}"
+    probe = subprocess.run([program, "-vv", "-s", uri], capture_output=True, text=True, timeout=30)
+    assert probe.returncode == 0, probe.stdout
+    assert "200 OK" in probe.stdout
+    assert "Allow: INVITE" in probe.stdout
 
 
 def test_tcp_carries_a_call_as_well(demo: Gateway, sipp: Sipp) -> None:

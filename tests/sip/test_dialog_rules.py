@@ -231,7 +231,7 @@ class TestUpdate:
         assert taken.is_live
 
 
-def test_a_place_that_answers_twice_by_itself_is_one_call(
+def test_a_call_that_comes_back_to_us_rings_reliably_and_is_answered(
     network: VirtualNetwork, ann: Phone
 ) -> None:
     """A call hairpinned to ourselves: the same Call-ID on both sides, told apart by the tags."""
