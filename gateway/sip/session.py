@@ -142,12 +142,14 @@ class Session:
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
         """Answer an ``OfferReceived``; nothing happens when it was withdrawn meanwhile."""
-        self._offers.answer(sdp, now)
+        if self._has_offer:
+            self._offers.answer(sdp, now)
         self._settle()
 
     def refuse_offer(self, status: int, now: float) -> None:
         """Refuse an ``OfferReceived``; the media stays as it was."""
-        self._offers.refuse(status, now)
+        if self._has_offer:
+            self._offers.refuse(status, now)
         self._settle()
 
     def refer(self, target: Uri, now: float) -> None:
@@ -236,6 +238,11 @@ class Session:
             self._offers.incoming = None
             self._end_with_bye(408, now)
         self._settle()
+
+    @property
+    def _has_offer(self) -> bool:
+        """Whether an offer can be open that is not the one of a call that still rings."""
+        return self._offers.is_asked or self.state is not SessionState.EARLY
 
     def _dialog_with(self, tag: str) -> Dialog | None:
         """Return the dialog with the one who goes by ``tag``."""

@@ -206,6 +206,18 @@ class TestUpdate:
         assert self.update(network, ann, bob, call, b"mine") == "491 UPDATE"
         assert bob.heard(taken) == []
 
+    def test_answering_an_offer_that_nobody_made_does_not_answer_the_call(
+        self, network: VirtualNetwork, ann: Phone, bob: Phone
+    ) -> None:
+        _, taken = self.ring(network, ann, bob)
+        taken.answer_offer(b"nothing was asked", network.now)
+        taken.refuse_offer(488, network.now)
+        network.run(0.1)
+        assert network.titles(by=bob) == []
+        taken.answer(ANSWER, network.now)
+        network.run(0.1)
+        assert network.last("200 INVITE").body == ANSWER
+
     def test_a_call_hung_up_with_an_update_open_ends_both(
         self, network: VirtualNetwork, ann: Phone, bob: Phone
     ) -> None:
