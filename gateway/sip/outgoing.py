@@ -80,7 +80,9 @@ class OutgoingSession(Session):
             self._offers.agree(sdp, self._offered)
             self._acknowledge(sdp, now)
             self._settle()
-        elif not (self.dialog is None and self._early.answer(self._invite, sdp, now)):
+        elif self.state is SessionState.EARLY and self._early.answer(self._invite, sdp, now):
+            self._settle()
+        else:
             super().answer_offer(sdp, now)
 
     def wake(self, now: float) -> None:

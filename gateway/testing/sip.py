@@ -223,6 +223,12 @@ class VirtualNetwork:
         """Return the last message of this title."""
         return next(s.message for s in reversed(self.sent) if s.title == title)
 
+    def last_request(self, method: str) -> Request:
+        """Return the last request of this method, as it went over the wire."""
+        message = self.last(method)
+        assert isinstance(message, Request)
+        return message
+
     def _due(self) -> float | None:
         times = [phone.agent.deadline for phone in self._phones.values()]
         arrivals = [self._transit[0][0]] if self._transit else []

@@ -22,7 +22,7 @@ class Places:
         self.sequence = 0
 
     def say(self, tag: str, status: int, sdp: bytes = b"", **headers: str) -> Response:
-        response = response_to(self.call.request, status, to_tag=tag)
+        response = response_to(self.network.last_request("INVITE"), status, to_tag=tag)
         response.headers.add("Contact", f"<sip:{tag}@192.0.2.2>")
         for name, value in headers.items():
             response.headers.add(name, value)
@@ -33,7 +33,7 @@ class Places:
 
     def ask(self, tag: str, method: str, body: bytes = b"", **headers: str) -> None:
         self.sequence += 1
-        invite = self.call.request
+        invite = self.network.last_request("INVITE")
         request = Request(method, str(self.ann.uri), body=body)
         for name, value in {
             "Via": f"SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK-{tag}{self.sequence}",

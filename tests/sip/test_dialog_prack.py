@@ -266,6 +266,20 @@ def test_a_late_offer_is_made_while_ringing_and_answered_by_prack(
     assert bob.heard(taken) == [Confirmed()]
 
 
+def test_an_offer_of_a_call_that_is_over_is_answered_no_more(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call, taken = ringing(network, ann, bob, None)
+    taken.progress(OFFER, network.now)
+    network.run(0.1)
+    taken.reject(486, network.now)
+    network.run(0.1)
+    call.answer_offer(ANSWER, network.now)
+    network.run(40.0)
+    assert "PRACK" not in network.titles()
+    assert ann.agent.is_idle
+
+
 def test_a_prack_that_leaves_our_offer_unanswered_ends_the_call(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
@@ -302,7 +316,7 @@ class TestCaller:
         self, network: VirtualNetwork, bob: Phone, ann: Phone, call: OutgoingSession, **says: object
     ) -> None:
         status, tag, rseq = says.get("status", 183), says.get("tag", "b"), says.get("rseq")
-        response = response_to(call.request, int(str(status)), to_tag=str(tag))
+        response = response_to(network.last_request("INVITE"), int(str(status)), to_tag=str(tag))
         response.headers.add("Contact", f"<sip:{tag}@192.0.2.2>")
         if rseq is not None:
             response.headers.add("Require", "100rel")

@@ -169,7 +169,7 @@ def test_a_body_that_may_be_ignored_is(network: VirtualNetwork, ann: Phone, bob:
 def test_responses_may_have_parts_too(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
     call = ann.call(bob, b"offer")
     network.run(0.1)
-    ringing = response_to(call.request, 183, to_tag="isup")
+    ringing = response_to(network.last_request("INVITE"), 183, to_tag="isup")
     ringing.headers.add("Contact", "<sip:bob@192.0.2.2>")
     ringing.headers.add("Content-Type", "multipart/mixed;boundary=cut")
     ringing.body = TWO.replace("\n", "\r\n").encode()

@@ -270,7 +270,7 @@ class TestTooShort:
         call = ann.call(bob, b"offer", policy=Policy(session_expires=600))
         network.run(0.1)
         network.drop = lambda sent: False
-        response = response_to(call.request, 422, to_tag="b")
+        response = response_to(network.last_request("INVITE"), 422, to_tag="b")
         response.headers.add("Min-SE", "90")
         network.carry(bytes(response), bob.flow_to(ann))
         network.run(0.1)
