@@ -1,6 +1,7 @@
 """Provisional responses made reliable (RFC 3262), on both sides and under every policy."""
 
 import pytest
+from test_challenged_calls import account, challenge_inside, guarded
 
 from gateway.sip.admission import Policy, Prack, Verdict
 from gateway.sip.incoming import IncomingSession
@@ -362,6 +363,26 @@ class TestCaller:
         for number in range(40):
             self.ring(network, bob, ann, call, tag=f"t{number}", rseq=1)
         assert len(self.racks(network)) == 32
+
+
+def test_a_prack_and_a_refresh_that_are_asked_for_a_password_are_sent_again_with_it(
+    network: VirtualNetwork, ann: Phone
+) -> None:
+    bob = guarded(network)
+    challenge_inside(bob, "PRACK UPDATE")
+    policy = Policy(session_expires=90, account=account())
+    call, taken = ringing(network, ann, bob, policy=policy)
+    taken.progress(ANSWER, network.now)
+    network.run(0.1)
+    taken.answer(ANSWER, network.now)
+    network.run(600.0)
+    assert network.titles().count("200 PRACK") == 1
+    assert network.titles().count("200 UPDATE") == 13
+    numbers = [s.message.cseq.number for s in network.sent if s.flow.local == ann.address]
+    assert numbers[:2] == [1, 1], "the INVITE and the ACK to its challenge"
+    assert numbers[-1] == max(numbers)
+    assert call.is_live
+    assert taken.is_live
 
 
 @pytest.mark.parametrize("seed", range(12))
