@@ -285,6 +285,22 @@ async def test_one_host_may_not_take_every_connection(
             await _closed(writer)
 
 
+async def test_a_connection_of_ours_that_is_of_no_use_makes_room_and_its_call_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tls: TlsSettings
+) -> None:
+    monkeypatch.setattr(streams, "_MOST_CONNECTIONS", 2)
+    eve, dan = Station("tls", tls=tls), Station("tls", tls=tls)
+    async with stations("tls", tls) as (ann, bob), eve, dan:
+        call, _ = await connected(ann, bob)
+        for other in (eve, dan):
+            await connected(ann, other)
+        await until(lambda: ann.connections == 2 and bob.connections == 0)
+        assert (eve.connections, dan.connections) == (1, 1)
+        call.hang_up(ann.endpoint.now())
+        ann.endpoint.flush()
+        assert await bob.wait_for(Ended) == Ended("peer", 200, None)
+
+
 async def test_who_does_not_read_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, tls: TlsSettings
 ) -> None:

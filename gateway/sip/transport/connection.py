@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.is_standing = False
         self.alias: tuple[str, int] | None = None  # where its opener says that it listens
         self.uses: set[Flow] = set()  # the other names of flows that it is used for
+        self.used_at = asyncio.get_running_loop().time()  # when a message last went either way
         self.problem = ""  # why it was closed, where that is known
         self.over = asyncio.get_running_loop().create_future()  # done when it stands, or is gone
         self._owner = owner
@@ -120,6 +121,8 @@ class Connection(asyncio.Protocol):
             self._keep_alive.answered()
         if self.is_standing:
             self._judge_pace(has_messages=bool(messages))
+        if messages:
+            self.used_at = asyncio.get_running_loop().time()
         for message in messages:
             self._owner.receive(message, self)
 
@@ -145,6 +148,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, message: bytes) -> None:
         """Send one message."""
+        self.used_at = asyncio.get_running_loop().time()
         self._framer.send(message)
         self._pump()
 
@@ -168,8 +172,12 @@ class Connection(asyncio.Protocol):
                 self._cut(f"its certificate is that of {told}, not of {asked}")
                 return
         self.is_standing = True
-        self._watch(_PATIENCE)
-        if self.is_ours:
+        if not self.is_ours:
+            self._watch(_PATIENCE)
+        else:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+                self._watchdog = None
             now = asyncio.get_running_loop().time()
             self._keep_alive = KeepAlive(now, uniform(SHORTEST_REST, LONGEST_REST))
             self._arm_keep_alive(self._keep_alive)

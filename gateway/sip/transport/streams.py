@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import operator
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from .tls import TlsChannel
 
 __all__ = ["StreamSocket"]
 
-_MOST_CONNECTIONS: Final = 1024
+_MOST_CONNECTIONS: Final = 1024  # that others opened, and that we did
 _MOST_OF_ONE: Final = 256  # connections of one host
 _MOST_BEGINNING: Final = 128  # connections taken over which no message may flow yet
 _MOST_WAITING: Final = 64  # messages that may wait for one connection to open
@@ -61,7 +62,7 @@ class StreamSocket:
         self._on_message = on_message
         self._on_lost = on_lost
         self._origins = origins
-        self._counts = Counter(opened=0, taken=0, turned_away=0, broken=0, unsent=0)
+        self._counts = Counter(opened=0, taken=0, turned_away=0, made_room=0, broken=0, unsent=0)
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._source: socket.socket | None = None
@@ -73,7 +74,7 @@ class StreamSocket:
 
     @property
     def counters(self) -> dict[str, int]:
-        """How many connections we opened, took, turned away and cut off; messages not sent."""
+        """How many connections were opened, taken and done away with; messages not sent."""
         return {f"{self.transport}_{what}": count for what, count in self._counts.items()}
 
     @property
@@ -140,16 +141,23 @@ class StreamSocket:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def admit(self, connection: Connection) -> bool:
-        """Take in a connection that begins, unless there are too many."""
-        others, host = self._by_number.values(), connection.flow.remote[0]
-        is_full = len(others) >= _MOST_CONNECTIONS
-        if not is_full and not connection.is_ours:
-            of_one = sum(other.flow.remote[0] == host for other in others)
-            beginning = sum(not (other.is_standing or other.is_ours) for other in others)
-            is_full = of_one >= _MOST_OF_ONE or beginning >= _MOST_BEGINNING
-        if is_full:
-            self._counts["turned_away"] += 1
-            return False
+        """Take in a connection that begins, unless there are too many.
+
+        Of our own the one that has been of no use for longest makes room: whoever
+        needs it opens another.
+        """
+        alike = [c for c in self._by_number.values() if c.is_ours == connection.is_ours]
+        if connection.is_ours:
+            if len(alike) >= _MOST_CONNECTIONS:
+                min(alike, key=lambda other: other.used_at).close()
+                self._counts["made_room"] += 1
+        else:
+            of_one = sum(other.flow.remote[0] == connection.flow.remote[0] for other in alike)
+            beginning = sum(not other.is_standing for other in alike)
+            limits = (_MOST_CONNECTIONS, _MOST_OF_ONE, _MOST_BEGINNING)
+            if any(map(operator.ge, (len(alike), of_one, beginning), limits)):
+                self._counts["turned_away"] += 1
+                return False
         self._by_number[connection.flow.id] = connection
         self._counts["opened" if connection.is_ours else "taken"] += 1
         return True
