@@ -17,8 +17,13 @@ ROOT = Path(__file__).parents[2]
     ids=lambda path: path.parent.name,
 )
 def test_an_offered_configuration_is_sound(path: Path) -> None:
-    settings = load(path, {"AZURE_OPENAI_API_KEY": "k", "OPENAI_API_KEY": "k"})
+    settings = load(path, needs_secrets=False)
     assert ControlSettings.of(settings).targets
+
+
+@pytest.mark.parametrize("folder", sorted(p.parent for p in ROOT.glob("sip_configs/*/README.md")))
+def test_an_offered_configuration_is_listed(folder: Path) -> None:
+    assert f"[`{folder.name}`]" in (ROOT / "sip_configs" / "README.md").read_text()
 
 
 def test_the_line_that_the_readme_shows_is_sound() -> None:
