@@ -21,7 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Measured", "cpu_seconds", "python_reference", "run_gateway", "run_load", "said"]
+__all__ = [
+    "Measured",
+    "cpu_seconds",
+    "memory_mb",
+    "python_reference",
+    "run_gateway",
+    "run_load",
+    "run_part",
+    "run_service",
+    "said",
+]
 
 HERE = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -74,7 +84,7 @@ def python_reference() -> float:
 
 
 @contextlib.contextmanager
-def _process(module: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+def run_part(module: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a part of the rig, or the gateway, as a process that ends with the block."""
     command = [sys.executable, "-m", *module.split()]
     pipe = subprocess.PIPE
@@ -102,6 +112,11 @@ def _told(process: subprocess.Popen[str]) -> Any:
     return said(process)
 
 
+def run_service(speech: str = "") -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run the lean service; it says its port."""
+    return run_part(f"rig.service {speech}")
+
+
 def run_gateway(
     port: int, *, pass_through: bool = False
 ) -> AbstractContextManager[subprocess.Popen[str]]:
@@ -119,7 +134,7 @@ def run_gateway(
         url = "ws://127.0.0.1:{port}/v1/realtime"
     """
     environment = {**os.environ, "GATEWAY_CONFIG_BODY": config}
-    return _process("gateway serve --json", env=environment, stderr=subprocess.DEVNULL)
+    return run_part("gateway serve --json", env=environment, stderr=subprocess.DEVNULL)
 
 
 def run_load(
@@ -138,14 +153,14 @@ def run_load(
         run = running.enter_context
         out = Path(folder) / "arrivals.npz"
         speech = f"--talk {talk} --every {every} --interrupt {interrupt}"
-        service = run(_process(f"rig.service {speech}"))
+        service = run(run_service(speech))
         gateway = run(run_gateway(said(service), pass_through=pass_through))
         sip = int(said(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
-        metronome = run(_process("rig.metronome"))
+        metronome = run(run_part("rig.metronome"))
         said(metronome)
         idle_mb = memory_mb(gateway.pid)
         load = f"--port {sip} --calls {calls} --seconds {seconds} --rate {rate} --out {out}"
-        callers = run(_process(f"rig.callers {load}"))
+        callers = run(run_part(f"rig.callers {load}"))
         begun, cpu = said(callers)["talking_from"], cpu_seconds(gateway.pid)
         ended = said(callers)["talking_to"]
         cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
