@@ -79,7 +79,7 @@ class Gateway:
         trunks = Trunks(settings, ids=ids)
         trunks.sessions = self._agent.sessions.values
         self._neighbours = Neighbours(settings, trunks, self._sip)
-        outbound = Outbound(trunks, self._sip, self._engine, advertise)
+        outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)
         prepare_hearing(settings, control, self._engine)
         self._errands = ErrandRunner(settings, ids=ids)
@@ -104,6 +104,7 @@ class Gateway:
             engine=self._engine,
             advertise=advertise,
             ids=ids,
+            on_refer=outbound.referrals.begin,
         )
         self._http: HttpServer | None = None
 

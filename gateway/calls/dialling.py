@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Final
 
 import structlog
@@ -14,6 +13,7 @@ from .call import Call, Origin
 from .lanes import called_options
 from .links import Links
 from .outbound import Outbound
+from .permits import is_permitted
 from .switchboard import Switchboard
 
 __all__ = ["Dialling", "Wish"]
@@ -98,12 +98,9 @@ class Dialling:
         raise DialError(problem, status=403)
 
     def _is_allowed(self, address: str) -> bool:
-        """Hold patterns against who is called and where: nothing else of an address may fit."""
         try:
             uri = Uri.parse(address)
         except SipError:
             return False
-        if uri.headers or uri.params.keys() - _PARAMS:
-            return False
-        plain = str(uri.replace(params={}))
-        return any(fnmatchcase(plain, pattern) for pattern in self._settings.dial.allow)
+        is_plain = not (uri.headers or uri.params.keys() - _PARAMS)
+        return is_plain and is_permitted(uri, self._settings)

@@ -1,18 +1,27 @@
 """The way out: calls that the gateway places, each with a lane of its own."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
+from ..config import Settings
 from ..legs.events import LegEvent
-from ..legs.sip_leg import Signalling, SipLeg
+from ..legs.placing import Placing
+from ..legs.signalling import Signalling
+from ..legs.sip_leg import SipLeg
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
+from ..sdp.terms import Terms
 from ..sip.transport.address import Advertiser
 from ..sip.uri import Uri
-from .trunks import Trunks
+from .referrals import Referrals
+from .trunks import Trunks, WayOut
 
 __all__ = ["Outbound", "Placed"]
+
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Placed(NamedTuple):
@@ -27,15 +36,18 @@ class Outbound:
 
     def __init__(
         self,
+        settings: Settings,
         trunks: Trunks,
         signalling: Signalling,
         engine: MediaEngine,
         advertise: Advertiser,
     ) -> None:
+        self._settings = settings
         self._trunks = trunks
         self._signalling = signalling
         self._engine = engine
         self._advertise = advertise
+        self.referrals = Referrals(settings, self._way)
 
     async def place(
         self,
@@ -55,22 +67,35 @@ class Outbound:
 
         """
         way = self._trunks.way_out(Uri.parse(target))
+        terms, how = self._how(way, ())
         lane = self._engine.open(on_lane, on_audio, options)
+        how["ring_limit"] = seconds
+        how["host_towards"] = partial(self._advertise.host_towards, local=lane.host)
         try:
             leg = await SipLeg.outgoing(
                 self._signalling,
                 way.target,
                 lane,
-                self._trunks.terms(way.trunk),
+                terms,
                 on_leg,
-                host_towards=lambda far: self._advertise.host_towards(far, lane.host),
-                from_uri=way.caller,
-                next_hop=way.next_hop,
-                headers=way.headers,
-                ring_limit=seconds,
-                policy=self._trunks.policy(way.trunk),
+                on_refer=self.referrals.begin,
+                **how,
             )
         except BaseException:
             lane.close()
             raise
         return Placed(leg, lane)
+
+    def _way(self, uri: Uri, headers: Headers) -> tuple[Terms, Placing]:
+        return self._how(self._trunks.way_out(uri), headers)
+
+    def _how(self, way: WayOut, headers: Headers) -> tuple[Terms, Placing]:
+        """Return how an address is called."""
+        how: Placing = {
+            "from_uri": way.caller,
+            "next_hop": way.next_hop,
+            "headers": (*way.headers, *headers),
+            "ring_limit": self._settings.dial.seconds,
+            "policy": self._trunks.policy(way.trunk),
+        }
+        return self._trunks.terms(way.trunk), how

@@ -1,13 +1,14 @@
 """Taking calls in by SIP: who may call, whom they may reach, and what each call is made of."""
 
 import fnmatch
+from functools import partial
 from typing import Final
 
 import structlog
 
 from ..clock import Ids
 from ..errors import CapacityError, GatewayError, NegotiationError, SipError
-from ..legs.sip_leg import SipLeg, name_of
+from ..legs.sip_leg import OnRefer, SipLeg, name_of
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
 from ..sip.admission import Verdict
@@ -39,6 +40,7 @@ class Reception:
         engine: MediaEngine,
         advertise: Advertiser,
         ids: Ids,
+        on_refer: OnRefer,
     ) -> None:
         self._switchboard = switchboard
         self._settings = switchboard.settings
@@ -47,6 +49,7 @@ class Reception:
         self._engine = engine
         self._advertise = advertise
         self._ids = ids
+        self._on_refer = on_refer
         self._log = structlog.get_logger()
 
     def accepts(self, request: Request, flow: Flow) -> Verdict:
@@ -103,7 +106,8 @@ class Reception:
                 lane,
                 self._trunks.terms(trunk),
                 call.on_leg,
-                host=self._advertise.host_towards(session.flow.remote[0], lane.host),
+                host_towards=partial(self._advertise.host_towards, local=lane.host),
+                on_refer=self._on_refer,
             )
         except BaseException:
             self._switchboard.dismiss(call)

@@ -62,6 +62,10 @@ def from_leg(event: legs.LegEvent) -> control.Event | None:
             return control.TransferProgress(event.status)
         case legs.TransferEnded():
             return control.TransferEnded(event.is_accepted, event.status)
+        case legs.LegReferred():
+            return control.LegReferred(event.target)
+        case legs.LegMoved():
+            return control.LegMoved(event.party, event.status)
         case legs.LegMedia() | legs.LegRinging():
             return None
 
@@ -78,5 +82,9 @@ def from_callee(event: legs.LegEvent) -> control.Event | None:
             return control.KeyPressed(
                 event.key, event.source, event.duration_ms, received_at, leg="callee"
             )
+        case legs.LegReferred():
+            return control.LegReferred(event.target, "callee")
+        case legs.LegMoved():
+            return control.LegMoved(event.party, event.status, "callee")
         case _:
             return None

@@ -234,6 +234,8 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
         "the call is over; what was still to be played was not heard",
     ),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
+    "leg.referred": _noted("that call is being placed; the call goes on meanwhile"),
+    "leg.moved": Handling(("profiles",), "the model is told who is on the line now"),
     "link.ready": Handling(
         ("transcript", "mcp", "barge_in", "tools", "transfer", "service"),
         "set the session up: what belonged to the link before is over",

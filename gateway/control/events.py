@@ -25,6 +25,8 @@ __all__ = [
     "LegAnswered",
     "LegEnded",
     "LegHeld",
+    "LegMoved",
+    "LegReferred",
     "LinkLost",
     "LinkReady",
     "MediaTimeout",
@@ -93,6 +95,23 @@ class LegHeld:
     """The caller put us on hold, or took us back."""
 
     is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegReferred:
+    """A far end asked us to call somebody who is to take its place."""
+
+    target: str
+    leg: Side = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class LegMoved:
+    """Somebody else has taken a far end's place, or did not: the SIP status says why."""
+
+    party: str
+    status: int = 200
+    leg: Side = "caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +337,8 @@ OwnEvent: TypeAlias = (
     | CalleeAnswered
     | CalleeEnded
     | ErrandDone
+    | LegReferred
+    | LegMoved
 )
 Event: TypeAlias = OwnEvent | ServerEvent | Unknown
 
@@ -351,6 +372,8 @@ OWN_EVENTS: Final[dict[str, type[OwnEvent]]] = dict(
             "callee.answered",
             "callee.ended",
             "errand.done",
+            "leg.referred",
+            "leg.moved",
         ),
         get_args(OwnEvent),
         strict=True,

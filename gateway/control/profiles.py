@@ -5,9 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from ..realtime.commands import SessionUpdate
-from .actions import OpenMenu, Request, Respond, SetVariables, Transfer, UpdateSession
+from .actions import (
+    OpenMenu,
+    Request,
+    Respond,
+    SendText,
+    SetVariables,
+    Transfer,
+    UpdateSession,
+)
 from .context import Context
-from .events import CallStarted, Event
+from .events import CallStarted, Event, LegMoved
 from .service import Service
 from .settings import ControlSettings, merged
 from .states import CallState
@@ -31,6 +39,8 @@ class Profiles:
 
     def handle(self, event: Event) -> Sequence[Request]:
         """Choose the profile of a call that starts, and note who calls whom."""
+        if isinstance(event, LegMoved) and event.status < 300:
+            return self._note_other(event)
         if isinstance(event, CallStarted):
             context = self._context
             context.call_id = event.call_id
@@ -49,6 +59,13 @@ class Profiles:
                 {**given, **context.settings.call.variables, **event.variables}
             )
         return ()
+
+    def _note_other(self, event: LegMoved) -> Sequence[Request]:
+        """Somebody else is on the line: ``{caller}`` is they, and the model is told."""
+        who = "the other side" if event.leg == "callee" else "the caller"
+        if event.leg == "caller":
+            self._context.variables.set("caller", _user(event.party))
+        return (SendText(f"[{event.party} is on the line now, in the place of {who}.]"),)
 
     def transfer(self, request: Transfer) -> Sequence[Request]:
         """Send the caller to another profile, or out of this gateway."""

@@ -12,6 +12,8 @@ __all__ = [
     "LegHeld",
     "LegKey",
     "LegMedia",
+    "LegMoved",
+    "LegReferred",
     "LegRinging",
     "TransferEnded",
     "TransferProgress",
@@ -43,6 +45,21 @@ class LegEnded:
     status: int
     reason: str
     q850: int = 16
+
+
+@dataclass(slots=True)
+class LegReferred:
+    """The far end asked that ``target`` take its place, and that is being tried."""
+
+    target: str
+
+
+@dataclass(slots=True)
+class LegMoved:
+    """``party`` has taken the far end's place, or did not, by the SIP status."""
+
+    party: str
+    status: int = 200
 
 
 @dataclass(slots=True)
@@ -89,6 +106,8 @@ LegEvent: TypeAlias = (
     | LegEnded
     | LegKey
     | LegHeld
+    | LegReferred
+    | LegMoved
     | TransferProgress
     | TransferEnded
     | LegMedia

@@ -115,6 +115,13 @@ class Exchange:
         if status != 491:
             self._wanted = self._agreed
 
+    def move_to(self, session: Session, media: OfferAnswer, now: float) -> None:
+        """Go on in another session, whose descriptions are ``media``'s."""
+        self._session, self._media = session, media
+        self.in_use, self._offering, self._agreed = None, None, "sendrecv"
+        self.conclude()
+        self.offer(now)
+
     def conclude(self) -> None:
         """Put into use what was just agreed."""
         agreed = self._media.negotiated

@@ -1,18 +1,15 @@
 """A caller on SIP: joins a session, the descriptions exchanged in it, and a lane for the sound."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol, assert_never
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias, Unpack, assert_never
 from urllib.parse import quote
 
-from ..clock import Ids, RandomIds
-from ..errors import SdpError, SipError
+from ..clock import Ids
+from ..errors import NegotiationError, SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
-from ..sip.admission import Policy
-from ..sip.agent import UserAgent
-from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
-from ..sip.reason import NORMAL_CAUSE, Reason, cause_of, cause_of_status
+from ..sip.reason import NORMAL, NORMAL_CAUSE, Reason, cause_of, cause_of_status
 from ..sip.session import Session
 from ..sip.session_events import (
     Answered,
@@ -25,54 +22,39 @@ from ..sip.session_events import (
     OfferRefused,
     ReferEnded,
     ReferProgress,
+    ReferReceived,
     Renewed,
+    Replaced,
     Ringing,
     SessionEvent,
 )
-from ..sip.session_state import RING_LIMIT
+from ..sip.session_state import SessionState
 from ..sip.status import REASONS
-from ..sip.uri import Uri, bracketed
+from ..sip.uri import Uri
 from .events import (
     LegAnswered,
     LegEnded,
     LegEvent,
     LegKey,
+    LegMoved,
     LegRinging,
     TransferEnded,
     TransferProgress,
 )
 from .exchange import Exchange, MediaLane
 from .info_keys import KEYS, RELAY, read_key, write_key
+from .placing import HostTowards, Placing, describe, place
+from .signalling import Signalling
+from .succession import Succession, see_off
 
-__all__ = ["Signalling", "SipLeg", "name_of"]
+__all__ = ["OnRefer", "SipLeg", "name_of"]
 
 _KEY_MS: Final = 160
-_UNSPECIFIED: Final = ("0.0.0.0", "::")
+_RINGING: Final = (SessionState.CALLING, SessionState.EARLY)
+_ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
 
 
-class Signalling(Protocol):
-    """What a leg needs of the SIP endpoint."""
-
-    @property
-    def agent(self) -> UserAgent:
-        """The user agent that places calls."""
-        ...
-
-    def now(self) -> float:
-        """Return the time to give to sessions."""
-        ...
-
-    def flush(self) -> None:
-        """Send what a session has to say."""
-        ...
-
-    def listen(self, session: Session, on_event: Callable[[SessionEvent], None], /) -> None:
-        """Have ``on_event`` told what happens to a session."""
-        ...
-
-    async def resolve(self, uri: Uri, /) -> Sequence[Flow]:
-        """Return the ways to an address, best first: at least one."""
-        ...
+OnRefer: TypeAlias = Callable[["SipLeg", ReferReceived], None]
 
 
 class SipLeg:
@@ -85,13 +67,23 @@ class SipLeg:
         signalling: Signalling,
         lane: MediaLane,
         on_event: Callable[[LegEvent], None],
+        terms: Terms,
+        on_refer: OnRefer | None,
+        host_towards: HostTowards | None,
     ) -> None:
+        self._first = session.request
+        self._far_end: Literal["caller", "peer"] = "peer" if session.is_ours else "caller"
         self._session = session
         self._exchange = Exchange(media, session, lane, on_event)
         self._signalling = signalling
         self._lane = lane
         self._on_event = on_event
+        self._terms = terms
+        self._on_refer = on_refer
+        self._host_towards = host_towards
         self._answer: bytes | None = None  # what answers an incoming call
+        self._is_up = False
+        self._succession: Succession | None = None
 
     @classmethod
     def incoming(
@@ -102,22 +94,30 @@ class SipLeg:
         terms: Terms,
         on_event: Callable[[LegEvent], None],
         *,
-        host: str | None = None,
+        host_towards: HostTowards | None = None,
+        on_refer: OnRefer | None = None,
         ids: Ids | None = None,
     ) -> "SipLeg":
         """Make a leg of a call that came in; it has yet to be answered.
 
-        ``host`` is where the caller is told to send sound, if not where the lane is bound.
+        ``host_towards`` returns where the caller is told to send sound, if not where the lane
+        is bound; ``on_refer`` judges whom they want called in their place, which is nobody
+        without it.
 
         Raises:
             NegotiationError: The offer has no codec in common with us.
             SipError: The offer cannot be read.
 
         """
-        if host is None:
-            host = session.local_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
-        leg = cls(session, media, signalling, lane, on_event)
+        media = describe(
+            lane,
+            terms,
+            session.flow.remote[0],
+            session.local_host,
+            host_towards=host_towards,
+            ids=ids,
+        )
+        leg = cls(session, media, signalling, lane, on_event, terms, on_refer, host_towards)
         try:
             leg._answer = media.offer() if session.offer is None else media.answer(session.offer)
         except SdpError as error:
@@ -134,41 +134,18 @@ class SipLeg:
         terms: Terms,
         on_event: Callable[[LegEvent], None],
         *,
-        host_towards: Callable[[str], str] | None = None,
-        from_uri: Uri | None = None,
-        next_hop: Uri | None = None,
-        headers: Iterable[tuple[str, str]] = (),
-        ring_limit: float = RING_LIMIT,
-        policy: Policy | None = None,
-        ids: Ids | None = None,
+        on_refer: OnRefer | None = None,
+        **how: Unpack[Placing],
     ) -> "SipLeg":
         """Call ``target``.
-
-        ``host_towards`` returns where an address is told to send sound, if not where the lane
-        is bound.  The call goes to ``next_hop`` first, if not to its target.
 
         Raises:
             SipError: There is no way to it.
 
         """
-        flows = await signalling.resolve(next_hop or target)
-        own_host = signalling.agent.host_towards(flows[0])
-        if host_towards is not None:
-            host = host_towards(flows[0].remote[0])
-        else:
-            host = own_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
-        session = signalling.agent.invite(
-            target,
-            flows,
-            signalling.now(),
-            from_uri=from_uri or Uri("sip", "gateway", bracketed(own_host)),
-            sdp=media.offer(),
-            headers=headers,
-            ring_limit=ring_limit,
-            policy=policy,
-        )
-        leg = cls(session, media, signalling, lane, on_event)
+        session, media = await place(signalling, target, lane, terms, how)
+        towards = how.get("host_towards")
+        leg = cls(session, media, signalling, lane, on_event, terms, on_refer, towards)
         signalling.listen(session, leg._on_session)
         signalling.flush()
         return leg
@@ -176,22 +153,22 @@ class SipLeg:
     @property
     def id(self) -> str:
         """The Call-ID."""
-        return self._session.call_id
+        return self._first.call_id
 
     @property
     def caller(self) -> str:
         """Who calls: a number or a name, else the whole address."""
-        return name_of(self._session.request.from_.uri)
+        return name_of(self._first.from_.uri)
 
     @property
     def called(self) -> str:
         """Who was called."""
-        return name_of(self._session.request.to.uri)
+        return name_of(self._first.to.uri)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the INVITE, the first of each name."""
-        return dict(reversed(list(self._session.request.headers.items())))
+        return dict(reversed(list(self._first.headers.items())))
 
     def ring(self) -> None:
         """Let the caller hear that it rings."""
@@ -231,7 +208,10 @@ class SipLeg:
 
     def hang_up(self, reason: str = "", q850: int = NORMAL_CAUSE) -> None:
         """End the call, however far it has come, for a cause of Q.850."""
-        self._session.hang_up(self._signalling.now(), Reason("Q.850", q850, reason))
+        why = Reason("Q.850", q850, reason)
+        if (succession := self._end_succession(why)) and succession.left is not None:
+            self._on_event(LegEnded("gateway", 200, _words(200, why), q850))
+        self._session.hang_up(self._signalling.now(), why)
         self._signalling.flush()
 
     @property
@@ -256,6 +236,24 @@ class SipLeg:
         except SipError as error:
             self._on_event(TransferEnded(is_accepted=False, status=error.status))
         self._signalling.flush()
+
+    def refuse_referral(self, status: int, words: str) -> None:
+        """Do not call whoever the far end wants us to call in its place."""
+        self._session.referred.refuse(status, words, self._signalling.now())
+        self._signalling.flush()
+
+    async def follow(self, target: Uri, terms: Terms, **how: Unpack[Placing]) -> None:
+        """Call whoever the far end wants in its place; ``LegMoved`` tells what came of it."""
+        self._end_succession()
+        succession = self._succession = Succession(
+            self._session,
+            name_of(target),
+            self._signalling,
+            self._on_event,
+            self._adopt,
+            self._tell_end,
+        )
+        await succession.run(str(target), place(self._signalling, target, self._lane, terms, how))
 
     def hold(self) -> None:
         """Put the far end on hold: it is sent silence and not listened to."""
@@ -299,7 +297,7 @@ class SipLeg:
             case Answered(sdp):
                 self._on_answered(sdp, now)
             case Confirmed():
-                self._on_event(LegAnswered())
+                self._tell_up()
             case OfferReceived(sdp, _):
                 self._exchange.answer(sdp, now)
             case AnswerReceived(sdp):
@@ -318,9 +316,15 @@ class SipLeg:
                 self._on_event(TransferProgress(status))
             case ReferEnded(status):
                 self._on_event(TransferEnded(is_accepted=status < 300, status=status))
-            case Ended(by, status, reason):
-                why, cause = _words(status, reason), cause_of(status, reason)
-                self._on_event(LegEnded(self._who(by), status, why, cause))
+            case ReferReceived():
+                self._judge(event)
+            case Replaced(session):
+                self._give_place_to(session, now)
+            case Ended():
+                if self._succession is not None and not self._succession.is_over:
+                    self._succession.left = event
+                else:
+                    self._tell_end(event)
             case _:
                 assert_never(event)
         self._signalling.flush()
@@ -330,16 +334,69 @@ class SipLeg:
             self._exchange.accept(sdp, now)
         self._end_without_media(now)
         if self._session.is_live:
+            self._tell_up()
+
+    def _tell_up(self) -> None:
+        """Tell that the call is up; once, whoever comes into the far end's place."""
+        if not self._is_up:
+            self._is_up = True
             self._on_event(LegAnswered())
+
+    def _tell_end(self, event: Ended) -> None:
+        by = self._far_end if event.by == "peer" else "gateway"
+        why, cause = _words(event.status, event.reason), cause_of(event.status, event.reason)
+        self._on_event(LegEnded(by, event.status, why, cause))
+
+    def _judge(self, wish: ReferReceived) -> None:
+        if self._on_refer is not None:
+            self._on_refer(self, wish)
+        else:
+            self.refuse_referral(403, "Nobody can be called from here")
+
+    def _give_place_to(self, session: IncomingSession, now: float) -> None:
+        """Answer a call that takes the far end's place, and end the present one (RFC 3891)."""
+        media = describe(
+            self._lane,
+            self._terms,
+            session.flow.remote[0],
+            session.local_host,
+            host_towards=self._host_towards,
+            ids=None,
+        )
+        try:
+            answer = media.offer() if session.offer is None else media.answer(session.offer)
+        except NegotiationError as error:
+            session.reject(error.status, now)
+            return
+        except SdpError:
+            session.reject(400, now)
+            return
+        session.answer(answer, now)
+        self._end_succession()
+        before = self._session
+        self._adopt(session, media)
+        before.hang_up(now, _ELSEWHERE if before.state in _RINGING else NORMAL)
+        self._on_event(LegMoved(name_of(session.request.from_.uri)))
+
+    def _adopt(self, session: Session, media: OfferAnswer) -> None:
+        """Go on in another session; of the one before nothing more is heard."""
+        see_off(self._session, self._signalling)
+        self._session = session
+        self._signalling.listen(session, self._on_session)
+        self._exchange.move_to(session, media, self._signalling.now())
+
+    def _end_succession(self, reason: Reason | None = None) -> Succession | None:
+        """Give up whoever is on the way, and return that; ``None`` where nobody is."""
+        succession, self._succession = self._succession, None
+        if succession is None or succession.is_over:
+            return None
+        succession.stop(reason)
+        return succession
 
     def _end_without_media(self, now: float) -> None:
         """Hang up when nothing was agreed, neither here nor in an early answer."""
         if self._exchange.in_use is None:
             self._session.hang_up(now, Reason("Q.850", 65, "no codec in common"))
-
-    def _who(self, by: Literal["gateway", "peer"]) -> Literal["caller", "gateway", "peer"]:
-        is_incoming = isinstance(self._session, IncomingSession)
-        return "caller" if by == "peer" and is_incoming else by
 
 
 def name_of(uri: Uri) -> str:

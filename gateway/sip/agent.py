@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 from ..clock import Ids
+from ..errors import SipError
 from .account import Account
 from .admission import Policy, Verdict
 from .alarms import Alarms
@@ -22,10 +23,11 @@ from .message import MessageError, Request, parse, response_to, stamp_received
 from .multipart import SDP
 from .outgoing import OutgoingSession
 from .posted import OnResponse
+from .replaces import Predecessors, Replaces
 from .routing import Way
-from .screening import add_capabilities, policy_refusal, refusal
+from .screening import ALLOW, add_capabilities, bad_event, policy_refusal, refusal
 from .session import Session
-from .session_events import SessionEvent
+from .session_events import Replaced, SessionEvent
 from .session_state import RING_LIMIT, SessionState
 from .standing import Reported
 from .timers import Timers
@@ -112,6 +114,7 @@ class UserAgent:
         )
         self.duties = Duties(self._courier)
         self._merges = MergeWatch(timers)
+        self._predecessors = Predecessors(self.sessions)
         self._opened: dict[str, IncomingSession] = {}  # by the key of the first INVITE
         self._touched: dict[Session, None] = {}
         self._alarms: Alarms[Session] = Alarms()
@@ -280,33 +283,56 @@ class UserAgent:
         elif request.method in ("INVITE", "OPTIONS"):
             self._on_opening(key, request, flow, now)
         else:
-            self._refuse_unknown(key, request, now)
+            self._refuse_outside(key, request, now)
 
     def _on_opening(self, key: str, request: Request, flow: Flow, now: float) -> None:
-        verdict = self._accepts(request, flow)
+        verdict, tag = self._accepts(request, flow), self._ids.token()
         if not verdict.lets_in:
             self.stats.refused += 1
             self._refuse(key, request, verdict.status, now, headers=verdict.headers)
+        elif request.method == "INVITE" and (unfit := policy_refusal(request, verdict.policy, tag)):
+            self.stats.refused += 1
+            self._courier.respond(key, unfit, now)
+        elif request.method == "INVITE" and "Replaces" in request.headers:
+            self._on_replacing(key, request, flow, verdict.policy, now)
         elif self.is_draining or self._overloaded():
             self.stats.overloaded += 1
             wait = (("Retry-After", str(self.retry_after)),)
             self._refuse(key, request, 503, now, headers=wait)
         elif request.method == "OPTIONS":
-            response = response_to(request, 200, to_tag=self._ids.token())
+            response = response_to(request, 200, to_tag=tag)
             add_capabilities(response, verdict.policy)
             response.headers.add("Accept", SDP)
             self._courier.respond(key, response, now)
-        elif unfit := policy_refusal(request, verdict.policy, self._ids.token()):
-            self.stats.refused += 1
-            self._courier.respond(key, unfit, now)
         else:
-            session = IncomingSession(
-                key, request, flow, self._courier, self._touch, now, policy=verdict.policy
-            )
-            self.sessions[session.call_id, session.local_tag] = session
-            self._opened[key] = session
+            session = self._open(key, request, flow, verdict.policy, now)
             self._events.append(Invited(session))
-            self._touch(session)
+
+    def _open(
+        self, key: str, request: Request, flow: Flow, policy: Policy, now: float
+    ) -> IncomingSession:
+        session = IncomingSession(
+            key, request, flow, self._courier, self._touch, now, policy=policy
+        )
+        self.sessions[session.call_id, session.local_tag] = session
+        self._opened[key] = session
+        self._touch(session)
+        return session
+
+    def _on_replacing(
+        self, key: str, request: Request, flow: Flow, policy: Policy, now: float
+    ) -> None:
+        """Offer a new call to the owner of the one whose place it asks for (RFC 3891)."""
+        try:
+            if not policy.accepts_transfer:
+                raise SipError("no transfers are accepted from here", status=403)
+            predecessor = self._predecessors.find(Replaces.of(request))
+        except SipError as error:
+            self.stats.refused += 1
+            self._refuse(key, request, error.status, now)
+        else:
+            session = self._open(key, request, flow, policy, now)
+            self._events.append(Happened(predecessor, Replaced(session)))
 
     def _on_cancel(self, key: str, cancel: Request, now: float) -> None:
         invite = self._layer.invite_of(cancel)
@@ -339,6 +365,18 @@ class UserAgent:
         self.stats.unknown_dialog += 1
         self._refuse(key, request, 481, now)
 
+    def _refuse_outside(self, key: str, request: Request, now: float) -> None:
+        """Refuse what makes sense inside a call alone, or for a subscription we never made."""
+        match request.method:
+            case "NOTIFY" | "SUBSCRIBE":
+                self.stats.refused += 1
+                self._courier.respond(key, bad_event(request, self._ids.token()), now)
+            case "REFER":
+                self.stats.refused += 1
+                self._refuse(key, request, 405, now, headers=(("Allow", ", ".join(ALLOW)),))
+            case _:
+                self._refuse_unknown(key, request, now)
+
     def _refuse(
         self,
         key: str,
@@ -365,5 +403,6 @@ class UserAgent:
             self._alarms.set(session, None if is_over else session.deadline)
             if is_over:
                 self.sessions.pop((session.call_id, session.local_tag), None)
+                self._predecessors.note_end(session)
                 if isinstance(session, IncomingSession):
                     self._opened.pop(session.key, None)

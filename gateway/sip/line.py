@@ -51,7 +51,7 @@ class Line:
         request = self.dialog.request(method, body, content_type)
         if method in ("INVITE", "UPDATE"):
             self.introduce(request, self.way())
-        elif method == "REFER":
+        elif method in ("NOTIFY", "REFER"):
             request.headers.add("Contact", self.contact(self.way()))
         return request
 

@@ -13,12 +13,14 @@ from .multipart import SDP, has_unknown
 from .reliable import RELIABLE
 from .session_timer import TIMER, timer_refusal
 
-__all__ = ["ALLOW", "add_capabilities", "policy_refusal", "refusal"]
+__all__ = ["ALLOW", "add_capabilities", "bad_event", "policy_refusal", "refusal"]
 
 ALLOW: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE", "NOTIFY")
-_KNOWN: Final = {*ALLOW, "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "REFER"}
+_FOR_TRANSFERS: Final = ("REFER", "SUBSCRIBE")  # told to who may use them; judged by the session
+_KNOWN: Final = {*ALLOW, *_FOR_TRANSFERS, "REGISTER", "PUBLISH", "MESSAGE"}
 _SCHEMES: Final = {"sip", "sips", "tel"}
 _SUPPORTED: Final = frozenset({RELIABLE, TIMER, "norefersub"})
+_BY_POLICY: Final = frozenset({"replaces"})  # known, and refused later to who may not use it
 _BODY_TYPES: Final = {
     "INVITE": (SDP,),
     "PRACK": (SDP,),
@@ -29,10 +31,22 @@ _BODY_TYPES: Final = {
 
 
 def add_capabilities(message: Request | Response, policy: Policy) -> None:
-    """Say what we allow and support (section 20.5, 20.37)."""
-    left_out = {RELIABLE} if policy.prack == "off" else set()
-    message.headers.set("Allow", ", ".join(ALLOW))
-    message.headers.set("Supported", ", ".join(sorted(_SUPPORTED - left_out)))
+    """Say what we allow and support (section 20.5, 20.37) of who is held to ``policy``."""
+    methods, options = list(ALLOW), set(_SUPPORTED)
+    if policy.accepts_transfer:
+        methods += _FOR_TRANSFERS
+        options |= _BY_POLICY
+    if policy.prack == "off":
+        options.discard(RELIABLE)
+    message.headers.set("Allow", ", ".join(methods))
+    message.headers.set("Supported", ", ".join(sorted(options)))
+
+
+def bad_event(request: Request, to_tag: str | None = None) -> Response:
+    """Return the answer to news, or a wish for news, of what we know nothing of (RFC 6665)."""
+    response = response_to(request, 489, to_tag=to_tag)
+    response.headers.add("Allow-Events", "refer")
+    return response
 
 
 def refusal(request: Request, to_tag: str) -> Response | None:
@@ -62,17 +76,23 @@ def policy_refusal(request: Request, policy: Policy, to_tag: str) -> Response | 
         response = response_to(request, 421, to_tag=to_tag)
         response.headers.add("Require", RELIABLE)
         return response
+    if not policy.accepts_transfer and "replaces" in request.require:
+        response = response_to(request, 420, to_tag=to_tag)
+        response.headers.add("Unsupported", "replaces")
+        return response
     return timer_refusal(request, policy, to_tag)
 
 
 def _refusal(request: Request, to_tag: str) -> Response | None:
-    if request.method not in ALLOW:
+    if request.method not in (*ALLOW, *_FOR_TRANSFERS):
         response = response_to(request, 405 if request.method in _KNOWN else 501, to_tag=to_tag)
         response.headers.add("Allow", ", ".join(ALLOW))
         return response
     if request.uri.partition(":")[0].lower() not in _SCHEMES:
         return response_to(request, 416, to_tag=to_tag)
-    unknown = [tag for tag in request.require if tag not in _SUPPORTED]
+    if request.method != "INVITE" and "Replaces" in request.headers:
+        return response_to(request, 400, "Only an INVITE can replace a call", to_tag=to_tag)
+    unknown = [tag for tag in request.require if tag not in _SUPPORTED | _BY_POLICY]
     if unknown:
         response = response_to(request, 420, to_tag=to_tag)
         response.headers.add("Unsupported", ", ".join(unknown))

@@ -20,7 +20,8 @@ from .line import Line
 from .message import Request, Response, response_to
 from .multipart import description
 from .offers import Offers
-from .reason import Reason
+from .reason import NORMAL, Reason
+from .referred import Referred
 from .refreshes import Refreshes
 from .screening import add_capabilities
 from .session_events import (
@@ -62,7 +63,7 @@ class Session:
         self._line = Line(courier, flow, policy, request.request_uri.scheme)
         self._courier = courier
         self._touch = touch
-        is_ours = first_state is SessionState.CALLING
+        self.is_ours = is_ours = first_state is SessionState.CALLING
         self.local_uri = (request.from_ if is_ours else request.to).uri
         self._timer = SessionTimer(policy)
         self._offers = Offers(
@@ -75,6 +76,9 @@ class Session:
         )
         self._refreshes = Refreshes(self._line, self._offers, self._timer, self._on_plain_response)
         self._transfer = Transfer(self._line, self._tell, self._on_plain_response)
+        self.referred = Referred(
+            self._line, self._tell, self._settle, is_welcome=policy.accepts_transfer
+        )
         self._infos = Infos(self._line, self._tell, self._on_plain_response)
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
         self._bye_reason: Reason | None = None
@@ -86,6 +90,8 @@ class Session:
             "INVITE": self._offers.receive,
             "NOTIFY": self._transfer.receive,
             "OPTIONS": self._on_options,
+            "REFER": self._on_refer,
+            "SUBSCRIBE": self.referred.subscribe,
             "UPDATE": self._offers.receive,
         }
 
@@ -113,7 +119,9 @@ class Session:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         refresh = self._refreshes.deadline if self.is_live else None
-        return earliest(self._offers.deadline, self._transfer.deadline, refresh)
+        return earliest(
+            self._offers.deadline, self._transfer.deadline, self.referred.deadline, refresh
+        )
 
     def events(self) -> list[SessionEvent]:
         """Drain what happened since the last call."""
@@ -233,6 +241,8 @@ class Session:
         self._transfer.wake(now)
         if self.is_live and self._refreshes.wake(now):
             self._end_with_bye(408, now)
+        if self.referred.wake(now):
+            self.hang_up(now, NORMAL)
         invite = self._offers.incoming
         if invite is not None and invite.state is InviteState.UNACKNOWLEDGED:
             self._offers.incoming = None
@@ -260,6 +270,12 @@ class Session:
         response = response_to(request, 200)
         add_capabilities(response, self.policy)
         self._courier.respond(key, response, now)
+
+    def _on_refer(self, key: str, request: Request, now: float) -> None:
+        if self.state is SessionState.CONFIRMED:
+            self.referred.receive(key, request, now)
+        else:
+            self._courier.respond(key, response_to(request, 491), now)
 
     def _on_plain_response(self, response: Response, now: float) -> None:
         """A peer that knows nothing of the call any more has ended it (section 12.2.1.2)."""

@@ -1,9 +1,13 @@
 """What a session tells its owner."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .reason import Reason
+from .uri import Uri
+
+if TYPE_CHECKING:
+    from .incoming import IncomingSession
 
 __all__ = [
     "AnswerReceived",
@@ -16,7 +20,9 @@ __all__ = [
     "OfferRefused",
     "ReferEnded",
     "ReferProgress",
+    "ReferReceived",
     "Renewed",
+    "Replaced",
     "Ringing",
     "SessionEvent",
 ]
@@ -108,6 +114,26 @@ class ReferEnded:
 
 
 @dataclass(slots=True)
+class ReferReceived:
+    """The peer asks that ``target`` be called in its place: ``Session.referred`` takes the answer.
+
+    ``replaces`` is whose place our call is to take there, ``referred_by`` who asks; both are
+    told on as headers, where they are not empty.
+    """
+
+    target: Uri
+    replaces: str = ""
+    referred_by: str = ""
+
+
+@dataclass(slots=True)
+class Replaced:
+    """A new call asks for the place of this one (RFC 3891): answer it, then end this one."""
+
+    by: "IncomingSession"
+
+
+@dataclass(slots=True)
 class Ended:
     """The session is over.
 
@@ -132,5 +158,7 @@ SessionEvent: TypeAlias = (
     | InfoReceived
     | ReferProgress
     | ReferEnded
+    | ReferReceived
+    | Replaced
     | Ended
 )

@@ -7,6 +7,7 @@ from typing import Final
 from .line import Line
 from .message import Request, Response, response_to
 from .posted import OnResponse
+from .screening import bad_event
 from .session_events import ReferEnded, ReferProgress
 from .uri import Uri
 
@@ -64,10 +65,12 @@ class Transfer:
         about = next((p[3:] for p in params if p.lower().startswith("id=")), None)
         # News without a name is of the first REFER of a dialog (RFC 3515, section 2.4.6), or of the
         # only one; many forget the name.
+        if event.lower() != "refer":
+            self._line.courier.respond(key, bad_event(notify), now)
+            return
         sequence = str(self._refer.cseq.number) if self._refer is not None else ""
         is_ours = about == sequence or (about is None and not self._has_given_up)
-        is_news = event.lower() == "refer" and is_ours
-        is_known = is_news and self._expires_at is not None
+        is_known = is_ours and self._expires_at is not None
         self._line.courier.respond(key, response_to(notify, 200 if is_known else 481), now)
         if is_known:
             self._expires_at = now + _PATIENCE

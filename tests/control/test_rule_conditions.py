@@ -23,6 +23,8 @@ from gateway.control.events import (
     LegAnswered,
     LegEnded,
     LegHeld,
+    LegMoved,
+    LegReferred,
     LinkLost,
     LinkReady,
     MediaTimeout,
@@ -297,6 +299,8 @@ OWN: Final[list[Event]] = [
     TransferProgress(180),
     TransferEnded(is_accepted=False, status=486),
     MediaTimeout(60.0),
+    LegReferred("sip:operator@pbx.example"),
+    LegMoved("operator"),
 ]
 
 

@@ -358,13 +358,13 @@ class TestTransfer:
         self.notify(network, ann, bob, "SIP/2.0 200 OK\r\n", "terminated")
         assert bob.heard(taken)[-1] == ReferEnded(200)
 
-    def test_phones_that_know_no_transfer_say_so(
+    def test_phones_that_take_no_transfer_say_so(
         self, network: VirtualNetwork, ann: Phone, bob: Phone
     ) -> None:
         _, taken = ann.connect(bob)
         taken.refer(TARGET, network.now)
         network.run(0.1)
-        assert bob.heard(taken) == [ReferEnded(405)]
+        assert bob.heard(taken) == [ReferEnded(403)]
         taken.refer(TARGET, network.now)  # another attempt is free to be made
 
 
