@@ -28,6 +28,7 @@ from ..media.transcode import ServiceAudio
 from ..realtime.events import RateLimitsUpdated, ServerEvent, Unknown
 from .attachment import Attachment, MakeLink
 from .callee import Callee
+from .facts import Behalf
 from .hands import Hands, Runner
 from .outbound import Outbound
 from .patchbay import Patchbay
@@ -66,6 +67,9 @@ class Origin:
     """Where a call came from, or who had it placed."""
 
     trunk: str = ""
+    caller: str = ""  # where the neighbour knows better than the leg
+    called: str = ""
+    behalf: Behalf | None = None  # for further calls
     is_outbound: bool = False
     profile: str = ""  # that is asked for by name
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -94,13 +98,15 @@ class Call:
             audio=parts.audio,
             to_service=self._attachment.hear,
         )
-        callee = None
+        self._callee: Callee | None = None
         if parts.outbound is not None:
-            callee = Callee(parts.outbound, parts.callee, self._patchbay, self.post, self._log)
+            self._callee = Callee(
+                parts.outbound, parts.callee, self._patchbay, self.post, self._log
+            )
         self._hands = Hands(
             self._attachment,
             self._patchbay,
-            callee,
+            self._callee,
             parts.errands,
             self.post,
             self._log,
@@ -123,12 +129,16 @@ class Call:
         self._leg = leg
         self._origin = origin or self._origin
         self._patchbay.attach_caller(lane)
-        self.caller, self.called = leg.caller, leg.called
+        self.caller = self._origin.caller or leg.caller
+        self.called = self._origin.called or leg.called
+        if self._callee is not None:
+            self._callee.behalf = self._origin.behalf
 
     def begin(self) -> None:
         """Let the call start; to be called before anything else can happen to it."""
-        self._log.info("call begins", caller=self.caller, called=self.called)
         origin = self._origin
+        told = {"trunk": origin.trunk} if origin.trunk else {}
+        self._log.info("call begins", caller=self.caller, called=self.called, **told)
         self.post(
             control.CallStarted(
                 self.call_id,

@@ -13,6 +13,7 @@ from ..legs import events as legs
 from ..legs.sip_leg import SipLeg
 from ..media.events import LaneEvent, MediaTimeout
 from ..media.options import LaneOptions
+from .facts import Behalf
 from .outbound import Outbound
 from .patchbay import Patchbay
 from .translate import from_callee, from_lane
@@ -53,6 +54,7 @@ class Callee:
         post: Callable[[control.Event], None],
         log: structlog.stdlib.BoundLogger,
     ) -> None:
+        self.behalf: Behalf | None = None  # of the caller, for whom is called
         self._outbound = outbound
         self._options = options
         self._patchbay = patchbay
@@ -106,6 +108,7 @@ class Callee:
                 on_lane=lambda event: self._on_lane(attempt, event),
                 on_audio=lambda chunk: self._on_audio(attempt, chunk),
                 seconds=seconds,
+                behalf=self.behalf,
             )
         except GatewayError as error:
             status = error.status if isinstance(error, SipError) else _NO_WAY

@@ -15,6 +15,7 @@ from ..media.options import LaneOptions
 from ..sdp.terms import Terms
 from ..sip.transport.address import Advertiser
 from ..sip.uri import Uri
+from .facts import Behalf, present
 from .referrals import Referrals
 from .trunks import Trunks, WayOut
 
@@ -58,8 +59,9 @@ class Outbound:
         on_lane: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
         seconds: float,
+        behalf: Behalf | None = None,
     ) -> Placed:
-        """Call an address, which may ring for so many seconds.
+        """Call an address, which may ring for so many seconds, on somebody's behalf.
 
         Raises:
             SipError: It is no address, or there is no way to it.
@@ -67,7 +69,7 @@ class Outbound:
 
         """
         way = self._trunks.way_out(Uri.parse(target))
-        terms, how = self._how(way, ())
+        terms, how = self._how(way, (), behalf)
         lane = self._engine.open(on_lane, on_audio, options)
         how["ring_limit"] = seconds
         how["host_towards"] = partial(self._advertise.host_towards, local=lane.host)
@@ -87,14 +89,16 @@ class Outbound:
         return Placed(leg, lane)
 
     def _way(self, uri: Uri, headers: Headers) -> tuple[Terms, Placing]:
-        return self._how(self._trunks.way_out(uri), headers)
+        return self._how(self._trunks.way_out(uri), headers, None)
 
-    def _how(self, way: WayOut, headers: Headers) -> tuple[Terms, Placing]:
+    def _how(self, way: WayOut, headers: Headers, behalf: Behalf | None) -> tuple[Terms, Placing]:
         """Return how an address is called."""
+        is_trusted = way.trunk is not None and way.trunk.trusted
+        from_uri, told = present(way.caller, behalf, is_trusted=is_trusted)
         how: Placing = {
-            "from_uri": way.caller,
+            "from_uri": from_uri,
             "next_hop": way.next_hop,
-            "headers": (*way.headers, *headers),
+            "headers": (*way.headers, *headers, *told),
             "ring_limit": self._settings.dial.seconds,
             "policy": self._trunks.policy(way.trunk),
         }

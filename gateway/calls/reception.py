@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 
 from ..clock import Ids
+from ..config import TrunkSettings
 from ..errors import CapacityError, GatewayError, NegotiationError, SipError
-from ..legs.sip_leg import OnRefer, SipLeg, name_of
+from ..legs.sip_leg import OnRefer, SipLeg
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
 from ..sip.admission import Verdict
@@ -18,6 +19,7 @@ from ..sip.message import Request
 from ..sip.transport.address import Advertiser
 from ..sip.transport.endpoint import SipEndpoint
 from .call import Call, Origin
+from .facts import CallFacts, called_by
 from .lanes import caller_options
 from .links import Law, Links
 from .switchboard import Switchboard
@@ -62,9 +64,9 @@ class Reception:
                     self._log.warning("refused: of no trunk", address=flow.remote[0])
                 return shown
             trunk = shown
-        user = request.to.uri.user or ""
-        if request.method == "OPTIONS" and not user:
-            return Verdict()
+        if request.method == "OPTIONS" and not (request.request_uri.user or request.to.uri.user):
+            return Verdict(policy=self._trunks.policy(trunk))
+        user = called_by(request, trunk)
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in trunk.users):
             self._log.info("refused: no such user", trunk=trunk.name, user=user)
             return Verdict(404)
@@ -89,9 +91,8 @@ class Reception:
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
         plan = self._links.plan(self._law(session))
         trunk = self._trunks.named(session.policy.trunk)
-        origin = Origin(trunk.name if trunk is not None else "")
-        called = name_of(session.request.to.uri)
-        control = self._switchboard.control.for_call(origin.trunk, called)
+        origin = self._origin(session.request, trunk)
+        control = self._switchboard.control.for_call(origin.trunk, origin.called)
         call = self._switchboard.admit(plan)
         lane = None
         try:
@@ -116,6 +117,17 @@ class Reception:
             raise
         call.attach(leg, lane, origin)
         return call
+
+    def _origin(self, request: Request, trunk: TrunkSettings | None) -> Origin:
+        """Tell who calls whom, and what else is told."""
+        if trunk is None:
+            return Origin()
+        facts = CallFacts.of(request, trunk)
+        if facts.left_out:
+            self._log.warning("headers left out", trunk=trunk.name, headers=facts.left_out)
+        return Origin(
+            trunk.name, facts.caller, facts.called, facts.behalf, variables=facts.variables
+        )
 
     def _law(self, session: IncomingSession) -> Law:
         """Find out whether the caller will speak G.711, where that makes a difference."""

@@ -35,8 +35,17 @@ __all__ = ["GIVEN_VARIABLES", "Path", "PlannedFlow", "lint"]
 
 Path: TypeAlias = tuple[str | int, ...]
 
-GIVEN_VARIABLES: Final = ("caller", "called", "trunk", "language")
-"""The variables that every call has."""
+GIVEN_VARIABLES: Final = (
+    "caller",
+    "called",
+    "trunk",
+    "language",
+    "caller_name",
+    "diverted_from",
+    "diversion_reason",
+    "user_to_user",
+)
+"""The variables that a call has by itself, the latter where its neighbour tells of them."""
 
 _Ladder: TypeAlias = Literal["no_input", "invalid"]
 
@@ -216,9 +225,15 @@ class _Lint:
         for _, plan in self._all_plans():
             known |= {n for r in plan if isinstance(r, SetVariables) for n in r.values}
         for path, name in self._named():
-            if name not in known:
+            if name not in known and not self._is_header(name):
                 problem = f"nothing sets the variable {name!r}"
                 self._fail(path, f"{problem}; set it, collect it, or mend the name")
+
+    def _is_header(self, name: str) -> bool:
+        """Whether a variable is a header that some neighbour's calls may bring."""
+        header = name.removeprefix("header.")
+        patterns = (pattern for trunk in self._settings.trunks for pattern in trunk.headers)
+        return header != name and any(fnmatchcase(header, p.lower()) for p in patterns)
 
     def _calls(self) -> Iterator[Mapping[str, Any]]:
         """Yield the tables on how calls go: the common one, and what profiles lay over it."""
