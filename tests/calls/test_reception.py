@@ -13,7 +13,7 @@ from gateway.sip.message import Request, parse
 INVITE = (
     b"%(method)s sip:%(user)s@gw.example SIP/2.0\r\n"
     b"Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK1;rport\r\n"
-    b"From: <sip:ann@pbx.example>;tag=1\r\nTo: <sip:%(user)s@gw.example>\r\n"
+    b"From: <sip:ann@pbx.example>;tag=1\r\nTo: <sip:%(to)s@gw.example>\r\n"
     b"Call-ID: 1@pbx.example\r\nCSeq: 1 %(method)s\r\nContact: <sip:ann@192.0.2.7>\r\n"
     b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
 )
@@ -24,13 +24,18 @@ bind = ["udp:127.0.0.1:0"]
 name = "pbx"
 hosts = ["192.0.2.0/24"]
 users = ["+1555*", "support"]
+username = "account"
+[trunks.numbers]
+country = "1"
+international_prefix = "011"
+national_prefix = "1"
 [http]
 bind = ""
 """
 
 
-def request(user: bytes, method: bytes = b"INVITE") -> Request:
-    message = parse(INVITE % {b"user": user, b"method": method})
+def request(user: bytes, method: bytes = b"INVITE", to: bytes = b"") -> Request:
+    message = parse(INVITE % {b"user": user, b"method": method, b"to": to or user})
     assert isinstance(message, Request)
     return message
 
@@ -64,6 +69,23 @@ def test_only_trunks_may_call_and_only_known_users(
     gateway: Gateway, host: str, user: bytes, status: int
 ) -> None:
     assert gateway.reception.accepts(request(user), flow(host)).status == status
+
+
+@pytest.mark.parametrize(
+    ("user", "to", "status"),
+    [
+        (b"15550100999", b"15550100999", 200),
+        (b"0115550100999", b"support", 404),
+        (b"support", b"sales", 200),
+        (b"account", b"+15550100999", 200),
+        (b"account", b"sales", 404),
+    ],
+)
+def test_patterns_are_of_the_number_called_as_the_world_writes_it(
+    gateway: Gateway, user: bytes, to: bytes, status: int
+) -> None:
+    verdict = gateway.reception.accepts(request(user, to=to), flow("192.0.2.7"))
+    assert verdict.status == status
 
 
 def test_a_stranger_is_not_even_told_our_health(gateway: Gateway) -> None:

@@ -20,6 +20,7 @@ bind = ["udp:127.0.0.1:0"]
 name = "pbx"
 hosts = ["127.0.0.0/8"]
 accepts_transfer = true
+headers = ["X-Account"]
 [http]
 bind = "127.0.0.1:0"
 [realtime]
@@ -57,7 +58,7 @@ def test_the_agent_goes_on_with_whom_a_caller_sends_it_to(
     with phone(tmp_path / "colleague", 880.0, user="colleague") as colleague:
         sipp(ours, "sends_elsewhere", "-key", "target", colleague.uri)
         ours.wait_for_calls(1)
-        time.sleep(3.0)
+        time.sleep(2.0)
         (call,) = (c for c in ours.ask("/v1/calls")["calls"] if c["ended_by"] is None)
     (record,) = ours.new_calls()
     assert record["call_id"] == call["call_id"], "it is still the same call"
@@ -90,6 +91,8 @@ def test_an_attended_transfer_into_the_gateway_goes_on_with_the_same_agent(
     assert moves(record) == [("caller", 200)]
     assert record["ended_by"] == "caller"
     assert record["media"]["packets_sent"] > 50
+    (started,) = (e["detail"] for e in record["timeline"] if e["name"] == "call.started")
+    assert started["variables"] == {"caller_name": "caller", "header.x-account": "4711"}
     sipp(ours, "replaces_nobody", "-key", "replaces", "nobody@127.0.0.1;to-tag=1;from-tag=2")
 
 
