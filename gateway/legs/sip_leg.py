@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias, Unpack, assert_never
 from urllib.parse import quote
 
 from ..clock import Ids
-from ..errors import NegotiationError, SdpError, SipError
+from ..errors import SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
 from ..sip.incoming import IncomingSession
@@ -45,7 +45,7 @@ from .exchange import Exchange, MediaLane
 from .info_keys import KEYS, RELAY, read_key, write_key
 from .placing import HostTowards, Placing, describe, place
 from .signalling import Signalling
-from .succession import Succession, see_off
+from .succession import Succession, admit, see_off
 
 __all__ = ["OnRefer", "SipLeg", "name_of"]
 
@@ -363,15 +363,8 @@ class SipLeg:
             host_towards=self._host_towards,
             ids=None,
         )
-        try:
-            answer = media.offer() if session.offer is None else media.answer(session.offer)
-        except NegotiationError as error:
-            session.reject(error.status, now)
+        if not admit(session, media, now):
             return
-        except SdpError:
-            session.reject(400, now)
-            return
-        session.answer(answer, now)
         self._end_succession()
         before = self._session
         self._adopt(session, media)

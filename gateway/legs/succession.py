@@ -5,6 +5,7 @@ from typing import Final
 
 from ..errors import GatewayError, NegotiationError, SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
+from ..sip.incoming import IncomingSession
 from ..sip.reason import NORMAL, Reason
 from ..sip.session import Session
 from ..sip.session_events import Answered, Ended, OfferReceived, Ringing, SessionEvent
@@ -12,8 +13,9 @@ from .events import LegEvent, LegMoved, LegReferred
 from .placing import Placed
 from .signalling import Signalling
 
-__all__ = ["Succession", "see_off"]
+__all__ = ["Succession", "admit", "see_off"]
 
+_BAD_REQUEST: Final = 400
 _NO_WAY: Final = 503
 _NO_MEDIA: Final = 488
 _GONE: Final = 487
@@ -121,6 +123,20 @@ class Succession:
         self._tell(LegMoved(self._party, status))
         if self.left is not None:
             self._give_up(self.left)
+
+
+def admit(session: IncomingSession, media: OfferAnswer, now: float) -> bool:
+    """Answer a call that takes a far end's place, or refuse one that cannot be understood."""
+    try:
+        answer = media.offer() if session.offer is None else media.answer(session.offer)
+    except NegotiationError as error:
+        session.reject(error.status, now)
+    except SdpError:
+        session.reject(_BAD_REQUEST, now)
+    else:
+        session.answer(answer, now)
+        return True
+    return False
 
 
 def see_off(session: Session, signalling: Signalling) -> None:

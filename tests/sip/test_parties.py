@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.sip.message import Headers, Request, parse
 from gateway.sip.parties import (
     UserToUser,
     asserted,
@@ -15,7 +16,6 @@ from gateway.sip.parties import (
     privacy,
     user_to_user,
 )
-from gateway.sip.message import Headers, Request, parse
 from gateway.sip.reason import Reason
 
 FROM = '"Ann" <sip:+15550100@pbx.example>;tag=1'
