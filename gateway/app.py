@@ -79,7 +79,7 @@ class Gateway:
         trunks = Trunks(settings, ids=ids)
         trunks.sessions = self._agent.sessions.values
         self._neighbours = Neighbours(settings, trunks, self._sip)
-        outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
+        self._outbound = outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
         control = ControlSettings.of(settings)
         prepare_hearing(settings, control, self._engine)
         self._errands = ErrandRunner(settings, ids=ids)
@@ -204,6 +204,7 @@ class Gateway:
     async def close(self) -> None:
         """End what is left and close every socket."""
         await self.drain(0.0)
+        self._outbound.referrals.close()
         await self._settle()
         if self._http is not None:
             await self._http.close()

@@ -81,10 +81,11 @@ class CallFacts:
 def called_by(request: Request, trunk: TrunkSettings) -> str:
     """Tell who is called: whom the Request-URI names.
 
-    Where that is only the account we are registered by, or nobody, it is whom To names.
+    Where that is nobody, or only ourselves, it is whom To names: a server that we are registered
+    at sends calls to the address that we gave it, or to our account.
     """
     asked = request.request_uri
-    is_account = bool(trunk.username) and asked.username == trunk.username
+    is_account = trunk.register_ or (bool(trunk.username) and asked.username == trunk.username)
     is_nobody = asked.scheme in ("sip", "sips") and not asked.username
     return number_of(request.to.uri if is_account or is_nobody else asked, trunk.numbers)
 

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from ..config import Settings
+from ..errors import GatewayError, SipError
 from ..legs.placing import Placing
 from ..legs.sip_leg import SipLeg
 from ..sdp.terms import Terms
@@ -19,6 +20,7 @@ __all__ = ["Referrals"]
 Way: TypeAlias = Callable[[Uri, tuple[tuple[str, str], ...]], tuple[Terms, Placing]]
 
 _DECLINED: Final = 603
+_UNAVAILABLE: Final = 503
 # Parameters of an address that would have its call go elsewhere than its host says.
 _ASTRAY: Final = frozenset({"maddr", "ttl", "lr"})
 
@@ -47,10 +49,20 @@ class Referrals:
             )
             leg.refuse_referral(_DECLINED, "It is not allowed to be called from here")
             return
-        terms, how = self._way(target, _headers(wish))
+        try:
+            terms, how = self._way(target, _headers(wish))
+        except GatewayError as error:
+            status = error.status if isinstance(error, SipError) else _UNAVAILABLE
+            leg.refuse_referral(status, str(error))
+            return
         task = asyncio.create_task(leg.follow(target, terms, **how), name="referral")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Give up those that are not yet on their way."""
+        for task in self._tasks:
+            task.cancel()
 
 
 def _headers(wish: ReferReceived) -> tuple[tuple[str, str], ...]:

@@ -125,7 +125,7 @@ class TrunkSettings(Table):
     name: str = Field(min_length=1)
     hosts: Words = []  # its addresses and networks
     tls_names: Words = []  # or what its certificate calls it
-    users: Words = ["*"]  # called users it may reach, shell patterns; others get 404
+    users: Words = ["*"]  # called numbers it may reach, shell patterns; others get 404
     server: str = ""  # sip:HOST[:PORT][;transport=…]: where calls to it go, and registrations
     register_: bool = Field(default=False, alias="register")
     register_seconds: int = Field(default=600, ge=60, le=86_400)

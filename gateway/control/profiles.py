@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ..realtime.commands import SessionUpdate
 from .actions import (
@@ -23,6 +23,8 @@ from .transfer import TransferDesk
 from .variables import Variables
 
 __all__ = ["Profiles"]
+
+_LONGEST_NAME: Final = 64  # characters of whoever comes on the line, whom nobody here named
 
 
 class Profiles:
@@ -63,9 +65,10 @@ class Profiles:
     def _note_other(self, event: LegMoved) -> Sequence[Request]:
         """Somebody else is on the line: ``{caller}`` is they, and the model is told."""
         who = "the other side" if event.leg == "callee" else "the caller"
+        party = _user(event.party)[:_LONGEST_NAME]
         if event.leg == "caller":
-            self._context.variables.set("caller", _user(event.party))
-        return (SendText(f"[{event.party} is on the line now, in the place of {who}.]"),)
+            self._context.variables.set("caller", party)
+        return (SendText(f"[{party} is on the line now, in the place of {who}.]"),)
 
     def transfer(self, request: Transfer) -> Sequence[Request]:
         """Send the caller to another profile, or out of this gateway."""

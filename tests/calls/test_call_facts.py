@@ -121,6 +121,12 @@ def test_the_request_uri_names_the_called_unless_it_is_our_account(
     assert called_by(invite(uri=uri, to=to), trunk(username="account")) == called
 
 
+def test_where_we_are_registered_calls_come_to_the_address_that_we_gave() -> None:
+    request = invite(uri="sip:x7Kq2@192.0.2.9:5060", to="<sip:+15550199@pbx.example>")
+    registered = trunk(server="sip:pbx.example", register_=True)
+    assert called_by(request, registered) == "+15550199"
+
+
 OWN = Uri.parse("sip:gateway@gw.example")
 
 

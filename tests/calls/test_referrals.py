@@ -7,6 +7,7 @@ import pytest
 
 from gateway.calls.referrals import Referrals
 from gateway.config import Settings, Target
+from gateway.errors import CapacityError
 from gateway.legs.placing import Placing
 from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.terms import Terms
@@ -88,3 +89,13 @@ async def test_the_new_call_says_whose_place_it_takes_and_who_asked() -> None:
         ("Require", "replaces"),
         ("Referred-By", "<sip:ann@pbx.example>"),
     )
+
+
+async def test_where_there_is_no_way_the_asker_is_told_so() -> None:
+    def nowhere(uri: Uri, headers: tuple[tuple[str, str], ...]) -> tuple[Terms, Placing]:
+        raise CapacityError("its trunk has calls enough")
+
+    leg = NotedLeg()
+    wish = ReferReceived(Uri.parse("sip:operator@pbx.example"))
+    Referrals(SETTINGS, nowhere).begin(cast("SipLeg", leg), wish)
+    assert leg.refused == [503]

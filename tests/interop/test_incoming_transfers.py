@@ -64,6 +64,7 @@ def test_the_agent_goes_on_with_whom_a_caller_sends_it_to(
     assert record["call_id"] == call["call_id"], "it is still the same call"
     assert moves(record) == [("colleague", 200)]
     assert int(np.abs(colleague.heard()[-1].astype(int)).max()) > 1000, "they heard the agent"
+    assert record["media"]["packets_received"] > 50, "and the agent them, for sipp said nothing"
 
 
 def test_a_caller_whose_colleague_is_busy_is_told_and_stays(ours: Gateway, sipp: Sipp) -> None:
