@@ -1,7 +1,7 @@
 """A caller on SIP: joins a session, the descriptions exchanged in it, and a lane for the sound."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, Literal, TypeAlias, Unpack, assert_never
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Literal, TypeAlias, Unpack, assert_never
 from urllib.parse import quote
 
 from ..clock import Ids
@@ -242,8 +242,13 @@ class SipLeg:
         self._session.referred.refuse(status, words, self._signalling.now())
         self._signalling.flush()
 
-    async def follow(self, target: Uri, terms: Terms, **how: Unpack[Placing]) -> None:
-        """Call whoever the far end wants in its place; ``LegMoved`` tells what came of it."""
+    def follow(
+        self, target: Uri, terms: Terms, **how: Unpack[Placing]
+    ) -> Coroutine[Any, Any, None]:
+        """Call whoever the far end wants in its place; ``LegMoved`` tells what came of it.
+
+        The far end is told so at once; what is returned is the calling, to be awaited.
+        """
         self._end_succession()
         succession = self._succession = Succession(
             self._session,
@@ -253,7 +258,8 @@ class SipLeg:
             self._adopt,
             self._tell_end,
         )
-        await succession.run(str(target), place(self._signalling, target, self._lane, terms, how))
+        succession.begin(str(target))
+        return succession.run(lambda: place(self._signalling, target, self._lane, terms, how))
 
     def hold(self) -> None:
         """Put the far end on hold: it is sent silence and not listened to."""

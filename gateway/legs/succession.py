@@ -56,22 +56,16 @@ class Succession:
         self._placed: Placed | None = None
         self._early: bytes | None = None  # what was described before the answer
 
-    async def run(self, target: str, place: Awaitable[Placed]) -> None:
-        """Call the successor; returns once the call is on its way, or cannot be made."""
+    def begin(self, target: str) -> None:
+        """Say that the successor will be called; from now on the far end may leave."""
         self._asker.referred.accept(self._signalling.now())
         self._tell(LegReferred(target))
         self._signalling.flush()
-        try:
-            session, media = await place
-        except GatewayError as error:
-            self._fail(error.status if isinstance(error, SipError) else _NO_WAY)
-        else:
-            if self.is_over:  # in this very moment
-                session.hang_up(self._signalling.now(), NORMAL)
-            else:
-                self._placed = session, media
-                self._signalling.listen(session, self._on_successor)
-        self._signalling.flush()
+
+    async def run(self, place: Callable[[], Awaitable[Placed]]) -> None:
+        """Call the successor; returns once the call is on its way, or cannot be made."""
+        if not self.is_over:
+            await self._call(place)
 
     def stop(self, reason: Reason | None = None) -> None:
         """Give it up, for the leg is hung up or in other hands."""
@@ -82,6 +76,19 @@ class Succession:
         self._asker.referred.report(_GONE, now)
         if self._placed is not None:
             self._placed[0].hang_up(now, reason)
+
+    async def _call(self, place: Callable[[], Awaitable[Placed]]) -> None:
+        try:
+            session, media = await place()
+        except GatewayError as error:
+            self._fail(error.status if isinstance(error, SipError) else _NO_WAY)
+        else:
+            if self.is_over:  # in this very moment
+                session.hang_up(self._signalling.now(), NORMAL)
+            else:
+                self._placed = session, media
+                self._signalling.listen(session, self._on_successor)
+        self._signalling.flush()
 
     def _on_successor(self, event: SessionEvent) -> None:
         now = self._signalling.now()

@@ -213,6 +213,23 @@ def test_a_caller_who_goes_at_once_is_not_the_end_while_somebody_is_on_the_way(
     assert scene.lane.agreed[-1].remote == ("192.0.2.3", 30002)
 
 
+@pytest.mark.parametrize("is_hung_up", [False, True])
+def test_a_caller_may_go_before_the_calling_has_begun(scene: Scene, is_hung_up: bool) -> None:
+    leg = scene.connect()
+    scene.call.refer(scene.carl.uri, scene.network.now)
+    scene.network.run(0.1)
+    calling = leg.follow(scene.asked[-1].target, Terms(CODECS), policy=WELCOME)
+    scene.call.hang_up(scene.network.now)
+    scene.network.run(0.1)
+    assert scene.news() == [LegReferred(str(scene.carl.uri))]
+    if is_hung_up:
+        leg.hang_up("enough")
+    asyncio.run(calling)
+    scene.network.run(0.1)
+    assert len(scene.carl.calls) == (0 if is_hung_up else 1)
+    assert scene.news() == ([LegEnded("gateway", 200, "enough")] if is_hung_up else [])
+
+
 def test_a_caller_who_went_is_the_end_when_nobody_comes(scene: Scene) -> None:
     scene.refer(scene.connect())
     scene.call.hang_up(scene.network.now)
