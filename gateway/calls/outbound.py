@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from ..config import Settings
 from ..legs.events import LegEvent
@@ -12,17 +12,13 @@ from ..legs.sip_leg import SipLeg
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
-from ..sdp.terms import Terms
 from ..sip.transport.address import Advertiser
 from ..sip.uri import Uri
 from .facts import Behalf, present
-from .referrals import Referrals
-from .trunks import Trunks, WayOut
+from .referrals import Headers, Referrals, Way
+from .trunks import Trunks
 
 __all__ = ["Outbound", "Placed"]
-
-
-Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Placed(NamedTuple):
@@ -68,38 +64,41 @@ class Outbound:
             CapacityError: Its trunk takes no more calls, or no port is left for its sound.
 
         """
-        way = self._trunks.way_out(Uri.parse(target))
-        terms, how = self._how(way, (), behalf)
+        way = self._way(Uri.parse(target), (), behalf)
         lane = self._engine.open(on_lane, on_audio, options)
-        how["ring_limit"] = seconds
-        how["host_towards"] = partial(self._advertise.host_towards, local=lane.host)
+        way.how["ring_limit"] = seconds
+        way.how["host_towards"] = partial(self._advertise.host_towards, local=lane.host)
         try:
             leg = await SipLeg.outgoing(
                 self._signalling,
                 way.target,
                 lane,
-                terms,
+                way.terms,
                 on_leg,
                 on_refer=self.referrals.begin,
-                **how,
+                **way.how,
             )
         except BaseException:
             lane.close()
             raise
         return Placed(leg, lane)
 
-    def _way(self, uri: Uri, headers: Headers) -> tuple[Terms, Placing]:
-        return self._how(self._trunks.way_out(uri), headers, None)
+    def _way(self, uri: Uri, headers: Headers, behalf: Behalf | None = None) -> Way:
+        """Return how an address is called, with which headers besides and on whose behalf.
 
-    def _how(self, way: WayOut, headers: Headers, behalf: Behalf | None) -> tuple[Terms, Placing]:
-        """Return how an address is called."""
-        is_trusted = way.trunk is not None and way.trunk.trusted
-        from_uri, told = present(way.caller, behalf, is_trusted=is_trusted)
+        Raises:
+            SipError: It is no address that SIP reaches.
+            CapacityError: Its trunk takes no more calls.
+
+        """
+        out = self._trunks.way_out(uri)
+        is_trusted = out.trunk is not None and out.trunk.trusted
+        from_uri, told = present(out.caller, behalf, is_trusted=is_trusted)
         how: Placing = {
             "from_uri": from_uri,
-            "next_hop": way.next_hop,
-            "headers": (*way.headers, *headers, *told),
+            "next_hop": out.next_hop,
+            "headers": (*out.headers, *headers, *told),
             "ring_limit": self._settings.dial.seconds,
-            "policy": self._trunks.policy(way.trunk),
+            "policy": self._trunks.policy(out.trunk),
         }
-        return self._trunks.terms(way.trunk), how
+        return Way(out.target, self._trunks.terms(out.trunk), how)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
@@ -15,9 +15,18 @@ from ..sip.session_events import ReferReceived
 from ..sip.uri import Uri
 from .permits import is_permitted
 
-__all__ = ["Referrals"]
+__all__ = ["Headers", "Referrals", "Way"]
 
-Way: TypeAlias = Callable[[Uri, tuple[tuple[str, str], ...]], tuple[Terms, Placing]]
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class Way(NamedTuple):
+    """How somebody is called."""
+
+    target: Uri
+    terms: Terms
+    how: Placing
+
 
 _DECLINED: Final = 603
 _UNAVAILABLE: Final = 503
@@ -34,7 +43,7 @@ class Referrals:
 
     """
 
-    def __init__(self, settings: Settings, way: Way) -> None:
+    def __init__(self, settings: Settings, way: Callable[[Uri, Headers], Way]) -> None:
         self._settings = settings
         self._way = way
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,12 +59,13 @@ class Referrals:
             leg.refuse_referral(_DECLINED, "It is not allowed to be called from here")
             return
         try:
-            terms, how = self._way(target, _headers(wish))
+            way = self._way(target, _headers(wish))
         except GatewayError as error:
             status = error.status if isinstance(error, SipError) else _UNAVAILABLE
             leg.refuse_referral(status, str(error))
             return
-        task = asyncio.create_task(leg.follow(target, terms, **how), name="referral")
+        calling = leg.follow(way.target, way.terms, **way.how)
+        task = asyncio.create_task(calling, name="referral")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -65,7 +75,7 @@ class Referrals:
             task.cancel()
 
 
-def _headers(wish: ReferReceived) -> tuple[tuple[str, str], ...]:
+def _headers(wish: ReferReceived) -> Headers:
     """Return what the INVITE says of why it comes (RFC 3891, RFC 3892)."""
     headers = []
     if wish.replaces:

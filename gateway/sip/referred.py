@@ -19,6 +19,7 @@ from .session_events import ReferReceived
 
 __all__ = ["Referred"]
 
+_SCHEMES: Final = ("sip", "sips", "tel")
 _LIFE: Final = 180  # seconds of a subscription: as long as a phone may ring
 _GRACE: Final = 5.0  # seconds the peer has to hang up once its call is in other hands
 _LONGEST: Final = 1024  # characters of a Refer-To
@@ -151,8 +152,8 @@ class Referred:
         if len(values) != 1 or len(values[0]) > _LONGEST:
             raise SipError("One Refer-To is required")
         target = NameAddr.parse(values[0]).uri
-        if target.scheme != "sip":
-            raise SipError("Only sip: can be called", status=416)
+        if target.scheme not in _SCHEMES:
+            raise SipError("Nobody can be called by such an address", status=416)
         if (target.params.get("method") or "INVITE").upper() != "INVITE":
             raise SipError("Only an INVITE may be asked for", status=403)
         headers = {name.lower(): unquote(value) for name, value in target.headers.items()}

@@ -5,10 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.calls.referrals import Referrals
+from gateway.calls.referrals import Headers, Referrals, Way
 from gateway.config import Settings, Target
 from gateway.errors import CapacityError
-from gateway.legs.placing import Placing
 from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.terms import Terms
 from gateway.sip.session_events import ReferReceived
@@ -35,8 +34,8 @@ class NotedLeg:
         self.followed.append((str(target), how["headers"]))
 
 
-def way(uri: Uri, headers: tuple[tuple[str, str], ...]) -> tuple[Terms, Placing]:
-    return Terms(("PCMU",)), {"headers": headers}
+def way(uri: Uri, headers: Headers) -> Way:
+    return Way(uri, Terms(("PCMU",)), {"headers": headers})
 
 
 async def ask(wish: ReferReceived) -> NotedLeg:
@@ -92,7 +91,7 @@ async def test_the_new_call_says_whose_place_it_takes_and_who_asked() -> None:
 
 
 async def test_where_there_is_no_way_the_asker_is_told_so() -> None:
-    def nowhere(uri: Uri, headers: tuple[tuple[str, str], ...]) -> tuple[Terms, Placing]:
+    def nowhere(uri: Uri, headers: Headers) -> Way:
         raise CapacityError("its trunk has calls enough")
 
     leg = NotedLeg()

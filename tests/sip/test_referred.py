@@ -135,7 +135,7 @@ def test_who_wants_no_news_gets_none_and_is_let_go_at_once(
         ([("Refer-To", "<not an address>")], 400),
         ([("Refer-To", "<sip:" + "9" * 2000 + "@pbx.example>")], 400),
         ([("Refer-To", "<mailto:bob@pbx.example>")], 416),
-        ([("Refer-To", "<tel:+15550100>")], 416),
+        ([("Refer-To", "<xmpp:bob@pbx.example>")], 416),
         ([("Refer-To", "<sip:bob@pbx.example;method=BYE>")], 403),
         ([("Refer-To", "<sip:bob@pbx.example?Replaces=1%402>")], 400),
     ],
