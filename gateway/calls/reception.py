@@ -70,7 +70,8 @@ class Reception:
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in trunk.users):
             self._log.info("refused: no such user", trunk=trunk.name, user=user)
             return Verdict(404)
-        if request.method == "INVITE" and (why := self._trunks.is_full(trunk)):
+        is_one_more = request.method == "INVITE" and "Replaces" not in request.headers
+        if is_one_more and (why := self._trunks.is_full(trunk)):
             self._log.warning("refused: too many calls", trunk=trunk.name, why=why)
             return Verdict(503, headers=(("Retry-After", str(self._switchboard.retry_after)),))
         return Verdict(policy=self._trunks.policy(trunk))
