@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from ..errors import CapacityError, DialError, SipError
-from ..legs.sip_leg import name_of
+from ..legs.naming import name_of
 from ..sip.uri import Uri
 from .call import Call, Origin
 from .lanes import called_options

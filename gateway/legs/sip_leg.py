@@ -29,7 +29,6 @@ from ..sip.session_events import (
     SessionEvent,
 )
 from ..sip.session_state import SessionState
-from ..sip.status import REASONS
 from ..sip.uri import Uri
 from .events import (
     LegAnswered,
@@ -43,11 +42,12 @@ from .events import (
 )
 from .exchange import Exchange, MediaLane
 from .info_keys import KEYS, RELAY, read_key, write_key
+from .naming import name_of, words_of
 from .placing import HostTowards, Placing, describe, place
 from .signalling import Signalling
 from .succession import Succession, admit, see_off
 
-__all__ = ["OnRefer", "SipLeg", "name_of"]
+__all__ = ["OnRefer", "SipLeg"]
 
 _KEY_MS: Final = 160
 _RINGING: Final = (SessionState.CALLING, SessionState.EARLY)
@@ -210,7 +210,7 @@ class SipLeg:
         """End the call, however far it has come, for a cause of Q.850."""
         why = Reason("Q.850", q850, reason)
         if (succession := self._end_succession(why)) and succession.left is not None:
-            self._on_event(LegEnded("gateway", 200, _words(200, why), q850))
+            self._on_event(LegEnded("gateway", 200, words_of(200, why), q850))
         self._session.hang_up(self._signalling.now(), why)
         self._signalling.flush()
 
@@ -350,7 +350,7 @@ class SipLeg:
 
     def _tell_end(self, event: Ended) -> None:
         by = self._far_end if event.by == "peer" else "gateway"
-        why, cause = _words(event.status, event.reason), cause_of(event.status, event.reason)
+        why, cause = words_of(event.status, event.reason), cause_of(event.status, event.reason)
         self._on_event(LegEnded(by, event.status, why, cause))
 
     def _judge(self, wish: ReferReceived) -> None:
@@ -396,20 +396,3 @@ class SipLeg:
         """Hang up when nothing was agreed, neither here nor in an early answer."""
         if self._exchange.in_use is None:
             self._session.hang_up(now, Reason("Q.850", 65, "no codec in common"))
-
-
-def name_of(uri: Uri) -> str:
-    """Return who an address is: a number or a name, else the whole of it."""
-    return uri.username or str(uri)
-
-
-def _words(status: int, reason: Reason | None) -> str:
-    if reason is not None and reason.text:
-        return reason.text
-    if reason is not None and (reason.protocol.upper(), reason.cause) == ("SIP", 200):
-        return "answered elsewhere"
-    if status >= 300:
-        return REASONS.get(status, str(status))
-    if reason is None or reason.cause == NORMAL_CAUSE:
-        return "hung up"
-    return f"{reason.protocol} {reason.cause}"
