@@ -14,6 +14,7 @@ from typing import Final
 from ..clock import Ids
 from ..errors import NegotiationError
 from .codecs import EVENTS, NOISE, SUPPORTED, Codec, accepts_flash, listed_codecs
+from .crypto import SrtpKeys
 from .description import Line, MediaDescription, SessionDescription
 from .stream import PTIME, Address, Direction, Ways, destination, offered_ways, ptime
 
@@ -52,6 +53,8 @@ class Negotiated:
         direction: what *we* may do.
         is_held: the other side put us on hold.
         is_rtcp_mux: reports share the port of the sound (RFC 5761).
+        is_secure: sound goes encrypted, or not at all.
+        srtp: what it is encrypted with; ``None`` while that is still being exchanged.
 
     """
 
@@ -66,6 +69,8 @@ class Negotiated:
     direction: Direction = "sendrecv"
     is_held: bool = False
     is_rtcp_mux: bool = False
+    is_secure: bool = False
+    srtp: SrtpKeys | None = None
 
     @property
     def sends(self) -> bool:
