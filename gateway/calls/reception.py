@@ -10,6 +10,7 @@ from ..errors import CapacityError, GatewayError, NegotiationError, SipError
 from ..legs.sip_leg import SipLeg, name_of
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
+from ..sdp.terms import Terms
 from ..sip.admission import Verdict
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
@@ -84,8 +85,9 @@ class Reception:
             self._switchboard.begin(call)
 
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
-        plan = self._links.plan(self._law(session))
         trunk = self._trunks.named(session.policy.trunk)
+        terms = self._trunks.terms(trunk)
+        plan = self._links.plan(self._law(session, terms))
         origin = Origin(trunk.name if trunk is not None else "")
         called = name_of(session.request.to.uri)
         control = self._switchboard.control.for_call(origin.trunk, called)
@@ -101,7 +103,7 @@ class Reception:
                 session,
                 endpoint,
                 lane,
-                self._trunks.terms(trunk),
+                terms,
                 call.on_leg,
                 host=self._advertise.host_towards(session.flow.remote[0], lane.host),
             )
@@ -113,11 +115,11 @@ class Reception:
         call.attach(leg, lane, origin)
         return call
 
-    def _law(self, session: IncomingSession) -> Law:
+    def _law(self, session: IncomingSession, terms: Terms) -> Law:
         """Find out whether the caller will speak G.711, where that makes a difference."""
         if not self._links.passes_law or session.offer is None:
             return ""
-        trial = OfferAnswer("127.0.0.1", 4, self._settings.media.codecs, ids=self._ids)
+        trial = OfferAnswer("127.0.0.1", 4, terms, ids=self._ids)
         try:
             trial.answer(session.offer)
         except GatewayError:

@@ -116,7 +116,8 @@ class SipLeg:
         """
         if host is None:
             host = session.local_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
+        ids, is_private = ids or RandomIds(), session.flow.is_secure
+        media = OfferAnswer(host, lane.port, terms, ids=ids, is_private=is_private)
         leg = cls(session, media, signalling, lane, on_event)
         try:
             leg._answer = media.offer() if session.offer is None else media.answer(session.offer)
@@ -157,7 +158,8 @@ class SipLeg:
             host = host_towards(flows[0].remote[0])
         else:
             host = own_host if lane.host in _UNSPECIFIED else lane.host
-        media = OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
+        ids = ids or RandomIds()
+        media = OfferAnswer(host, lane.port, terms, ids=ids, is_private=flow.is_secure)
         session = signalling.agent.invite(
             target,
             flows,

@@ -3,11 +3,12 @@
 from gateway.clock import CountedIds
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
+from gateway.sdp.terms import Terms
 
 
 def leg(*codecs: str, host: str = "203.0.113.9", rtcp_mux: bool = True) -> OfferAnswer:
     names = codecs or ("PCMU", "PCMA", "G722", "opus")
-    return OfferAnswer(host, 10_000, names, ids=CountedIds(), rtcp_mux=rtcp_mux)
+    return OfferAnswer(host, 10_000, Terms(names), ids=CountedIds(), rtcp_mux=rtcp_mux)
 
 
 def offer(*media: str, host: str = "192.0.2.1", version: int = 1) -> bytes:
