@@ -21,6 +21,8 @@ class LaneStats:
         wrong_type: packets of a payload type that was not agreed.
         wrong_source: packets from an address that is not the call's.
         wrong_ssrc: packets of another SSRC, or far out of sequence.
+        forged: encrypted packets that the other side did not send so, or under another key.
+        repeated: encrypted packets that had come before.
         overruns: frames dropped because too many came at once.
         underruns: ticks in mid-response for which the service had sent no audio.
         dropped_playout: frames the service sent beyond what a ring holds.
@@ -46,6 +48,8 @@ class LaneStats:
     wrong_type: int = 0
     wrong_source: int = 0
     wrong_ssrc: int = 0
+    forged: int = 0
+    repeated: int = 0
     overruns: int = 0
     underruns: int = 0
     dropped_playout: int = 0

@@ -99,6 +99,10 @@ class CryptoLine:
             return None
         return cls(int(tag), suite, raw, name_of_key, name)
 
+    def is_key_of(self, keys: SrtpKeys) -> bool:
+        """Say whether the other side sends under this key already."""
+        return (self.suite, self.key) == (keys.suite, bytes(keys.remote))
+
     def __str__(self) -> str:
         key = base64.b64encode(self.key).decode()
         return f"{self.tag} {self.name or self.suite} inline:{key}"

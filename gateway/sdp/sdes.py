@@ -80,8 +80,7 @@ class Sdes:
         if not lines:
             return None, []
         theirs = lines[0]
-        is_known = before is not None and before.suite == theirs.suite
-        if before is not None and is_known and bytes(before.remote) == theirs.key:
+        if before is not None and theirs.is_key_of(before):
             local = bytes(before.local)
         else:
             local = new_key(theirs.suite, self._ids)
