@@ -98,7 +98,9 @@ class Sdes:
         offered = {line.tag: line for line in _usable(ours)}
         for line in _usable(theirs):
             mine = offered.get(line.tag)
-            if mine is not None and mine.suite == line.suite:
+            if mine is None or mine.suite != line.suite:
+                continue
+            if mine.key != line.key:  # one key for both ways would betray both
                 return SrtpKeys(line.suite, bytearray(mine.key), bytearray(line.key), line.mki)
         if self._srtp == "required" or _is_secure(ours) or _is_secure(theirs):
             raise NegotiationError("the answer has no key for encrypted sound")
