@@ -224,6 +224,7 @@ class Seat:
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
+            srtp=self._cipher.keys.suite if self._cipher is not None else "",
             packets_received=reception.packets + bulk,
             packets_sent=int(self._arrays.sent[self.row]),
             lost=max(0, reception.lost),

@@ -11,6 +11,7 @@ class LaneStats:
 
     Attributes:
         codec: the codec being received, or sent as long as nothing was.
+        srtp: the suite that both ways are encrypted with, "" for none.
         packets_received: RTP packets of the call's own source.
         packets_sent: RTP packets sent, keys included.
         lost: packets that never came, by their numbers.
@@ -38,6 +39,7 @@ class LaneStats:
     """
 
     codec: str = ""
+    srtp: str = ""
     packets_received: int = 0
     packets_sent: int = 0
     lost: int = 0
