@@ -59,7 +59,7 @@ class Seat:
         self._start = ids.number(1 << 15), ids.number(1 << 32)
         self.row = row
         self.pair = pair
-        self.intake = Intake(arrays, row, self._hear_key)
+        self.intake = Intake(arrays, row, ssrc, self._hear_key)
         self.source = Source(self.intake, options.uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
         self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
@@ -151,9 +151,9 @@ class Seat:
 
     def hold(self, now: float, is_held: bool) -> None:
         """Let silence take the place of both directions, or stop that."""
-        del now
         self.outlet.is_held = is_held
         self.outlet.resume()
+        self._arrays.heard_at[self.row] = now
         self.intake.hold(is_held)
         self.group.is_stale = True
 
@@ -202,15 +202,18 @@ class Seat:
         self.is_active = False
         self._arrays.clear(self.row)
 
-    def keep_up(self, now: float, timeout: float) -> None:
+    def keep_up(self, now: float, timeout: float, hold_timeout: float) -> None:
         """Do what is due now and then: reports, and saying that nothing comes."""
         self.reporter.keep_up(now)
+        if self._negotiated is None:
+            return
+        is_held = self.outlet.is_held or self._negotiated.is_held or not self._negotiated.receives
         silent = now - float(self._arrays.heard_at[self.row])
-        if silent < timeout:
+        if silent < (hold_timeout if is_held else timeout):
             self._is_silence_told = False
-        elif not self._is_silence_told and self._negotiated and self._negotiated.receives:
+        elif not self._is_silence_told:
             self._is_silence_told = True
-            self.tell(MediaTimeout(silent, now))
+            self.tell(MediaTimeout(silent, now, is_held))
 
     def stats(self) -> LaneStats:
         """Return the figures so far; safe from any thread."""
@@ -245,6 +248,7 @@ class Seat:
             jitter=jitter / reception.clock,
             round_trip=reports.round_trip,
             remote_loss=reports.remote_loss,
+            looped=intake.looped,
             forged=self._cipher.forged if self._cipher is not None else 0,
             repeated=self._cipher.repeated if self._cipher is not None else 0,
             mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),

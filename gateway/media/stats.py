@@ -22,6 +22,7 @@ class LaneStats:
         wrong_type: packets of a payload type that was not agreed.
         wrong_source: packets from an address that is not the call's.
         wrong_ssrc: packets of another SSRC, or far out of sequence.
+        looped: packets of our own that came back.
         forged: encrypted packets that the other side did not send so, or under another key.
         repeated: encrypted packets that had come before.
         overruns: frames dropped because too many came at once.
@@ -50,6 +51,7 @@ class LaneStats:
     wrong_type: int = 0
     wrong_source: int = 0
     wrong_ssrc: int = 0
+    looped: int = 0
     forged: int = 0
     repeated: int = 0
     overruns: int = 0
