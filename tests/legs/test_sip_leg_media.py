@@ -11,7 +11,9 @@ from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
+from gateway.sip.message import response_to
 from gateway.sip.session import Session
+from gateway.sip.session_events import Answered
 from gateway.testing.sip import VirtualNetwork
 
 CODECS = ("PCMU", "PCMA", "G722")
@@ -172,3 +174,51 @@ def test_a_secure_call_is_not_made_plain_where_it_must_be_encrypted() -> None:
     assert desk.network.last("488 INVITE") is not None
     assert len(desk.lane.agreed) == 1
     assert desk.session.is_live
+
+
+PLAIN_INVITE = """INVITE sip:user@192.0.2.2:5060 SIP/2.0
+Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-plain;rport
+From: <sip:user@192.0.2.1>;tag=plain
+To: <sip:user@192.0.2.2>
+Call-ID: plain@192.0.2.1
+CSeq: 1 INVITE
+Contact: <sip:user@192.0.2.1:5060>
+Max-Forwards: 70
+{kind}Content-Length: {length}
+
+"""
+TERSE = (
+    "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 5000 RTP/AVP 0 101\n"
+)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("kind", ["", "Content-Type: application/sdp\n"])
+def test_a_description_without_its_type_or_with_bare_line_feeds_is_read(
+    kind: str, ending: str
+) -> None:
+    desk = Desk()
+    body = TERSE.replace("\n", ending).encode()
+    head = PLAIN_INVITE.format(kind=kind, length=len(body)).replace("\n", "\r\n")
+    desk.network.carry(head.encode() + body, desk.ann.flow_to(desk.bob))
+    desk.network.run(0.1)
+    leg = SipLeg.incoming(desk.bob.calls[-1], desk.bob, desk.lane, desk.terms, desk.told.append)
+    leg.answer()
+    desk.network.run(0.1)
+    assert desk.agreed.remote == ("192.0.2.1", 5000)
+    assert desk.agreed.codec.name == "PCMU"
+
+
+def test_an_answer_without_its_type_is_taken() -> None:
+    desk = Desk()
+    call = desk.ann.call(desk.bob, desk.media.offer())
+    answer = response_to(call.request, 200, to_tag="far")
+    answer.headers.add("Contact", "<sip:bob@192.0.2.2>")
+    answer.body = TERSE.encode()
+    desk.network.carry(bytes(answer), desk.bob.flow_to(desk.ann))
+    desk.network.run(0.1)
+    (answered,) = [event for event in desk.ann.heard(call) if isinstance(event, Answered)]
+    assert answered.sdp is not None
+    desk.media.accept(answered.sdp)
+    assert desk.media.negotiated is not None
+    assert desk.media.negotiated.codec.name == "PCMU"
