@@ -158,8 +158,8 @@ class SipLeg:
             host = host_towards(flows[0].remote[0])
         else:
             host = own_host if lane.host in _UNSPECIFIED else lane.host
-        ids = ids or RandomIds()
-        media = OfferAnswer(host, lane.port, terms, ids=ids, is_private=flow.is_secure)
+        ids, is_private = ids or RandomIds(), all(flow.is_secure for flow in flows)
+        media = OfferAnswer(host, lane.port, terms, ids=ids, is_private=is_private)
         session = signalling.agent.invite(
             target,
             flows,
