@@ -11,7 +11,7 @@ from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
-from gateway.sip.message import response_to
+from gateway.sip.message import Request, response_to
 from gateway.sip.session import Session
 from gateway.sip.session_events import Answered
 from gateway.testing.sip import VirtualNetwork
@@ -212,7 +212,9 @@ def test_a_description_without_its_type_or_with_bare_line_feeds_is_read(
 def test_an_answer_without_its_type_is_taken() -> None:
     desk = Desk()
     call = desk.ann.call(desk.bob, desk.media.offer())
-    answer = response_to(call.request, 200, to_tag="far")
+    invite = desk.network.last("INVITE")
+    assert isinstance(invite, Request)
+    answer = response_to(invite, 200, to_tag="far")
     answer.headers.add("Contact", "<sip:bob@192.0.2.2>")
     answer.body = TERSE.encode()
     desk.network.carry(bytes(answer), desk.bob.flow_to(desk.ann))
