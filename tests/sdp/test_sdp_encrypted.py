@@ -245,3 +245,13 @@ def test_a_real_client_that_would_rather_encrypt_is_met_halfway(srtp: Srtp) -> N
     if srtp != "off":
         (line,) = lines_of(answer)
         assert (line.tag, line.name) == (int(theirs[1]), theirs[2].decode())
+
+
+def test_a_refresh_of_ours_changes_no_key_whoever_called() -> None:
+    one, other = leg(srtp="required"), leg(srtp="optional", host="203.0.113.8")
+    connect(one, other)
+    before = agreed(one), agreed(other)
+    for side, far in ((one, other), (other, one)):
+        side.accept(far.answer(side.repeat()))
+        assert (agreed(one), agreed(other)) == before
+        assert agreed(side) is before[side is other]
