@@ -54,6 +54,7 @@ class Gateway:
         self._engine = MediaEngine(
             PortPool(settings.media.ports, settings.media_host),
             media_timeout=settings.media.timeout_seconds or math.inf,
+            hold_timeout=settings.media.hold_timeout_seconds or math.inf,
         )
         resolver = Resolver(settings.sip.nameservers, ids=ids)
         external = settings.sip.external_ip

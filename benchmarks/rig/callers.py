@@ -8,6 +8,7 @@ and how many of its samples are not silence.
 """
 
 import argparse
+import base64
 import json
 import re
 import select
@@ -16,6 +17,9 @@ import struct
 import time
 
 import numpy as np
+
+from gateway.media.cipher import Cipher
+from gateway.sdp.crypto import SUITES, SrtpKeys
 
 from .stamps import Stamped
 
@@ -35,9 +39,10 @@ Content-Length: {length}
 {sdp}"""
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-    "m=audio {rtp} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
+    "m=audio {rtp} RTP/{profile} 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
     "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
 )
+CRYPTO = "a=crypto:1 {suite} inline:{key}\r\n"
 LATER = """{method} {target} SIP/2.0
 Via: SIP/2.0/UDP 127.0.0.1:{sip};branch=z9hG4bK{n}-{run}-{method};rport
 From: <sip:load{n}@127.0.0.1:{sip}>;tag=f{n}
@@ -61,6 +66,7 @@ class Caller:
         self.tag = self.target = ""
         self.invited = self.answered = 0.0
         self.status = 0
+        self.cipher: Cipher | None = None
 
 
 class Load:
@@ -90,9 +96,17 @@ class Load:
 
     def invite(self, caller: Caller) -> None:
         """Start one call."""
-        sdp = SDP.format(rtp=caller.rtp.port)
+        sdp = SDP.format(rtp=caller.rtp.port, profile="SAVP" if self.options.srtp else "AVP")
+        if self.options.srtp:
+            key = base64.b64encode(self.key_of(caller)).decode()
+            sdp += CRYPTO.format(suite=self.options.srtp, key=key)
         caller.invited = caller.invited or time.monotonic()
         self.send(INVITE.format(**self.fill, n=caller.number, sdp=sdp, length=len(sdp)))
+
+    def key_of(self, caller: Caller) -> bytes:
+        """Return the key that a caller sends under."""
+        size = SUITES[self.options.srtp]
+        return caller.number.to_bytes(2) * (size // 2)
 
     def answer(self) -> None:
         """Read one SIP message and do what it asks."""
@@ -111,6 +125,11 @@ class Load:
             caller.answered = caller.answered or time.monotonic()
             caller.target = re.search(r"Contact: *<([^>]+)>", text)[1]  # type: ignore[index]
             caller.remote = ("127.0.0.1", int(re.search(r"m=audio (\d+)", text)[1]))  # type: ignore[index]
+            if (inline := re.search(r"a=crypto:1 \S+ inline:(\S+)", text)) is not None:
+                theirs = base64.b64decode(inline[1])
+                ours = self.key_of(caller)
+                keys = SrtpKeys(self.options.srtp, bytearray(ours), bytearray(theirs))
+                caller.cipher = Cipher(keys)
         self.later(caller, "ACK", 1)
 
     def later(self, caller: Caller, method: str, sequence: int) -> None:
@@ -150,7 +169,10 @@ class Load:
                 if index % 4 == 0:
                     due = start + tick * 0.020 + 0.005 * (index * 4 // len(live)) / 4
                     self.drain(poll, sockets, due)
+                packet: bytes | memoryview
                 packet = head + struct.pack("!I", 0x1000 + caller.number) + payload
+                if caller.cipher is not None:
+                    packet = caller.cipher.seal(packet)
                 caller.rtp.socket.sendto(packet, caller.remote)  # type: ignore[arg-type]
             self.drain(poll, sockets, start + (tick + 1) * 0.020)
 
@@ -165,6 +187,8 @@ class Load:
         data, at, _ = caller.rtp.receive()
         if data[1] & 0x7F != 0:
             return
+        if caller.cipher is not None:
+            data = caller.cipher.open_copy(data) or bytes(12)
         self.calls.append(caller.number)
         self.times.append(at)
         self.stamps.append(int.from_bytes(data[4:8]))
@@ -188,6 +212,7 @@ if __name__ == "__main__":
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--rate", type=float, default=0.0, help="calls a second; 0: in turn")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--srtp", default="", help="the suite to encrypt with")
     parser.add_argument("--out", required=True)
     load = Load(parser.parse_args())
     load.open_all()

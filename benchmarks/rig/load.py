@@ -146,8 +146,12 @@ def run_load(
     every: float = 5.0,
     interrupt: float = 0.0,
     rate: float = 0.0,
+    srtp: str = "",
 ) -> Measured:
-    """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured."""
+    """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured.
+
+    ``srtp`` is the suite that their sound is encrypted with.
+    """
     references = [python_reference() for _ in range(3)]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         run = running.enter_context
@@ -160,6 +164,7 @@ def run_load(
         said(metronome)
         idle_mb = memory_mb(gateway.pid)
         load = f"--port {sip} --calls {calls} --seconds {seconds} --rate {rate} --out {out}"
+        load += f" --srtp {srtp}" if srtp else ""
         callers = run(run_part(f"rig.callers {load}"))
         begun, cpu = said(callers)["talking_from"], cpu_seconds(gateway.pid)
         ended = said(callers)["talking_to"]

@@ -139,7 +139,8 @@ class Callee:
     def _on_lane(self, attempt: _Attempt, event: LaneEvent) -> None:
         """Take what the callee's lane tells; of the agent's speech, even once they are gone."""
         if isinstance(event, MediaTimeout):
-            if self._attempt is attempt and attempt.leg is not None and attempt.is_sound_due:
+            is_over = attempt.is_sound_due or event.is_held
+            if self._attempt is attempt and attempt.leg is not None and is_over:
                 attempt.leg.hang_up(_NO_MEDIA)
         elif self._patchbay.counts(event):
             known = from_lane(event, "callee")

@@ -12,6 +12,7 @@ from ..errors import CapacityError, GatewayError, NegotiationError, SipError
 from ..legs.sip_leg import OnRefer, SipLeg
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
+from ..sdp.terms import Terms
 from ..sip.admission import Verdict
 from ..sip.flow import Flow
 from ..sip.incoming import IncomingSession
@@ -90,8 +91,9 @@ class Reception:
             self._switchboard.begin(call)
 
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
-        plan = self._links.plan(self._law(session))
         trunk = self._trunks.named(session.policy.trunk)
+        terms = self._trunks.terms(trunk)
+        plan = self._links.plan(self._law(session, terms))
         origin = self._origin(session.request, trunk)
         control = self._switchboard.control.for_call(origin.trunk, origin.called)
         call = self._switchboard.admit(plan)
@@ -106,7 +108,7 @@ class Reception:
                 session,
                 endpoint,
                 lane,
-                self._trunks.terms(trunk),
+                terms,
                 call.on_leg,
                 host_towards=partial(self._advertise.host_towards, local=lane.host),
                 on_refer=self._on_refer,
@@ -130,11 +132,11 @@ class Reception:
             trunk.name, facts.caller, facts.called, facts.behalf, variables=facts.variables
         )
 
-    def _law(self, session: IncomingSession) -> Law:
+    def _law(self, session: IncomingSession, terms: Terms) -> Law:
         """Find out whether the caller will speak G.711, where that makes a difference."""
         if not self._links.passes_law or session.offer is None:
             return ""
-        trial = OfferAnswer("127.0.0.1", 4, self._settings.media.codecs, ids=self._ids)
+        trial = OfferAnswer("127.0.0.1", 4, terms, ids=self._ids)
         try:
             trial.answer(session.offer)
         except GatewayError:

@@ -40,7 +40,7 @@ KEY_SECONDS: Final = 0.3
 
 _KEY_MS: Final = 160
 _GAP: Final = np.zeros(8 * 100, np.int16)  # between two keys in the sound
-_TERMS: Final = Terms(("PCMU", "PCMA"))
+_CODECS: Final = ("PCMU", "PCMA")
 _PORTS: Final = "20000-40000"
 
 
@@ -52,6 +52,7 @@ class PhoneResult:
     reason: str
     setup_ms: float | None  # INVITE sent → 200 read; None where it was not answered
     codec: str
+    srtp: str | None  # the suite that the sound was encrypted with
     seconds: float
     packets_sent: int
     packets_received: int
@@ -72,11 +73,13 @@ class Softphone:
         dtmf: DtmfWay = "rfc4733",
         tls: TlsSettings | None = None,
         account: Account | None = None,
+        srtp: bool = False,
     ) -> None:
         ids = RandomIds()
         self._dtmf = dtmf
         self._transport = transport
         self._policy = Policy(account=account)
+        self._terms = Terms(_CODECS, srtp="required" if srtp else "off")
         self.problems: list[str] = []  # what went wrong beside the call itself
         self._agent = UserAgent(ids, advertise=lambda flow: flow.local, name="voice-gateway call")
         listens = "udp" if transport == "tls" else transport  # TLS is only called by
@@ -128,7 +131,7 @@ class Softphone:
             self._sip,
             target,
             self._lane,
-            _TERMS,
+            self._terms,
             self._on_leg,
             ring_limit=ring_seconds,
             policy=self._policy,
@@ -209,6 +212,7 @@ class Softphone:
             reason=ended.reason if ended else "",
             setup_ms=round(self.setup_seconds * 1000, 1) if answered else None,
             codec=self._codec,
+            srtp=(stats.srtp or None) if stats else None,
             seconds=round(until - self._answered_at, 2) if answered else 0.0,
             packets_sent=stats.packets_sent if stats else 0,
             packets_received=stats.packets_received if stats else 0,

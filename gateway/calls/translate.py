@@ -34,7 +34,7 @@ def from_lane(event: media.LaneEvent, side: control.Side = "caller") -> control.
                 event.key, event.source, received_at=int(time.time()), leg=side
             )
         case media.MediaTimeout():
-            return control.MediaTimeout(event.seconds)
+            return control.MediaTimeout(event.seconds, event.is_held)
         case media.VoiceStarted():
             return control.VoiceStarted(side)
         case media.VoiceStopped():

@@ -4,8 +4,9 @@ import asyncio
 import math
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -39,6 +40,7 @@ def call(
     seconds: float | None = None,
     transport: Literal["udp", "tcp", "tls"] | None = None,
     authorities: str = "",
+    srtp: bool = False,
     host: str | None = None,
     username: str = "",
     password_env: str = "",
@@ -58,6 +60,7 @@ def call(
         transport: udp, tcp or tls; without it, what the address says, else udp.
         authorities: File (PEM) of those whose certificates are believed over TLS; else the
             system's.
+        srtp: Encrypt the sound; the call fails where the other side does not.
         host: Our own address; without it, the one that leads to theirs.
         username: Who we are where a password is asked for.
         password_env: The variable that holds the password.
@@ -76,34 +79,32 @@ def call(
     if target.scheme == "sips" and way != "tls":
         raise ConfigError(f"--transport: {target} is only reached over tls")
     tls = _believing(authorities)
-    phone = _Job(target, cues, length, record, _account(username, password_env))
-    return run_loop(lambda: phone.run(host or _own_address(target), way, dtmf, tls, as_json=json))
+    phone = _Job(target, cues, length, record)
+    make = partial(
+        Softphone,
+        host or _own_address(target),
+        transport=way,
+        dtmf=dtmf,
+        tls=tls,
+        account=_account(username, password_env),
+        srtp=srtp,
+    )
+    return run_loop(lambda: phone.run(make, as_json=json))
 
 
 class _Job:
     """One call to make, from dialling to the result."""
 
     def __init__(
-        self,
-        target: Uri,
-        cues: Sequence[Cue],
-        seconds: float,
-        record: Path | None,
-        account: Account | None,
+        self, target: Uri, cues: Sequence[Cue], seconds: float, record: Path | None
     ) -> None:
         self._target, self._cues = target, cues
         self._seconds, self._record = seconds, record
-        self._account = account
 
-    async def run(
-        self, host: str, transport: Transport, dtmf: DtmfWay, tls: TlsSettings, *, as_json: bool
-    ) -> int:
+    async def run(self, make: Callable[[], Softphone], *, as_json: bool) -> int:
         """Call, follow the cues until they end or somebody hangs up, and print the result."""
         stopped = asyncio.create_task(stop_requested().get())
-        account = self._account
-        async with Softphone(
-            host, transport=transport, dtmf=dtmf, tls=tls, account=account
-        ) as phone:
+        async with make() as phone:
             calling = asyncio.create_task(self._call(phone))
             await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()

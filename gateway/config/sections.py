@@ -99,6 +99,7 @@ class MediaSettings(Table):
     timeout_seconds: float = Field(
         default=60.0, ge=0
     )  # hang up after so long without RTP; 0: never
+    hold_timeout_seconds: float = Field(default=1800.0, ge=0)  # the same while on hold
     recordings: Path | None = None  # folder for WAV files
 
     @field_validator("ports")

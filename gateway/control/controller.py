@@ -312,7 +312,7 @@ class Controller:
             self._tell_key(event)
         elif name == TIMEOUT_EVENT:
             self._obey(self._idle.climb())
-        elif isinstance(event, MediaTimeout) and self._is_sound_due:
+        elif isinstance(event, MediaTimeout) and (self._is_sound_due or event.is_held):
             self._context.act(HangUp("no media"))
 
     def _follow_rules(self, moment: Moment) -> bool:

@@ -254,7 +254,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "prompt.stopped": Handling(("call", "comfort"), "what waited for the prompt goes on"),
     "transfer.progress": _noted("note the status"),
     "transfer.ended": Handling(("transfer",), "hang up, or take the caller back and explain"),
-    "media.timeout": _noted("rules; else hang up, unless on hold"),
+    "media.timeout": _noted("rules; else hang up, on hold after `media.hold_timeout_seconds`"),
     "key.released": Handling(("digits",), "note how long the key was down"),
     "menu.opened": _noted("note where the caller is"),
     "menu.closed": Handling(("tools",), "give the model the number it asked for"),

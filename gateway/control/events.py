@@ -305,9 +305,10 @@ class TransferEnded:
 
 @dataclass(frozen=True, slots=True)
 class MediaTimeout:
-    """No RTP came for this long although it should have."""
+    """No RTP came for this long although it should have, or on hold for longer than is waited."""
 
     seconds: float
+    is_held: bool = False
 
 
 OwnEvent: TypeAlias = (

@@ -78,7 +78,8 @@ class Exchange:
         """Answer the far end's offer, or make the offer it asks for by sending none."""
         try:
             if sdp is None:
-                answer, self._offering = self._media.offer(self._wanted), self._wanted
+                answer = self._media.offer(self._wanted, is_full=True)
+                self._offering = self._wanted
             else:
                 answer = self._media.answer(sdp)
         except NegotiationError as error:

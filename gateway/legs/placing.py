@@ -46,14 +46,18 @@ def describe(
     own_host: str,
     *,
     host_towards: HostTowards | None,
+    is_private: bool,
     ids: Ids | None,
 ) -> OfferAnswer:
-    """Begin the descriptions of a lane, towards an address that sees us as ``own_host``."""
+    """Begin the descriptions of a lane, towards an address that sees us as ``own_host``.
+
+    ``is_private`` says that nobody on the way reads what they say.
+    """
     if host_towards is not None:
         host = host_towards(far_host)
     else:
         host = own_host if lane.host in _UNSPECIFIED else lane.host
-    return OfferAnswer(host, lane.port, terms.codecs, ids=ids or RandomIds())
+    return OfferAnswer(host, lane.port, terms, ids=ids or RandomIds(), is_private=is_private)
 
 
 async def place(
@@ -73,6 +77,7 @@ async def place(
         flows[0].remote[0],
         own_host,
         host_towards=how.get("host_towards"),
+        is_private=all(flow.is_secure for flow in flows),
         ids=how.get("ids"),
     )
     session = signalling.agent.invite(

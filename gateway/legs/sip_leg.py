@@ -115,6 +115,7 @@ class SipLeg:
             session.flow.remote[0],
             session.local_host,
             host_towards=host_towards,
+            is_private=session.flow.is_secure,
             ids=ids,
         )
         leg = cls(session, media, signalling, lane, on_event, terms, on_refer, host_towards)
@@ -367,6 +368,7 @@ class SipLeg:
             session.flow.remote[0],
             session.local_host,
             host_towards=self._host_towards,
+            is_private=session.flow.is_secure,
             ids=None,
         )
         if not admit(session, media, now):

@@ -40,14 +40,16 @@ class MediaCore:
     Only :meth:`submit` may be called from another thread than the one that ticks.
     """
 
-    def __init__(self, capacity: int, poller: Poller, *, media_timeout: float) -> None:
+    def __init__(
+        self, capacity: int, poller: Poller, media_timeout: float, hold_timeout: float
+    ) -> None:
         self.arrays = LaneArrays(capacity)
         self.outbox = Outbox()
         self.receiver = Receiver(self.arrays, poller)
         self.groups = [Group() for _ in range(GROUPS)]
         self.ticks = 0
         self.dropped_orders = 0  # sound that came while too much waited
-        self._media_timeout = media_timeout
+        self._timeouts = media_timeout, hold_timeout
         self._orders: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._seats: list[Seat | None] = [None] * capacity
         self._passes: list[tuple[Rows, list[Source]] | None] = [None] * GROUPS
@@ -134,7 +136,7 @@ class MediaCore:
         if self.ticks // GROUPS % _UPKEEP == 0:
             for seat in group.seats:
                 if seat.is_active:
-                    seat.keep_up(now, self._media_timeout)
+                    seat.keep_up(now, *self._timeouts)
         return self.outbox.take(now)
 
     def skip(self, rounds: int) -> None:

@@ -40,7 +40,9 @@ class Downlink:
             elif not outlet.is_quiet:
                 outlet.payload[:] = outlet.silence
                 outlet.is_quiet = True
-            if outlet.order is None:
+            if outlet.cipher is not None:
+                outlet.send_sealed(outlet.cipher)
+            elif outlet.order is None:
                 outlet.send_packet()
             elif write(*outlet.order) < 0:
                 outlet.errors += 1

@@ -30,7 +30,8 @@ class MediaEngine:
 
     Args:
         ports: where lanes get their ports.
-        media_timeout: seconds without a packet after which a lane says so.
+        media_timeout: seconds without a packet after which a lane says so,
+        hold_timeout: and on hold, when none need come.
         lanes: the most there may be at once; as many as there are ports, if not given.
         poller: tells which ports have something to read; the system's if not given.
         clock: tells monotonic seconds.
@@ -43,6 +44,7 @@ class MediaEngine:
         ports: PortPool,
         *,
         media_timeout: float = 30.0,
+        hold_timeout: float = 1800.0,
         lanes: int | None = None,
         poller: Poller | None = None,
         clock: Clock = monotonic,
@@ -52,7 +54,7 @@ class MediaEngine:
         self._epoll = DirectPoll() if poller is None else None
         watcher: Poller | None = poller or self._epoll
         assert watcher is not None
-        self.core = MediaCore(capacity, watcher, media_timeout=media_timeout)
+        self.core = MediaCore(capacity, watcher, media_timeout, hold_timeout)
         self.ports = ports
         self.recorder = Recorder()
         self._clock = clock

@@ -90,10 +90,14 @@ class KeyPressed:
 
 @dataclass(slots=True)
 class MediaTimeout:
-    """Nothing was received for ``seconds`` although it should have been; told once per silence."""
+    """Nothing was received for ``seconds`` although it should have been; told once per silence.
+
+    On hold it need not have been, but so long a hold is nobody's.
+    """
 
     seconds: float
     at: float
+    is_held: bool = False
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ class Member(Protocol):
     source: Source
     outlet: Outlet
 
-    def keep_up(self, now: float, timeout: float, /) -> None:
+    def keep_up(self, now: float, timeout: float, hold_timeout: float, /) -> None:
         """Do what is due now and then."""
         ...
 

@@ -35,15 +35,20 @@ PATIENCE: Final = 5
 
 _MOST_CONCEALED: Final = 10
 """Packets; a longer gap is a sender that paused, whose silence is put in already."""
+_LATELY: Final = 3000
+"""Packets of our own that may still come back to us: a minute of them."""
 _HISTORY: Final = 3
 """Frames of the past that a concealer is shown."""
 _VERSION: Final = 2 << 30
 
 
 class Intake:
-    """One lane's reception.  ``on_key`` is called with each key's down and up."""
+    """One lane's reception.  ``on_key`` is called with each key's down and up.
 
-    def __init__(self, arrays: LaneArrays, row: int, on_key: KeyHandler) -> None:
+    ``own_ssrc`` is that of what the lane sends.
+    """
+
+    def __init__(self, arrays: LaneArrays, row: int, own_ssrc: int, on_key: KeyHandler) -> None:
         self.latch = SymmetricLatch()
         self.reception = Reception()
         self.order = GapHold()
@@ -51,12 +56,14 @@ class Intake:
         self.pieces: list[Pcm] = []  # frames of a wideband lane, in step with its row's
         self.malformed = 0
         self.wrong_type = 0
+        self.looped = 0
         self.concealed = 0  # frames made up for lost ones
         self.overruns = 0  # frames that found the row full
         self.is_key_down = False
         self.has_events = False  # keys come as events: their tones tell nothing of them
         self._arrays = arrays
         self._row = row
+        self._own_ssrc = own_ssrc
         self._on_key = on_key
         self._announced: Address | None = None
         self._types: dict[int, Codec] = {}
@@ -113,6 +120,10 @@ class Intake:
         if packet is None:
             self.malformed += 1
             return
+        if packet.ssrc == self._own_ssrc and self._was_sent(packet.sequence):
+            self.looped += 1
+            self._arrays.heard_at[self._row] = now  # the way is open, if only there and back
+            return
         events = self._event_receivers.get(packet.payload_type)
         if events is None and packet.payload_type not in self._types:
             self.wrong_type += 1
@@ -130,6 +141,14 @@ class Intake:
         self._arrays.heard_at[self._row] = now
         self.order.push(packet, now)
         self._forward(now)
+
+    def _was_sent(self, sequence: int) -> bool:
+        """Say whether a number is one of those we used lately.
+
+        By that our own packets are told from those of somebody who took our SSRC by chance, and
+        who is heard like anybody else: with two in a call the ways are not confused by it.
+        """
+        return (int(self._arrays.sequence[self._row]) - sequence) & 0xFFFF < _LATELY
 
     def add_silence(self) -> None:
         """Keep a wideband lane's frames in step with a silent one that was put into its row."""

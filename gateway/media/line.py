@@ -5,9 +5,12 @@ peer's packets apart from everybody else's: it need not be told, and does not te
 with each of them.  What strangers send still arrives at the port, is looked at, and counted.
 """
 
+from functools import partial
 from typing import Final
 
+from ..rtp.srtp import Place
 from .arrays import PACKET
+from .cipher import Cipher
 from .ports import Address, Link, Port, link_udp
 from .receiver import Handler, Inlet, Receiver
 
@@ -17,17 +20,24 @@ _MOST_LEFT_OVER: Final = 1000
 
 
 class Line:
-    """One lane's RTP port while the lane is served; ``handle`` takes what is not as expected."""
+    """One lane's RTP port while the lane is served.
 
-    def __init__(self, receiver: Receiver, port: Port, row: int, handle: Handler) -> None:
+    ``handle`` takes what may be anybody's, as it came; ``rest`` what is the peer's, decrypted
+    if it was encrypted, and not as expected.
+    """
+
+    def __init__(
+        self, receiver: Receiver, port: Port, row: int, handle: Handler, rest: Handler
+    ) -> None:
         self.peer: Address | None = None
         self._receiver = receiver
         self._port = port
         self._row = row
         self._handle = handle
         self._link: Link | None = None
+        self._cipher: Cipher | None = None
         empty(port)
-        self._inlet: Inlet = receiver.add(port, row, handle, is_bulk=True)
+        self._inlet: Inlet = receiver.add(port, row, handle, rest)
 
     @property
     def may_settle(self) -> bool:
@@ -41,8 +51,9 @@ class Line:
         self._link = link = link_udp(self._port, peer)
         if link is None:
             self._inlet.source = peer
+            self._cover(self._inlet)
             return None
-        self._receiver.link(link, self._inlet, peer)
+        self._cover(self._receiver.link(link, self._inlet, peer))
         # Between the two steps of linking it took whatever came.
         buffer = memoryview(bytearray(PACKET))
         for _ in range(_MOST_LEFT_OVER):
@@ -62,6 +73,15 @@ class Line:
             self._receiver.unlink(self._link, self._inlet)
             self._link.close()
             self._link = None
+
+    def encrypt(self, cipher: Cipher | None) -> None:
+        """Decrypt what the peer sends from now on, or leave it as it is."""
+        self.part()
+        self._cipher = cipher
+
+    def _cover(self, inlet: Inlet) -> None:
+        cipher = self._cipher
+        inlet.open = None if cipher is None else partial(cipher.open, Place(inlet.buffer))
 
     def leave(self) -> None:
         """Serve nobody any more; what still comes is thrown away."""

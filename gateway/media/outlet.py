@@ -8,7 +8,8 @@ from ..rtp.dtmf import EventPayload
 from ..rtp.packet import pack_header
 from ..sdp.negotiate import Negotiated
 from .arrays import HEADER, LaneArrays
-from .direct import Order, order_for
+from .cipher import Cipher
+from .direct import Order, order_for, write
 from .events import LaneEvent
 from .formats import PCMU, Coder, Format
 from .keys import KeyQueue, tone_frames
@@ -49,6 +50,8 @@ class Outlet:
         self.is_plain = False
         self.is_allowed = False  # by the negotiated direction
         self.is_held = False
+        self.lacks_keys = False  # to encrypt, as it must
+        self.cipher: Cipher | None = None
         self.tape: Tape | None = None
         self.reference: Reference | None = None  # for the echo guard, where there is one
         self.errors = 0
@@ -101,7 +104,7 @@ class Outlet:
         self.order = None
         if link is not None:
             self.send = link.send
-            self.order = order_for(link, self.packet)
+            self._prepare()
         elif remote is not None:
             sendto = self._port.sendto
             self.send = lambda data: sendto(data, remote)
@@ -115,7 +118,7 @@ class Outlet:
         size = self.format.size
         self.packet = packet[: HEADER + size]
         self.payload = packet[HEADER : HEADER + size]
-        self.order = order_for(self._link, self.packet)
+        self._prepare()
         self.is_quiet = False
         self.is_plain = False
         arrays.step[row] = self.format.step
@@ -123,10 +126,20 @@ class Outlet:
         if self.format.law:
             arrays.sending_law[row] = LAW_OFFSET[self.format.law]
 
+    def _prepare(self) -> None:
+        """Make the order that sends the packet of a tick, from where it then lies."""
+        packet = self.packet if self.cipher is None else self.cipher.place_of(self.packet)
+        self.order = order_for(self._link, packet)
+
+    def encrypt(self, cipher: Cipher | None) -> None:
+        """Encrypt what is sent from now on, or send it as it is."""
+        self.cipher = cipher
+        self._prepare()
+
     @property
     def is_sending(self) -> bool:
         """Whether packets go out at all."""
-        return self.is_allowed and self.remote is not None
+        return self.is_allowed and self.remote is not None and not self.lacks_keys
 
     @property
     def may_be_plain(self) -> bool:
@@ -145,6 +158,19 @@ class Outlet:
         """Send the packet of a tick by the socket's own method."""
         try:
             self.send(self.packet)
+        except OSError:
+            self.errors += 1
+
+    def send_sealed(self, cipher: Cipher) -> None:
+        """Encrypt the packet of a tick and send it."""
+        sealed = cipher.seal(self.packet)
+        try:
+            if not sealed:
+                self.errors += 1
+            elif self.order is None:
+                self.send(sealed)
+            elif write(*self.order) < 0:
+                self.errors += 1
         except OSError:
             self.errors += 1
 
@@ -227,7 +253,13 @@ class Outlet:
         arrays.sent[row] += 1
         arrays.octets[row] += len(payload)
         header = pack_header(payload_type, sequence, timestamp, self.ssrc, marker)
+        packet: memoryview | bytes = header + payload
+        if self.cipher is not None:
+            packet = self.cipher.seal(packet)
+            if not packet:
+                self.errors += 1
+                return
         try:
-            self.send(header + payload)
+            self.send(packet)
         except OSError:
             self.errors += 1

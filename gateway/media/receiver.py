@@ -45,20 +45,34 @@ class Poller(Protocol):
 class Inlet:
     """One socket as the receiver sees it.
 
-    ``source`` is whose datagrams may be taken in bulk; ``handle`` takes all others, and is
-    ``None`` while the port only drains.  A link's ``order`` or ``read`` is set: all its
-    datagrams are the source's.
+    ``source`` is whose datagrams may be taken in bulk; those that turn out to be none of the
+    due ones go to ``rest``.  ``handle`` takes everybody else's as they came, and is ``None``
+    while the port only drains.  A link's ``order`` or ``read`` is set: all its datagrams are
+    the source's.  ``open`` decrypts a datagram of the source in the buffer, and returns its
+    size then, or -1.
     """
 
-    __slots__ = ("buffer", "handle", "is_pending", "order", "read", "read_from", "row", "source")
+    __slots__ = (
+        "buffer",
+        "handle",
+        "is_pending",
+        "open",
+        "order",
+        "read",
+        "read_from",
+        "rest",
+        "row",
+        "source",
+    )
 
     def __init__(self, port: Port, row: int, buffer: memoryview, handle: Handler | None) -> None:
+        self.open: Callable[[int], int] | None = None
         self.order: Order | None = None
         self.read: Callable[[memoryview], int] | None = None
         self.read_from = port.recvfrom_into
         self.row = row
         self.buffer = buffer
-        self.handle = handle
+        self.handle = self.rest = handle
         self.source: Address | None = None
         self.is_pending = False  # the buffer holds a packet that was not taken yet
 
@@ -79,10 +93,11 @@ class Receiver:
         self._links_left = _LINKS
         self._now = 0.0  # when the pending ones without an arrival came
 
-    def add(self, port: Port, row: int, handle: Handler, *, is_bulk: bool = False) -> Inlet:
-        """Watch a port for a lane; with ``is_bulk`` its packets may be taken in bulk."""
-        buffer = memoryview(self._arrays.received[row]) if is_bulk else self._scratch
+    def add(self, port: Port, row: int, handle: Handler, rest: Handler | None = None) -> Inlet:
+        """Watch a port for a lane; with ``rest`` its packets may be taken in bulk."""
+        buffer = self._scratch if rest is None else memoryview(self._arrays.received[row])
         inlet = Inlet(port, row, buffer, handle)
+        inlet.rest = rest
         if port.fileno() not in self._inlets:
             self._poller.register(port.fileno(), 1)  # EPOLLIN
         self._inlets[port.fileno()] = inlet
@@ -93,16 +108,18 @@ class Receiver:
         """Whether there is time for another link before the next tick."""
         return self._links_left > 0
 
-    def link(self, link: Link, inlet: Inlet, peer: Address) -> None:
+    def link(self, link: Link, inlet: Inlet, peer: Address) -> Inlet:
         """Watch a second socket of an inlet's port, to take the peer's packets in bulk from."""
         self._links_left -= 1
         linked = Inlet(link, inlet.row, inlet.buffer, inlet.handle)
         linked.read = link.recv_into
         linked.order = order_for(link, linked.buffer)
         linked.source = peer
+        linked.rest = inlet.rest
         inlet.buffer = self._scratch  # what strangers send must not lie over the peer's packet
         self._poller.register(link.fileno(), 1)
         self._inlets[link.fileno()] = linked
+        return linked
 
     def unlink(self, link: Link, inlet: Inlet) -> None:
         """Watch a second socket no more; none of its packets may be pending."""
@@ -134,6 +151,8 @@ class Receiver:
                 elif (size := read(*inlet.order)) < 0:
                     self.errors += 1
                 if size < 0:
+                    continue
+                if inlet.open is not None and (size := inlet.open(size)) < 0:
                     continue
                 inlet.is_pending = True
                 self._pending.append(inlet)
@@ -181,8 +200,8 @@ class Receiver:
         if not is_due.all():
             for index in np.flatnonzero(~is_due).tolist():
                 inlet = taken[index]
-                if inlet.handle is not None and inlet.source is not None:
-                    inlet.handle(bytes(inlet.buffer[: sizes[index]]), inlet.source, arrivals[index])
+                if inlet.rest is not None and inlet.source is not None:
+                    inlet.rest(bytes(inlet.buffer[: sizes[index]]), inlet.source, arrivals[index])
             rows, due, at = rows[is_due], due[is_due], at[is_due]
             if not len(rows):
                 return

@@ -5,6 +5,7 @@ from typing import Final
 from ..rtp.report import ReportSession
 from ..sdp.negotiate import Negotiated
 from .arrays import LaneArrays
+from .cipher import Cipher
 from .intake import Intake
 from .ports import Address, PortPair
 
@@ -26,6 +27,8 @@ class Reporter:
     ) -> None:
         self.session = ReportSession(ssrc, f"{ssrc:08x}@{pair.host}", 8000, intake.reception)
         self.errors = 0
+        self.lacks_keys = False  # to encrypt, as it must
+        self.cipher: Cipher | None = None
         self._arrays = arrays
         self._row = row
         self._pair = pair
@@ -76,9 +79,10 @@ class Reporter:
             session.octets_sent = int(arrays.octets[row])
 
     def _send(self, report: bytes) -> None:
-        if self._remote is None:
+        if self._remote is None or self.lacks_keys:
             return
+        sealed = report if self.cipher is None else self.cipher.seal_report(report)
         try:
-            self._port.sendto(report, self._remote)
+            self._port.sendto(sealed, self._remote)
         except OSError:
             self.errors += 1

@@ -11,8 +11,10 @@ from ..clock import Ids
 from ..rtp.dtmf import KeyDown, KeyEvent
 from ..rtp.packet import is_rtcp
 from ..rtp.quality import mos, r_factor
+from ..sdp.crypto import SrtpKeys
 from ..sdp.negotiate import Negotiated
 from .arrays import LaneArrays
+from .cipher import Cipher
 from .events import KeyPressed, LaneEvent, MediaTimeout, RecordingStopped
 from .formats import Format
 from .group import Group
@@ -53,10 +55,11 @@ class Seat:
         options: LaneOptions,
     ) -> None:
         ssrc = ids.number(1 << 32)
-        self._start = ids.number(1 << 16), ids.number(1 << 32)  # RFC 3550 section 5.1
+        # By chance (RFC 3550 section 5.1), and far from the wrap (RFC 3711 section 3.3.1).
+        self._start = ids.number(1 << 15), ids.number(1 << 32)
         self.row = row
         self.pair = pair
-        self.intake = Intake(arrays, row, self._hear_key)
+        self.intake = Intake(arrays, row, ssrc, self._hear_key)
         self.source = Source(self.intake, options.uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
         self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
@@ -68,6 +71,7 @@ class Seat:
         self._on_event = on_event
         self.options = options
         self._line: Line | None = None
+        self._cipher: Cipher | None = None
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._is_tone_told = False  # of the key that is down in the sound
@@ -78,9 +82,9 @@ class Seat:
         self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
         self._arrays.detects[self.row] = self.options.detect_inband
-        self._line = Line(receiver, self.pair.rtp, self.row, self._receive)
+        self._line = Line(receiver, self.pair.rtp, self.row, self._arrive, self._receive)
         empty(self.pair.rtcp)
-        receiver.add(self.pair.rtcp, self.row, self.reporter.receive)
+        receiver.add(self.pair.rtcp, self.row, self._receive_report)
         self._arrays.heard_at[self.row] = now
 
     def configure(self, now: float, negotiated: Negotiated) -> None:
@@ -99,10 +103,40 @@ class Seat:
             outlet.aim(negotiated.remote)
             if self._line is not None:
                 self._line.part()
+        if negotiated.srtp is not None or not negotiated.is_secure:
+            self.secure(now, negotiated.srtp)
+        self._mind_security(negotiated)
         self.reporter.configure(now, negotiated, new.clock)
         self._arrays.heard_at[self.row] = now
         self._is_silence_told = False
         self.is_active = self.group.is_stale = True
+
+    def secure(self, now: float, keys: SrtpKeys | None) -> None:
+        """Encrypt under these keys from now on, or not at all."""
+        del now
+        cipher = self._cipher
+        if cipher is not None and keys is not None:
+            cipher.change(keys)
+        elif cipher is None and keys is None:
+            return
+        else:
+            if cipher is not None:
+                cipher.close()
+            self._cipher = cipher = Cipher(keys) if keys is not None else None
+            if self._line is not None:
+                self._line.encrypt(cipher)
+            self.outlet.aim(self.outlet.remote)  # the socket it had is closed
+        self.outlet.encrypt(cipher)
+        self.reporter.cipher = cipher
+        if self._negotiated is not None:
+            self._mind_security(self._negotiated)
+        self.group.is_stale = True
+
+    def _mind_security(self, negotiated: Negotiated) -> None:
+        is_bare = negotiated.is_secure and self._cipher is None
+        self.outlet.lacks_keys = self.reporter.lacks_keys = is_bare
+        if self._cipher is not None:
+            self._cipher.is_mux = negotiated.is_rtcp_mux
 
     def mute(self, now: float, caller: bool, agent: bool) -> None:
         """Say who is not heard."""
@@ -117,9 +151,9 @@ class Seat:
 
     def hold(self, now: float, is_held: bool) -> None:
         """Let silence take the place of both directions, or stop that."""
-        del now
         self.outlet.is_held = is_held
         self.outlet.resume()
+        self._arrays.heard_at[self.row] = now
         self.intake.hold(is_held)
         self.group.is_stale = True
 
@@ -162,18 +196,24 @@ class Seat:
         if self._line is not None:
             self._line.leave()
         receiver.drain_only(self.pair.rtcp)
+        self.outlet.encrypt(None)
+        if self._cipher is not None:
+            self._cipher.close()
         self.is_active = False
         self._arrays.clear(self.row)
 
-    def keep_up(self, now: float, timeout: float) -> None:
+    def keep_up(self, now: float, timeout: float, hold_timeout: float) -> None:
         """Do what is due now and then: reports, and saying that nothing comes."""
         self.reporter.keep_up(now)
+        if self._negotiated is None:
+            return
+        is_held = self.outlet.is_held or self._negotiated.is_held or not self._negotiated.receives
         silent = now - float(self._arrays.heard_at[self.row])
-        if silent < timeout:
+        if silent < (hold_timeout if is_held else timeout):
             self._is_silence_told = False
-        elif not self._is_silence_told and self._negotiated and self._negotiated.receives:
+        elif not self._is_silence_told:
             self._is_silence_told = True
-            self.tell(MediaTimeout(silent, now))
+            self.tell(MediaTimeout(silent, now, is_held))
 
     def stats(self) -> LaneStats:
         """Return the figures so far; safe from any thread."""
@@ -187,6 +227,7 @@ class Seat:
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
+            srtp=self._cipher.keys.suite if self._cipher is not None else "",
             packets_received=reception.packets + bulk,
             packets_sent=int(self._arrays.sent[self.row]),
             lost=max(0, reception.lost),
@@ -207,6 +248,9 @@ class Seat:
             jitter=jitter / reception.clock,
             round_trip=reports.round_trip,
             remote_loss=reports.remote_loss,
+            looped=intake.looped,
+            forged=self._cipher.forged if self._cipher is not None else 0,
+            repeated=self._cipher.repeated if self._cipher is not None else 0,
             mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),
         )
 
@@ -223,7 +267,27 @@ class Seat:
         """Pass on what happened in the lane."""
         self._outbox.parcel.append((self._on_event, event))
 
+    def _arrive(self, data: bytes, source: Address, now: float) -> None:
+        """Take what may be anybody's, as it came."""
+        cipher, latch = self._cipher, self.intake.latch
+        if cipher is None:
+            if not self.outlet.lacks_keys:
+                self._receive(data, source, now)
+        elif latch.is_shut(now) and source[:2] != latch.remote:
+            latch.foreign += 1  # before it can spend the number of a packet that it copied
+        elif (opened := cipher.open_copy(data)) is not None:
+            self._receive(opened, source, now)
+
+    def _receive_report(self, data: bytes, source: Address, now: float) -> None:
+        """Take what came to the port of the reports."""
+        if self._cipher is None:
+            if not self.reporter.lacks_keys:
+                self.reporter.receive(data, source, now)
+        elif (opened := self._cipher.open_report(data)) is not None:
+            self.reporter.receive(opened, source, now)
+
     def _receive(self, data: bytes, source: Address, now: float) -> None:
+        """Take a packet that is no longer encrypted, if it ever was."""
         if self._negotiated is None:
             return
         if self._negotiated.is_rtcp_mux and is_rtcp(data):

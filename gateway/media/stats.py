@@ -11,6 +11,7 @@ class LaneStats:
 
     Attributes:
         codec: the codec being received, or sent as long as nothing was.
+        srtp: the suite that both ways are encrypted with, "" for none.
         packets_received: RTP packets of the call's own source.
         packets_sent: RTP packets sent, keys included.
         lost: packets that never came, by their numbers.
@@ -21,6 +22,9 @@ class LaneStats:
         wrong_type: packets of a payload type that was not agreed.
         wrong_source: packets from an address that is not the call's.
         wrong_ssrc: packets of another SSRC, or far out of sequence.
+        looped: packets of our own that came back.
+        forged: encrypted packets that the other side did not send so, or under another key.
+        repeated: encrypted packets that had come before.
         overruns: frames dropped because too many came at once.
         underruns: ticks in mid-response for which the service had sent no audio.
         dropped_playout: frames the service sent beyond what a ring holds.
@@ -36,6 +40,7 @@ class LaneStats:
     """
 
     codec: str = ""
+    srtp: str = ""
     packets_received: int = 0
     packets_sent: int = 0
     lost: int = 0
@@ -46,6 +51,9 @@ class LaneStats:
     wrong_type: int = 0
     wrong_source: int = 0
     wrong_ssrc: int = 0
+    looped: int = 0
+    forged: int = 0
+    repeated: int = 0
     overruns: int = 0
     underruns: int = 0
     dropped_playout: int = 0

@@ -63,6 +63,10 @@ class SymmetricLatch:
         """Whether the source is settled, but for a better one within the window."""
         return self._source is not None
 
+    def is_shut(self, now: float) -> bool:
+        """Whether no other source can be taken any more."""
+        return self._source is not None and now >= self._closes_at
+
     def accept(self, source: Address, ssrc: int, now: float) -> bool:
         """Say whether a packet is the call's; pass only those of a right version and type."""
         if source == self._source:

@@ -7,25 +7,19 @@ changed: a session refresh disturbs no media.
 """
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
 
 from ..clock import Ids
 from ..errors import NegotiationError
-from .codecs import EVENTS, NOISE, SUPPORTED, Codec, accepts_flash, listed_codecs
+from .codecs import EVENTS, NOISE, SUPPORTED, Codec, listed_codecs
+from .crypto import SrtpKeys
 from .description import Line, MediaDescription, SessionDescription
+from .sdes import PROTOCOLS, Sdes
+from .sections import audio_section, numbered, redirected, with_events
 from .stream import PTIME, Address, Direction, Ways, destination, offered_ways, ptime
+from .terms import Terms
 
 __all__ = ["Address", "Codec", "Direction", "Negotiated", "OfferAnswer", "State"]
-
-_PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
-# Keys at each clock that a codec of ours may have, for our own offers.
-_OFFERED_EVENTS: Final = (
-    Codec(EVENTS, 8000, 1, 101, "0-16"),
-    Codec(EVENTS, 16000, 1, 102, "0-16"),
-    Codec(EVENTS, 48000, 1, 103, "0-16"),
-)
 
 
 class State(enum.Enum):
@@ -52,6 +46,8 @@ class Negotiated:
         direction: what *we* may do.
         is_held: the other side put us on hold.
         is_rtcp_mux: reports share the port of the sound (RFC 5761).
+        is_secure: sound goes encrypted, or not at all.
+        srtp: what it is encrypted with; ``None`` while that is still being exchanged.
 
     """
 
@@ -66,6 +62,8 @@ class Negotiated:
     direction: Direction = "sendrecv"
     is_held: bool = False
     is_rtcp_mux: bool = False
+    is_secure: bool = False
+    srtp: SrtpKeys | None = None
 
     @property
     def sends(self) -> bool:
@@ -96,51 +94,30 @@ def _events_for(codec: Codec, listed: list[Codec]) -> Codec | None:
     return None
 
 
-def _audio_section(
-    port: int, protocol: str, codecs: list[Codec], direction: Direction, ms: int, is_mux: bool
-) -> MediaDescription:
-    lines: list[Line] = [("a", f"rtpmap:{codec.rtpmap}") for codec in codecs]
-    for codec in codecs:
-        if codec.name == EVENTS:
-            span = "0-16" if accepts_flash(codec) else "0-15"
-            lines.append(("a", f"fmtp:{codec.payload_type} {span}"))
-    lines += [("a", f"ptime:{ms}"), ("a", direction)]
-    if is_mux:
-        lines.append(("a", "rtcp-mux"))
-    formats = [str(codec.payload_type) for codec in codecs]
-    return MediaDescription("audio", port, protocol, formats, lines)
-
-
-def _redirected(section: MediaDescription, direction: Direction) -> MediaDescription:
-    """Return a copy of one of our sections with another direction."""
-    if not section.port:
-        return section
-    known = ("sendrecv", "sendonly", "recvonly", "inactive")
-    lines = [("a", direction) if line[1] in known else line for line in section.lines]
-    return replace(section, lines=lines)
-
-
 class OfferAnswer:
     """The descriptions of one leg, offered and answered, first to last.
 
-    ``codecs`` are names from :data:`~gateway.sdp.codecs.SUPPORTED`, in the order our
-    offers prefer them; an answer follows the order of the offer.
+    Our offers prefer the codecs in the order of ``terms``; an answer follows the order of the
+    offer.  ``is_private`` says that nobody beside the neighbour reads the descriptions.
     """
 
     def __init__(
         self,
         local_host: str,
         local_port: int,
-        codecs: Sequence[str],
+        terms: Terms,
         *,
         ids: Ids,
         rtcp_mux: bool = True,
+        is_private: bool = False,
     ) -> None:
         self.state = State.STABLE
         self.negotiated: Negotiated | None = None
         self._host = local_host
         self._port = local_port
-        self._codecs = [codec for name in codecs for codec in SUPPORTED[name]]
+        self._codecs = [codec for name in terms.codecs for codec in SUPPORTED[name]]
+        self._ptime = terms.ptime
+        self._sdes = Sdes(terms.srtp, is_private=is_private, ids=ids)
         self._rtcp_mux = rtcp_mux
         self._session_id = ids.number(1 << 62)
         self._version = 0
@@ -150,8 +127,11 @@ class OfferAnswer:
         self._answered_offer: bytes | None = None  # theirs, which our last description answers
         self._our_offer: MediaDescription | None = None  # ours, which an answer is for
 
-    def offer(self, direction: Direction = "sendrecv") -> bytes:
+    def offer(self, direction: Direction = "sendrecv", *, is_full: bool = False) -> bytes:
         """Return an offer: all our codecs at first, later what was agreed, redirected.
+
+        A full one has all our codecs at any time, under the numbers they already had: whoever
+        asks for an offer may have somebody else behind it by now (RFC 6337 section 5.3.1).
 
         Raises:
             NegotiationError: An offer of ours is still unanswered (status 491).
@@ -159,13 +139,11 @@ class OfferAnswer:
         """
         if self.state is State.OFFERED:
             raise NegotiationError("our last offer is still unanswered", status=491)
-        sections = [_redirected(section, direction) for section in self._sent.media]
+        sections = [redirected(section, direction) for section in self._sent.media]
         if not sections:
-            clocks = {codec.rate for codec in self._codecs} | {8000}
-            listed = [*self._codecs, *(e for e in _OFFERED_EVENTS if e.rate in clocks)]
-            sections = [
-                _audio_section(self._port, "RTP/AVP", listed, direction, PTIME, self._rtcp_mux)
-            ]
+            sections = [self._section(direction, *self._sdes.offer(), known=[])]
+        elif is_full:
+            sections = [self._filled(section, direction) for section in sections]
         self.state = State.OFFERED
         self._former_direction, self._direction = self._direction, direction
         self._answered_offer = None
@@ -186,6 +164,22 @@ class OfferAnswer:
         self._answered_offer = None
         self._our_offer = next(section for section in self._sent.media if section.port)
         return self._written()
+
+    def _section(
+        self, direction: Direction, protocol: str, keys: list[Line], known: list[Codec]
+    ) -> MediaDescription:
+        """Return a section that offers all we have, ``known`` being what it already listed."""
+        listed = numbered(with_events(self._codecs), known)
+        return audio_section(
+            self._port, protocol, listed, direction, self._ptime, is_mux=self._rtcp_mux, keys=keys
+        )
+
+    def _filled(self, section: MediaDescription, direction: Direction) -> MediaDescription:
+        """Return one of our sections with everything in it that it could offer."""
+        if not section.port:
+            return section
+        keys = self._sdes.offer_again(section)
+        return self._section(direction, section.protocol, keys, listed_codecs(section))
 
     def withdraw(self) -> None:
         """Take back our open offer, because it was refused: all stays as it was."""
@@ -214,10 +208,14 @@ class OfferAnswer:
         events = _events_for(codec, listed)
         noise = next((c for c in listed if c.name == NOISE and c.rate == codec.rate), None)
         heard = [codec, noise] if noise else [codec]
+        before = self.negotiated.srtp if self.negotiated is not None else None
+        srtp, keys = self._sdes.answer(section, before)
         negotiated = self._outcome(
             theirs,
             section,
             codec,
+            ms=ptime(section),
+            srtp=srtp,
             receive_types={c.payload_type: c for c in heard},
             dtmf_send_type=events.payload_type if events else None,
             dtmf_send_clock=events.rate if events else 8000,
@@ -228,13 +226,14 @@ class OfferAnswer:
         self._answered_offer = offer
         self._our_offer = None
         kept = [*heard, events] if events else heard
-        ours = _audio_section(
+        ours = audio_section(
             self._port,
             section.protocol,
             kept,
             negotiated.direction,
             negotiated.ptime,
-            negotiated.is_rtcp_mux,
+            is_mux=negotiated.is_rtcp_mux,
+            keys=keys,
         )
         sections = [
             ours if index == chosen else MediaDescription(m.media, 0, m.protocol, m.formats)
@@ -263,8 +262,9 @@ class OfferAnswer:
         offered = {codec.key: codec for codec in reversed(listed_codecs(self._our_offer))}
         agreed = [codec for codec in listed_codecs(section) if codec.key in offered]
         sounds = [codec for codec in agreed if _is_sound(codec)]
-        if not sounds or section.protocol.upper() not in _PROTOCOLS:
+        if not sounds or section.protocol.upper() not in PROTOCOLS:
             raise NegotiationError("the answer has no codec of the offer")
+        srtp = self._sdes.accept(self._our_offer, section)
         events = _events_for(sounds[0], agreed)
         # Numbers may differ each way: we receive by ours and send by theirs.  Some
         # sides send by their own as well, which costs nothing to understand.
@@ -274,6 +274,8 @@ class OfferAnswer:
             theirs,
             section,
             sounds[0],
+            ms=ptime(section, unless=self._ptime),
+            srtp=srtp,
             receive_types={number: c for number, c in either.items() if c.name != EVENTS},
             dtmf_send_type=events.payload_type if events else None,
             dtmf_send_clock=events.rate if events else 8000,
@@ -287,13 +289,20 @@ class OfferAnswer:
     def _choose(self, theirs: SessionDescription) -> tuple[int, Codec]:
         """Return the first section with a codec of ours, and that codec."""
         ours = {codec.key for codec in self._codecs}
+        is_codec_the_matter = True
         for index, section in enumerate(theirs.media):
             is_audio = section.media.lower() == "audio" and section.port > 0
-            if is_audio and section.protocol.upper() in _PROTOCOLS:
-                for codec in listed_codecs(section):
-                    if codec.key in ours:
-                        return index, codec
-        raise NegotiationError("no audio stream with a codec in common")
+            if not is_audio or section.protocol.upper() not in PROTOCOLS:
+                continue
+            if not self._sdes.takes(section):
+                is_codec_the_matter = False
+                continue
+            for codec in listed_codecs(section):
+                if codec.key in ours:
+                    return index, codec
+        if is_codec_the_matter:
+            raise NegotiationError("no audio stream with a codec in common")
+        raise NegotiationError("no audio stream that is as secure as it must be, and may be")
 
     def _outcome(
         self,
@@ -301,6 +310,8 @@ class OfferAnswer:
         section: MediaDescription,
         codec: Codec,
         *,
+        ms: int,
+        srtp: SrtpKeys | None,
         receive_types: dict[int, Codec],
         dtmf_send_type: int | None,
         dtmf_send_clock: int,
@@ -318,10 +329,12 @@ class OfferAnswer:
             dtmf_send_type=dtmf_send_type,
             dtmf_send_clock=dtmf_send_clock,
             dtmf_receive_types=dtmf_receive_types,
-            ptime=ptime(section),
+            ptime=ms,
             direction=Ways(we.sends and they_receive, we.receives and they.sends).direction,
             is_held=not they_receive and (we.sends or self._our_offer is None),
             is_rtcp_mux=is_rtcp_mux,
+            is_secure=srtp is not None,
+            srtp=srtp,
         )
 
     def _conclude(self, negotiated: Negotiated) -> None:

@@ -52,9 +52,12 @@ def offered_ways(description: SessionDescription, section: MediaDescription) -> 
     return Ways(True, True)
 
 
-def ptime(section: MediaDescription) -> int:
-    """Return the milliseconds per packet the other side asks for, 10 to 60, a multiple of 10."""
-    wanted = _milliseconds(section.attribute("ptime"), PTIME)
+def ptime(section: MediaDescription, *, unless: int = PTIME) -> int:
+    """Return the milliseconds per packet the other side asks for, 10 to 60, a multiple of 10.
+
+    ``unless`` it asks for any, that many.
+    """
+    wanted = _milliseconds(section.attribute("ptime"), unless)
     longest = _milliseconds(section.attribute("maxptime"), LONGEST_PTIME)
     return max(10, min(wanted, longest, LONGEST_PTIME) // 10 * 10)
 

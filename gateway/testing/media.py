@@ -47,6 +47,7 @@ class MediaWorld:
         network: MemoryNetwork | None = None,
         *,
         media_timeout: float = 30.0,
+        hold_timeout: float = 1800.0,
         ports: str = "10000-10099",
     ) -> None:
         self.network = network or MemoryNetwork()
@@ -57,6 +58,7 @@ class MediaWorld:
             clock=lambda: self.network.now,
             ids=CountedIds(),
             media_timeout=media_timeout,
+            hold_timeout=hold_timeout,
         )
         self.calls: list[MediaCall] = []
 

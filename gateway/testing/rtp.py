@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
 
+from ..media.cipher import Cipher
 from ..rtp.packet import RtpPacket, timestamp_delta
 from ..sdp.codecs import Codec
+from ..sdp.crypto import SUITES, SrtpKeys
 from ..sdp.negotiate import Direction, Negotiated
 from .loss import Loss
 
@@ -167,6 +169,8 @@ class Phone:
         self.target: Address | None = None
         self.packets: list[tuple[float, RtpPacket]] = []
         self.is_silent = False
+        self.cipher: Cipher | None = None
+        self.keys: SrtpKeys | None = None  # as the other side has them
         self._network = network
         self._encode, self._decode = _LAWS[payload_type]
         self._to_say: Pcm = np.zeros(0, np.int16)
@@ -176,6 +180,16 @@ class Phone:
         """Speak and understand µ-law (0) or A-law (8) from now on."""
         self.payload_type = payload_type
         self._encode, self._decode = _LAWS[payload_type]
+
+    def encrypt(self, suite: str, number: int = 1) -> None:
+        """Speak and understand this suite from now on, under keys made of a number."""
+        local, remote = (bytes([number, side] * (SUITES[suite] // 2)) for side in (0, 1))
+        self.keys = SrtpKeys(suite, bytearray(remote), bytearray(local))
+        keys = SrtpKeys(suite, bytearray(local), bytearray(remote))
+        if self.cipher is None:
+            self.cipher = Cipher(keys)
+        else:
+            self.cipher.change(keys)
 
     def say(self, pcm: Pcm) -> None:
         """Queue samples at 8 kHz; silence follows them."""
@@ -194,15 +208,19 @@ class Phone:
         self.timestamp = (self.timestamp + 160) & 0xFFFF_FFFF
 
     def send(self, packet: RtpPacket | bytes) -> None:
-        """Send any datagram to the lane."""
+        """Send any datagram to the lane, encrypted where the telephone encrypts."""
         assert self.target is not None
-        self.port.sendto(bytes(packet), self.target)
+        data = bytes(packet)
+        self.port.sendto(data if self.cipher is None else self.cipher.seal(data), self.target)
 
     def listen(self) -> None:
         """Keep every packet that has arrived."""
         while self.port.is_ready:
             size, _ = self.port.recvfrom_into(self._buffer)
-            packet = RtpPacket.read(bytes(self._buffer[:size]))
+            data: bytes | None = bytes(self._buffer[:size])
+            if data is not None and self.cipher is not None:
+                data = self.cipher.open_copy(data)
+            packet = RtpPacket.read(data) if data is not None else None
             if packet is not None:
                 self.packets.append((self._network.now, packet))
 
@@ -228,4 +246,6 @@ class Phone:
             dtmf_receive_types={101: 8000},
             ptime=ptime,
             direction=direction,
+            is_secure=self.keys is not None,
+            srtp=self.keys,
         )

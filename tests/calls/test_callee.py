@@ -186,6 +186,14 @@ async def test_a_callee_who_need_not_be_heard_is_left_alone(
     assert scene.way.legs[0].did == [("hang_up", "no media")]
 
 
+async def test_a_callee_who_holds_us_for_ever_is_hung_up(scene: Scene) -> None:
+    await scene.call()
+    scene.tell(legs.LegAnswered())
+    scene.tell(legs.LegHeld(is_held=True))
+    scene.way.callbacks[0]["on_lane"](MediaTimeout(1800.0, 1.0, is_held=True))
+    assert scene.way.legs[0].did == [("hang_up", "no media")]
+
+
 async def test_of_their_playout_what_counts_is_told_even_after_they_are_gone(
     scene: Scene,
 ) -> None:

@@ -145,3 +145,10 @@ def test_a_line_without_media_is_hung_up_unless_held() -> None:
     flow.post(LegHeld(is_held=False))
     flow.post(MediaTimeout(60))
     assert flow.did(HangUp) == [HangUp("no media")]
+
+
+def test_a_hold_without_an_end_is_hung_up() -> None:
+    flow = talking()
+    flow.post(LegHeld(is_held=True))
+    flow.post(MediaTimeout(1800, is_held=True))
+    assert flow.did(HangUp) == [HangUp("no media")]

@@ -42,6 +42,7 @@ module stdio.so
 module g711.so
 module aufile.so
 module sndfile.so
+module srtp.so
 module_tmp uuid.so
 module_tmp account.so
 module_app contact.so
@@ -97,6 +98,7 @@ def phone(
     certificate: Path | None = None,
     authorities: Path | None = None,
     account: str = "",
+    encrypts: str = "",
 ) -> Iterator[Phone]:
     """Run baresip until the block ends.
 
@@ -108,6 +110,7 @@ def phone(
         certificate: What it shows over TLS, with the key; without one, it speaks none.
         authorities: Whom it believes over TLS.
         account: More parameters of its account, such as ``;auth_pass=…``.
+        encrypts: What baresip calls the way it exchanges keys; empty for no encryption.
 
     """
     program = shutil.which("baresip")
@@ -123,6 +126,7 @@ def phone(
         config += f"sip_cafile {authorities}\n"
     (folder / "config").write_text(config)
     more = (";answermode=auto" if answers else "") + account
+    more += f";mediaenc={encrypts}" if encrypts else ""
     (folder / "accounts").write_text(
         ACCOUNT.format(user=user, sip=port, codec=codec, keys=keys, more=more)
     )

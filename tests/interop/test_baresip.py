@@ -23,11 +23,15 @@ TONE = 620.0  # Hz: what the caller's sound file holds
 
 @contextlib.contextmanager
 def calling(
-    gateway: Gateway, folder: Path, codec: str = "pcmu", keys: str = "rtpevent"
+    gateway: Gateway,
+    folder: Path,
+    codec: str = "pcmu",
+    keys: str = "rtpevent",
+    encrypts: str = "",
 ) -> Iterator[Phone]:
     """Run baresip in a call to the gateway until the block ends."""
-    uri = f"sip:demo@127.0.0.1:{gateway.sip_port}"
-    with phone(folder / "caller", TONE, calls=uri, codec=codec, keys=keys) as caller:
+    uri, way = f"sip:demo@127.0.0.1:{gateway.sip_port}", encrypts
+    with phone(folder / "caller", TONE, calls=uri, codec=codec, keys=keys, encrypts=way) as caller:
         yield caller
 
 
@@ -62,15 +66,22 @@ do = [{{ record = "start" }}]
 """
 
 
-@pytest.mark.parametrize("codec", ["pcmu", "pcma"])
-def test_both_sides_hear_each_other(demo: Gateway, tmp_path: Path, codec: str) -> None:
+@pytest.mark.parametrize(
+    ("codec", "encrypts", "suite"),
+    [("pcmu", "", ""), ("pcma", "srtp-mand", "AES_CM_128_HMAC_SHA1_80")],
+)
+def test_both_sides_hear_each_other(
+    demo: Gateway, tmp_path: Path, codec: str, encrypts: str, suite: str
+) -> None:
     body = RECORDING.format(folder=tmp_path / "calls", service=demo.facts["service"])
     log = tmp_path / "gateway.log"
     with running(["serve", "--json"], log, {"GATEWAY_CONFIG_BODY": body}) as gateway:
-        with calling(gateway, tmp_path, codec) as caller:
+        with calling(gateway, tmp_path, codec, encrypts=encrypts) as caller:
             time.sleep(6)
         (record,) = gateway.new_calls()
     assert record["codec"] == codec.upper()
+    assert record["media"]["srtp"] == suite
+    assert record["media"]["forged"] <= 1  # its last report goes out in the clear
     (heard,) = caller.heard()
     greeting = said("Thank you for calling Northwind.")
     assert match(heard, greeting)[1] > 0.8, "the greeting was not heard"
@@ -79,14 +90,15 @@ def test_both_sides_hear_each_other(demo: Gateway, tmp_path: Path, codec: str) -
     assert tone_share(arrived, TONE, 8000) > 0.8, "the caller's sound file did not arrive"
 
 
-@pytest.mark.parametrize("keys", ["rtpevent", "info"])
-def test_keys_arrive_by_either_way(demo: Gateway, tmp_path: Path, keys: str) -> None:
-    with calling(demo, tmp_path, keys=keys) as caller:
+@pytest.mark.parametrize(("keys", "encrypts"), [("rtpevent", "srtp"), ("info", "")])
+def test_keys_arrive_by_either_way(demo: Gateway, tmp_path: Path, keys: str, encrypts: str) -> None:
+    with calling(demo, tmp_path, keys=keys, encrypts=encrypts) as caller:
         time.sleep(2)
         caller.press("25")
         time.sleep(2)
     (record,) = demo.new_calls()
     assert keys_heard(record) == ["2", "5"]
+    assert bool(record["media"]["srtp"]) == bool(encrypts)
 
 
 def test_a_caller_who_presses_0_is_put_through_and_the_operator_hangs_up(

@@ -1,6 +1,7 @@
 """baresip over TLS: it calls the gateway, is called by our phone, and nobody is who he is not."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -53,7 +54,11 @@ def test_a_phone_calls_over_tls_and_is_hung_up_over_its_own_connection(
         uri = f"sip:demo@127.0.0.1:{gateway.sip_port};transport=tls"
         own = authority.certificate("phone.example")
         with phone(
-            tmp_path / "phone", TONE, calls=uri, certificate=own, authorities=authority.file
+            *(tmp_path / "phone", TONE),
+            calls=uri,
+            certificate=own,
+            authorities=authority.file,
+            encrypts="srtp-mand",
         ) as caller:
             gateway.wait_for_calls(1)
             time.sleep(2)
@@ -61,6 +66,7 @@ def test_a_phone_calls_over_tls_and_is_hung_up_over_its_own_connection(
             (record,) = gateway.new_calls()
         counted = gateway.ask("/v1/gateway")["counted"]["sip"]
     assert record["ended_by"] == "gateway"
+    assert record["media"]["srtp"] == "AES_CM_128_HMAC_SHA1_80"
     assert (counted["tls_taken"], counted["tls_opened"], counted["tls_broken"]) == (1, 0, 0)
     assert "Traceback" not in log.read_text()
 
@@ -79,10 +85,14 @@ def test_a_phone_is_called_over_tls_by_who_believes_its_certificate(tmp_path: Pa
     authority = Authority(tmp_path)
     own = authority.certificate("127.0.0.1")
     out = tmp_path / "out.wav"
-    with phone(tmp_path / "phone", TONE, certificate=own) as callee:
-        believing = ("--authorities", str(authority.file))
-        code, told, _ = call(callee.tls_uri, *believing, "--record", str(out))
+    with phone(tmp_path / "phone", TONE, certificate=own, encrypts="srtp") as callee:
+        believing = ("--authorities", str(authority.file), "--srtp")
+        keys = ("--digits", "5@1 #@1.5")
+        code, told, _ = call(callee.tls_uri, *believing, *keys, "--record", str(out))
         assert (code, told["status"]) == (0, 200)
+        assert told["srtp"] == "AEAD_AES_256_GCM"
+        pressed = re.findall("received event: '(.)'", (callee.folder / "log").read_text())
+        assert list(dict.fromkeys(pressed)) == ["5", "#"]
         heard = read_wav(out)[8000:, 0]
         assert tone_share(heard, TONE, 8000) > 0.8
         code, told, complaint = call(callee.tls_uri)

@@ -46,17 +46,21 @@ def test_the_self_test_passes() -> None:
     assert told["seconds"] < 45
 
 
-@pytest.mark.parametrize("dtmf", ["rfc4733", "info", "inband"])
+@pytest.mark.parametrize(
+    ("dtmf", "options", "suite"),
+    [("rfc4733", ["--srtp"], "AEAD_AES_256_GCM"), ("info", [], None), ("inband", [], None)],
+)
 def test_a_key_is_obeyed_and_the_recording_is_intelligible(
-    demo: Gateway, tmp_path: Path, dtmf: str
+    demo: Gateway, tmp_path: Path, dtmf: str, options: list[str], suite: str | None
 ) -> None:
     out = tmp_path / "out.wav"
     uri = f"sip:demo@127.0.0.1:{demo.sip_port}"
     code, told = run(
         "call", uri, "--digits", "1@3.0", "--seconds", "8", "--dtmf", dtmf,
-        "--record", str(out), "--json",
+        "--record", str(out), "--json", *options,
     )  # fmt: skip
     assert code == 0
+    assert told["srtp"] == suite
     assert told["packets_lost"] == 0
     assert told["codec"] == "PCMU"
     with wave.open(str(out)) as file:

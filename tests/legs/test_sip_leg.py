@@ -54,7 +54,7 @@ class Desk:
         self.network = VirtualNetwork(**options)  # type: ignore[arg-type]
         self.ann = self.network.phone("192.0.2.1")
         self.bob = self.network.phone("192.0.2.2")
-        self.media = OfferAnswer("192.0.2.1", 30000, CODECS, ids=CountedIds())
+        self.media = OfferAnswer("192.0.2.1", 30000, Terms(CODECS), ids=CountedIds())
         self.lane = NotedLane()
         self.told: list[LegEvent] = []
         self.session: Session
@@ -121,7 +121,7 @@ def test_call_in_is_negotiated_answered_and_ended_by_the_caller(desk: Desk) -> N
 
 
 def test_call_without_a_codec_in_common_cannot_become_a_leg(desk: Desk) -> None:
-    desk.media = OfferAnswer("192.0.2.1", 30000, ("G722",), ids=CountedIds())
+    desk.media = OfferAnswer("192.0.2.1", 30000, Terms(("G722",)), ids=CountedIds())
     with pytest.raises(NegotiationError) as refused:
         desk.call(desk.media.offer())
     assert refused.value.status == 488
@@ -200,7 +200,7 @@ def test_session_refresh_disturbs_no_media(desk: Desk) -> None:
 
 def test_offer_we_cannot_take_is_refused_and_the_call_goes_on(desk: Desk) -> None:
     leg = desk.connect()
-    other = OfferAnswer("192.0.2.1", 30000, ("G722",), ids=CountedIds())
+    other = OfferAnswer("192.0.2.1", 30000, Terms(("G722",)), ids=CountedIds())
     desk.session.reinvite(other.offer(), desk.network.now)
     desk.network.run(0.1)
     assert "488 INVITE" in desk.network.titles()

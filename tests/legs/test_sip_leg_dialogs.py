@@ -6,6 +6,7 @@ from test_sip_leg import CODECS, Desk, place
 from gateway.clock import CountedIds
 from gateway.legs.events import LegAnswered, LegEnded, LegHeld, LegMedia, LegRinging
 from gateway.sdp.negotiate import OfferAnswer
+from gateway.sdp.terms import Terms
 from gateway.sip.admission import Policy, Verdict
 from gateway.sip.message import Request, response_to
 from gateway.sip.reason import Reason
@@ -69,7 +70,7 @@ def test_refresh_by_reinvite_repeats_the_description_and_disturbs_no_media() -> 
 def test_far_end_that_moves_in_its_answer_to_a_refresh_is_followed() -> None:
     desk = RefreshingDesk()
     desk.begin()
-    moved = OfferAnswer("192.0.2.1", 34567, CODECS, ids=CountedIds())
+    moved = OfferAnswer("192.0.2.1", 34567, Terms(CODECS), ids=CountedIds())
     desk.session.answer_offer(moved.answer(desk.refreshed()), desk.network.now)
     desk.network.run(0.1)
     (media,) = desk.news()
@@ -107,7 +108,7 @@ def test_the_last_of_several_places_to_send_early_sound_is_heard_until_one_answe
         if status == 183:
             response.headers.add("Require", "100rel")
             response.headers.add("RSeq", "1")
-            media = OfferAnswer("192.0.2.1", port, CODECS, ids=CountedIds())
+            media = OfferAnswer("192.0.2.1", port, Terms(CODECS), ids=CountedIds())
             response.body = media.answer(invite.body)
         desk.network.carry(bytes(response), desk.ann.flow_to(desk.bob))
         desk.network.run(0.1)

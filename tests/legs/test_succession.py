@@ -62,7 +62,7 @@ class Scene:
         self.asked: list[ReferReceived] = []
 
     def connect(self) -> SipLeg:
-        media = OfferAnswer("192.0.2.1", 30000, CODECS, ids=CountedIds())
+        media = OfferAnswer("192.0.2.1", 30000, Terms(CODECS), ids=CountedIds())
         self.call = self.ann.call(self.bob, media.offer())
         self.network.run(0.1)
         leg = SipLeg.incoming(
@@ -89,7 +89,7 @@ class Scene:
         self.network.run(0.1)
 
     def answer(self, phone: Phone, port: int = 30002, codecs: tuple[str, ...] = CODECS) -> None:
-        media = OfferAnswer(phone.address[0], port, codecs, ids=CountedIds())
+        media = OfferAnswer(phone.address[0], port, Terms(codecs), ids=CountedIds())
         session = phone.calls[-1]
         session.answer(media.answer(session.offer or b""), self.network.now)
         self.network.run(0.1)
@@ -119,7 +119,7 @@ def scene() -> Scene:
 
 
 def carls_offer() -> bytes:
-    return OfferAnswer("192.0.2.3", 30002, CODECS, ids=CountedIds()).offer()
+    return OfferAnswer("192.0.2.3", 30002, Terms(CODECS), ids=CountedIds()).offer()
 
 
 def test_the_call_goes_on_with_whom_the_caller_sent_us_to(scene: Scene) -> None:
@@ -280,7 +280,7 @@ def test_an_attended_transfer_comes_into_the_place_of_an_answered_call(scene: Sc
 
 def test_a_caller_on_hold_is_taken_back_by_who_takes_their_place(scene: Scene) -> None:
     scene.connect()
-    held = OfferAnswer("192.0.2.1", 30000, CODECS, ids=CountedIds())
+    held = OfferAnswer("192.0.2.1", 30000, Terms(CODECS), ids=CountedIds())
     scene.call.reinvite(held.offer("sendonly"), scene.network.now)
     scene.network.run(0.1)
     assert scene.news()[-1] == LegHeld(is_held=True)
@@ -290,7 +290,7 @@ def test_a_caller_on_hold_is_taken_back_by_who_takes_their_place(scene: Scene) -
 
 def test_who_takes_the_place_may_leave_the_offer_to_us(scene: Scene) -> None:
     scene.connect()
-    media = OfferAnswer("192.0.2.3", 30002, CODECS, ids=CountedIds())
+    media = OfferAnswer("192.0.2.3", 30002, Terms(CODECS), ids=CountedIds())
     call = scene.replace(scene.bob.calls[-1], None)
     call.answer_offer(media.answer(scene.network.last("200 INVITE").body), scene.network.now)
     scene.network.run(0.1)
@@ -304,7 +304,7 @@ def test_a_place_cannot_be_taken_by_who_cannot_be_understood(
 ) -> None:
     scene.connect()
     if isinstance(offer, str):
-        offer = OfferAnswer("192.0.2.3", 30002, (offer,), ids=CountedIds()).offer()
+        offer = OfferAnswer("192.0.2.3", 30002, Terms((offer,)), ids=CountedIds()).offer()
     call = scene.replace(scene.bob.calls[-1], offer)
     assert not call.is_live
     assert scene.call.is_live
@@ -356,7 +356,7 @@ def test_a_place_taken_ends_the_call_to_somebody_else_for_it(scene: Scene) -> No
 def test_what_the_one_before_still_offers_is_refused(scene: Scene) -> None:
     scene.refer(scene.connect())
     scene.answer(scene.carl)
-    again = OfferAnswer("192.0.2.1", 30000, CODECS, ids=CountedIds()).offer()
+    again = OfferAnswer("192.0.2.1", 30000, Terms(CODECS), ids=CountedIds()).offer()
     scene.call.reinvite(again, scene.network.now)
     scene.network.run(0.1)
     assert "488 INVITE" in scene.network.titles(by=scene.bob)
@@ -367,7 +367,7 @@ def test_what_the_one_before_still_offers_is_refused(scene: Scene) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_transfer_lives_through_a_lossy_network(seed: int) -> None:
     scene = Scene(loss=0.25, jitter=0.03, seed=seed)
-    media = OfferAnswer("192.0.2.1", 30000, CODECS, ids=CountedIds())
+    media = OfferAnswer("192.0.2.1", 30000, Terms(CODECS), ids=CountedIds())
     call = scene.ann.call(scene.bob, media.offer())
     scene.network.run(10.0)
     leg = SipLeg.incoming(

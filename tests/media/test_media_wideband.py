@@ -67,9 +67,12 @@ def world() -> MediaWorld:
     return MediaWorld()
 
 
+@pytest.mark.parametrize("suite", ["", "AEAD_AES_256_GCM"])
 @pytest.mark.parametrize("name", CODECS)
-def test_wideband_sound_goes_both_ways(world: MediaWorld, name: str) -> None:
+def test_wideband_sound_goes_both_ways(world: MediaWorld, name: str, suite: str) -> None:
     call = world.call()
+    if suite:
+        call.phone.encrypt(suite)
     phone = WidePhone(world, call, name)
     call.lane.play(tone(3511, 1.5, 24000).tobytes(), SPEECH)
     phone.talk(tone(5003, 1.5, phone.format.rate))

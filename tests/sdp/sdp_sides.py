@@ -1,13 +1,23 @@
 """One side of an offer and answer, and the offers made to it."""
 
-from gateway.clock import CountedIds
+from gateway.clock import RandomIds
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
+from gateway.sdp.terms import Srtp, Terms
 
 
-def leg(*codecs: str, host: str = "203.0.113.9", rtcp_mux: bool = True) -> OfferAnswer:
-    names = codecs or ("PCMU", "PCMA", "G722", "opus")
-    return OfferAnswer(host, 10_000, names, ids=CountedIds(), rtcp_mux=rtcp_mux)
+def leg(
+    *codecs: str,
+    host: str = "203.0.113.9",
+    rtcp_mux: bool = True,
+    srtp: Srtp = "off",
+    is_private: bool = False,
+    ptime: int = 20,
+) -> OfferAnswer:
+    terms = Terms(codecs or ("PCMU", "PCMA", "G722", "opus"), srtp=srtp, ptime=ptime)
+    return OfferAnswer(
+        host, 10_000, terms, ids=RandomIds(), rtcp_mux=rtcp_mux, is_private=is_private
+    )
 
 
 def offer(*media: str, host: str = "192.0.2.1", version: int = 1) -> bytes:

@@ -4,6 +4,7 @@ import pytest
 from sdp_sides import agreed, answered, leg, offer
 
 from gateway.errors import NegotiationError, SdpError
+from gateway.sdp.codecs import listed_codecs
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import State
 
@@ -131,3 +132,38 @@ def test_an_ipv6_leg_writes_and_reads_ipv6() -> None:
     answer = side.answer(offer("m=audio 5000 RTP/AVP 0", "c=IN IP6 2001:db8::1"))
     assert b"c=IN IP6 2001:db8::9" in answer
     assert agreed(side).remote == ("2001:db8::1", 5000)
+
+
+def test_a_full_offer_has_every_codec_under_the_numbers_it_had_and_in_its_place() -> None:
+    side = leg()
+    side.answer(
+        offer(
+            "m=video 5002 RTP/AVP 31",
+            "m=audio 5000 RTP/AVP 107 8 9 96",
+            "a=rtpmap:107 L16/16000",
+            "a=rtpmap:9 opus/48000/2",
+            "a=rtpmap:96 telephone-event/8000",
+        )
+    )
+    assert agreed(side).codec.name == "PCMA"
+    video, audio = SessionDescription.parse(side.offer(is_full=True)).media
+    assert (video.port, audio.port) == (0, 10_000)
+    names = {codec.payload_type: codec.name for codec in listed_codecs(audio)}
+    assert sorted(names.values()) == ["G722", "PCMA", "PCMU", "opus", *["telephone-event"] * 2]
+    assert (names[8], names[96]) == ("PCMA", "telephone-event")
+    assert len(names) == len(audio.formats)
+
+
+def test_our_offers_ask_for_packets_as_long_as_the_terms_say() -> None:
+    side = leg(ptime=30)
+    (section,) = SessionDescription.parse(side.offer()).media
+    assert section.attribute("ptime") == "30"
+    side.accept(offer("m=audio 5000 RTP/AVP 0"))
+    assert agreed(side).ptime == 30
+    side = leg(ptime=30)
+    side.offer()
+    side.accept(offer("m=audio 5000 RTP/AVP 0", "a=ptime:20"))
+    assert agreed(side).ptime == 20
+    side = leg(ptime=30)
+    side.answer(offer("m=audio 5000 RTP/AVP 0"))
+    assert agreed(side).ptime == 20
