@@ -136,7 +136,8 @@ class Reception:
         """Find out whether the caller will speak G.711, where that makes a difference."""
         if not self._links.passes_law or session.offer is None:
             return ""
-        trial = OfferAnswer("127.0.0.1", 4, terms, ids=self._ids)
+        fingerprint = self._engine.fingerprint
+        trial = OfferAnswer("127.0.0.1", 4, terms, ids=self._ids, fingerprint=fingerprint)
         try:
             trial.answer(session.offer)
         except GatewayError:

@@ -24,8 +24,13 @@ class MediaLane(Protocol):
         """The port that sound is received at."""
         ...
 
-    def configure(self, negotiated: Negotiated, /) -> None:
-        """Send and receive what was agreed from now on."""
+    @property
+    def fingerprint(self) -> str:
+        """What our certificate comes to in a DTLS handshake."""
+        ...
+
+    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None], /) -> None:
+        """Send and receive what was agreed from now on, unless the other side is another."""
         ...
 
     def hold(self, is_on: bool, /) -> None:
@@ -40,7 +45,8 @@ class MediaLane(Protocol):
 class Exchange:
     """Offers, answers, and puts into use what comes of them.
 
-    ``in_use`` is what the lane was last told, ``None`` before the first agreement.
+    ``in_use`` is what the lane was last told, ``None`` before the first agreement;
+    ``on_refused`` is told why there can be no sound after all.
     """
 
     def __init__(
@@ -49,12 +55,14 @@ class Exchange:
         session: Session,
         lane: MediaLane,
         tell: Callable[[LegMedia | LegHeld], None],
+        on_refused: Callable[[str], None],
     ) -> None:
         self.in_use: Negotiated | None = None
         self._media = media
         self._session = session
         self._lane = lane
         self._tell = tell
+        self._on_refused = on_refused
         self._is_held = False
         self._wanted: Direction = "sendrecv"  # what we want to do with sound,
         self._offering: Direction | None = None  # what we are offering just now,
@@ -129,7 +137,7 @@ class Exchange:
         if agreed is None or agreed is self.in_use:
             return
         self.in_use = agreed
-        self._lane.configure(agreed)
+        self._lane.configure(agreed, self._on_refused)
         self._tell(LegMedia(agreed))
         if agreed.is_held != self._is_held:
             self._is_held = agreed.is_held

@@ -1,12 +1,13 @@
 """How a leg begins a description, and a call of its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias, TypedDict
 
 from ..clock import Ids, RandomIds
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
 from ..sip.admission import Policy
+from ..sip.flow import Flow
 from ..sip.outgoing import OutgoingSession
 from ..sip.session_state import RING_LIMIT
 from ..sip.uri import Uri, bracketed
@@ -42,22 +43,30 @@ class Placing(TypedDict, total=False):
 def describe(
     lane: MediaLane,
     terms: Terms,
-    far_host: str,
+    flows: Sequence[Flow],
     own_host: str,
     *,
     host_towards: HostTowards | None,
-    is_private: bool,
     ids: Ids | None,
 ) -> OfferAnswer:
-    """Begin the descriptions of a lane, towards an address that sees us as ``own_host``.
+    """Begin the descriptions of a lane, towards whoever is at the end of one of ``flows``.
 
-    ``is_private`` says that nobody on the way reads what they say.
+    They see us as ``own_host``.
     """
+    hosts = {flow.remote[0] for flow in flows}
     if host_towards is not None:
-        host = host_towards(far_host)
+        host = host_towards(flows[0].remote[0])
     else:
         host = own_host if lane.host in _UNSPECIFIED else lane.host
-    return OfferAnswer(host, lane.port, terms, ids=ids or RandomIds(), is_private=is_private)
+    return OfferAnswer(
+        host,
+        lane.port,
+        terms,
+        ids=ids or RandomIds(),
+        is_private=all(flow.is_secure for flow in flows),
+        peer_host=hosts.pop() if len(hosts) == 1 else "",
+        fingerprint=lane.fingerprint,
+    )
 
 
 async def place(
@@ -74,10 +83,9 @@ async def place(
     media = describe(
         lane,
         terms,
-        flows[0].remote[0],
+        flows,
         own_host,
         host_towards=how.get("host_towards"),
-        is_private=all(flow.is_secure for flow in flows),
         ids=how.get("ids"),
     )
     session = signalling.agent.invite(

@@ -50,6 +50,7 @@ from .succession import Succession, admit, see_off
 __all__ = ["OnRefer", "SipLeg"]
 
 _KEY_MS: Final = 160
+_NOT_AUTHORIZED: Final = 57  # "bearer capability not authorized" of Q.850
 _RINGING: Final = (SessionState.CALLING, SessionState.EARLY)
 _ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
 
@@ -74,7 +75,7 @@ class SipLeg:
         self._first = session.request
         self._far_end: Literal["caller", "peer"] = "peer" if session.is_ours else "caller"
         self._session = session
-        self._exchange = Exchange(media, session, lane, on_event)
+        self._exchange = Exchange(media, session, lane, on_event, self._refuse_media)
         self._signalling = signalling
         self._lane = lane
         self._on_event = on_event
@@ -112,10 +113,9 @@ class SipLeg:
         media = describe(
             lane,
             terms,
-            session.flow.remote[0],
+            [session.flow],
             session.local_host,
             host_towards=host_towards,
-            is_private=session.flow.is_secure,
             ids=ids,
         )
         leg = cls(session, media, signalling, lane, on_event, terms, on_refer, host_towards)
@@ -354,6 +354,9 @@ class SipLeg:
         why, cause = words_of(event.status, event.reason), cause_of(event.status, event.reason)
         self._on_event(LegEnded(by, event.status, why, cause))
 
+    def _refuse_media(self, reason: str) -> None:
+        self.hang_up(reason, _NOT_AUTHORIZED)
+
     def _judge(self, wish: ReferReceived) -> None:
         if self._on_refer is not None:
             self._on_refer(self, wish)
@@ -365,10 +368,9 @@ class SipLeg:
         media = describe(
             self._lane,
             self._terms,
-            session.flow.remote[0],
+            [session.flow],
             session.local_host,
             host_towards=self._host_towards,
-            is_private=session.flow.is_secure,
             ids=None,
         )
         if not admit(session, media, now):

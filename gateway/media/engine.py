@@ -7,6 +7,8 @@ from typing import Final
 
 from ..clock import Clock, Ids, RandomIds, monotonic
 from ..errors import CapacityError
+from ..rtp.dtls import Identity
+from ..sdp.dtls import Fingerprint
 from .core import GROUPS, MediaCore
 from .direct import DirectPoll
 from .events import LaneEvent
@@ -57,13 +59,19 @@ class MediaEngine:
         self.core = MediaCore(capacity, watcher, media_timeout, hold_timeout)
         self.ports = ports
         self.recorder = Recorder()
-        self._clock = clock
+        self.clock = clock
+        self.identity = Identity()
         self._ids = ids or RandomIds()
         self._thread: MediaThread | None = None
         self._free_rows = list(reversed(range(capacity)))
         self._loads = [0] * GROUPS  # lanes of each group
         self._lanes: set[Lane] = set()
         self._seats: set[Seat] = set()  # in use, or on their way back
+
+    @property
+    def fingerprint(self) -> str:
+        """What the certificate comes to that every handshake is made with."""
+        return str(Fingerprint(*self.identity.digest))
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Start the media thread; callbacks come on ``loop``, the running one if not given."""
@@ -77,9 +85,9 @@ class MediaEngine:
         if self._thread is not None:
             self._thread.stop()
             self._thread = None
-        self.tick(0, self._clock())
+        self.tick(0, self.clock())
         self.recorder.close()
-        self.tick(1, self._clock())
+        self.tick(1, self.clock())
         for seat in tuple(self._seats):  # whose end was on its way to the loop
             self._left(seat)
         self.ports.close()
@@ -113,7 +121,7 @@ class MediaEngine:
         self.prepare(options)
         if not self._free_rows:
             raise CapacityError(f"all {self.core.arrays.capacity} lanes are in use")
-        pair = self.ports.take(self._clock())
+        pair = self.ports.take(self.clock())
         group = self._loads.index(min(self._loads))
         self._loads[group] += 1
         seat = Seat(
@@ -177,7 +185,7 @@ class MediaEngine:
         self._seats.discard(seat)
         self._loads[self.core.groups.index(seat.group)] -= 1
         self._free_rows.append(seat.row)
-        self.ports.release(seat.pair, self._clock())
+        self.ports.release(seat.pair, self.clock())
 
 
 def deliver(parcel: Parcel) -> None:

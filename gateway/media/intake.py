@@ -65,7 +65,7 @@ class Intake:
         self._row = row
         self._own_ssrc = own_ssrc
         self._on_key = on_key
-        self._announced: Address | None = None
+        self._announced: tuple[Address | None, bool] = None, False  # and by whom to be proved
         self._types: dict[int, Codec] = {}
         self._event_receivers: dict[int, EventReceiver] = {}
         self._coder: Coder | None = None
@@ -83,11 +83,13 @@ class Intake:
     def configure(self, negotiated: Negotiated) -> None:
         """Take over what was negotiated, first or again."""
         self.settle()
-        if negotiated.remote != self._announced:
+        is_proved = negotiated.ice is not None
+        announced = None if is_proved else negotiated.remote, is_proved
+        if announced != self._announced:
             # Where nothing has moved the source stays, known or found out: behind a NAT it
             # could not be found again while the other side is on hold and silent.
-            self._announced = negotiated.remote
-            self.latch.rearm(negotiated.remote)
+            self._announced = announced
+            self.latch.rearm(announced[0], negotiated.peer_host, awaits_proof=is_proved)
         self._types = negotiated.receive_types
         self._event_receivers = {
             number: EventReceiver(clock) for number, clock in negotiated.dtmf_receive_types.items()
@@ -113,8 +115,13 @@ class Intake:
         self._arrays.is_concealed[self._row] = is_concealed
         self._mute()
 
-    def receive(self, data: bytes, source: Address, now: float) -> None:
-        """Take in a datagram that is not, or may not be, the one that was due."""
+    def receive(
+        self, data: bytes, source: Address, now: float, *, is_authentic: bool = False
+    ) -> None:
+        """Take in a datagram that is not, or may not be, the one that was due.
+
+        ``is_authentic`` says that it was made with the other side's key.
+        """
         self.settle()
         packet = RtpPacket.read(data)
         if packet is None:
@@ -128,7 +135,7 @@ class Intake:
         if events is None and packet.payload_type not in self._types:
             self.wrong_type += 1
             return
-        if not self.latch.accept(source, packet.ssrc, now):
+        if not self.latch.accept(source, packet.ssrc, now, is_authentic=is_authentic):
             return
         arrival = self.reception.receive(packet, now, is_event=events is not None)
         if events is not None:

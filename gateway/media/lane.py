@@ -6,6 +6,7 @@ through ``on_event`` and ``on_audio``, on the loop.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..sdp.negotiate import Negotiated
@@ -17,6 +18,7 @@ from .prompts import Prompt
 from .seat import Seat
 from .stats import LaneStats
 from .transcode import BYTES_PER_MS, ServiceAudio, Transcoder
+from .warden import Warden
 
 if TYPE_CHECKING:
     from .engine import MediaEngine
@@ -31,6 +33,7 @@ class Lane:
         self.host = seat.pair.host
         self.port = seat.pair.number
         self.ssrc = seat.outlet.ssrc
+        self.fingerprint = engine.fingerprint
         self._engine = engine
         self._seat = seat
         self._downlink = downlink
@@ -40,10 +43,18 @@ class Lane:
         self._live: dict[LiveFrom, Transcoder] = {}  # of what is streamed
         self._mark: Mark | None = None  # of what was last given to play
         self._is_open = True
+        self._warden = Warden(seat, engine.identity, engine.clock, self._order)
 
-    def configure(self, negotiated: Negotiated) -> None:
-        """Send and receive as negotiated; again after every exchange of descriptions."""
+    def configure(
+        self, negotiated: Negotiated, on_refused: Callable[[str], None] | None = None
+    ) -> None:
+        """Send and receive as negotiated; again after every exchange of descriptions.
+
+        Where the other side must prove who it is, ``on_refused`` is called with words if it
+        cannot: there will be no sound.
+        """
         self._order(self._seat.configure, negotiated)
+        self._warden.configure(negotiated, on_refused)
         wanted = Format.of(negotiated.codec)
         if wanted != self._format:
             self._settle()
@@ -153,7 +164,8 @@ class Lane:
 
     def stats(self) -> LaneStats:
         """Return the figures so far."""
-        return self._seat.stats()
+        stats = self._seat.stats()
+        return replace(stats, unproved=stats.unproved + self._warden.refused)
 
     def close(self) -> None:
         """End the lane and give its ports back; closing twice does nothing."""

@@ -24,6 +24,7 @@ from .options import LaneOptions
 from .outbox import Outbox
 from .outlet import Outlet
 from .playback import Playback
+from .porter import Porter
 from .ports import Address, PortPair
 from .receiver import Receiver
 from .recorder import Recorder, Recording
@@ -63,6 +64,7 @@ class Seat:
         self.source = Source(self.intake, options.uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
         self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
+        self.porter = Porter(pair, outbox)
         self.playback = Playback(self.outlet, self._trip, self._tell_playout)
         self.is_active = False  # something was negotiated
         self.group = group
@@ -91,7 +93,7 @@ class Seat:
         """Send and receive as negotiated, at first or from now on."""
         if negotiated is self._negotiated:
             return
-        is_moved = self._negotiated is None or negotiated.remote != self._negotiated.remote
+        is_moved = _aim_of(negotiated) != (self._negotiated and _aim_of(self._negotiated))
         self._negotiated = negotiated
         outlet, old = self.outlet, self.outlet.format
         new = Format.of(negotiated.codec)
@@ -100,7 +102,7 @@ class Seat:
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
-            outlet.aim(negotiated.remote)
+            outlet.aim(_aim_of(negotiated)[0])
             if self._line is not None:
                 self._line.part()
         if negotiated.srtp is not None or not negotiated.is_secure:
@@ -110,6 +112,20 @@ class Seat:
         self._arrays.heard_at[self.row] = now
         self._is_silence_told = False
         self.is_active = self.group.is_stale = True
+
+    def settle(self, now: float, address: Address, is_report: bool) -> None:
+        """Send to whom was proved to be the other side, and listen to nobody else."""
+        if is_report or (self._negotiated is not None and self._negotiated.is_rtcp_mux):
+            self.reporter.settle(now, address)
+        if is_report:
+            return
+        self.intake.settle()
+        self.intake.latch.prove(address, now)
+        if self.outlet.remote != address:
+            if self._line is not None:
+                self._line.part()
+            self.outlet.aim(address)
+            self.group.is_stale = True
 
     def secure(self, now: float, keys: SrtpKeys | None) -> None:
         """Encrypt under these keys from now on, or not at all."""
@@ -127,14 +143,15 @@ class Seat:
                 self._line.encrypt(cipher)
             self.outlet.aim(self.outlet.remote)  # the socket it had is closed
         self.outlet.encrypt(cipher)
-        self.reporter.cipher = cipher
         if self._negotiated is not None:
             self._mind_security(self._negotiated)
         self.group.is_stale = True
 
     def _mind_security(self, negotiated: Negotiated) -> None:
-        is_bare = negotiated.is_secure and self._cipher is None
-        self.outlet.lacks_keys = self.reporter.lacks_keys = is_bare
+        cipher, is_secure = self._cipher, negotiated.is_secure
+        self.outlet.lacks_keys = is_secure and cipher is None
+        is_alone = negotiated.dtls is not None and not negotiated.is_rtcp_mux
+        self.reporter.encrypt(cipher, is_secure=is_secure, is_alone=is_alone)
         if self._cipher is not None:
             self._cipher.is_mux = negotiated.is_rtcp_mux
 
@@ -205,6 +222,7 @@ class Seat:
     def keep_up(self, now: float, timeout: float, hold_timeout: float) -> None:
         """Do what is due now and then: reports, and saying that nothing comes."""
         self.reporter.keep_up(now)
+        self.porter.keep_up(now)
         if self._negotiated is None:
             return
         is_held = self.outlet.is_held or self._negotiated.is_held or not self._negotiated.receives
@@ -251,6 +269,7 @@ class Seat:
             looped=intake.looped,
             forged=self._cipher.forged if self._cipher is not None else 0,
             repeated=self._cipher.repeated if self._cipher is not None else 0,
+            unproved=self.porter.dropped,
             mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),
         )
 
@@ -269,6 +288,8 @@ class Seat:
 
     def _arrive(self, data: bytes, source: Address, now: float) -> None:
         """Take what may be anybody's, as it came."""
+        if self._is_for_porter(data, source, now):
+            return
         cipher, latch = self._cipher, self.intake.latch
         if cipher is None:
             if not self.outlet.lacks_keys:
@@ -280,21 +301,27 @@ class Seat:
 
     def _receive_report(self, data: bytes, source: Address, now: float) -> None:
         """Take what came to the port of the reports."""
-        if self._cipher is None:
-            if not self.reporter.lacks_keys:
-                self.reporter.receive(data, source, now)
-        elif (opened := self._cipher.open_report(data)) is not None:
+        is_known = source[0] == self.reporter.host
+        if self.porter.takes(data, source, now, is_known=is_known, is_report=True):
+            return
+        if (opened := self.reporter.open(data)) is not None:
             self.reporter.receive(opened, source, now)
+
+    def _is_for_porter(self, data: bytes, source: Address, now: float) -> bool:
+        is_known = source[:2] == self.intake.latch.remote
+        return self.porter.takes(data, source, now, is_known=is_known)
 
     def _receive(self, data: bytes, source: Address, now: float) -> None:
         """Take a packet that is no longer encrypted, if it ever was."""
-        if self._negotiated is None:
+        if self._negotiated is None or self._is_for_porter(data, source, now):
             return
         if self._negotiated.is_rtcp_mux and is_rtcp(data):
             self.reporter.receive(data, source, now)
             return
         intake, line = self.intake, self._line
-        intake.receive(data, source[:2], now)  # IPv6 sources have four parts
+        is_authentic = self._cipher is not None
+        # IPv6 sources have four parts.
+        intake.receive(data, source[:2], now, is_authentic=is_authentic)
         if intake.is_waiting:
             self.group.waking.add(self)
         if line is None or not intake.latch.is_locked or source == line.peer:
@@ -326,3 +353,9 @@ class Seat:
         for event in self.outlet.playout.events:
             self.tell(event)
         self.outlet.playout.events.clear()
+
+
+def _aim_of(negotiated: Negotiated) -> tuple[Address | None, bool]:
+    """Return where to send until the other side is found, and whether it will be by proof."""
+    is_proved = negotiated.ice is not None
+    return None if is_proved else negotiated.remote, is_proved

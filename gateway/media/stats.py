@@ -25,6 +25,7 @@ class LaneStats:
         looped: packets of our own that came back.
         forged: encrypted packets that the other side did not send so, or under another key.
         repeated: encrypted packets that had come before.
+        unproved: datagrams of STUN and DTLS from strangers, unsigned, unreadable, or too many.
         overruns: frames dropped because too many came at once.
         underruns: ticks in mid-response for which the service had sent no audio.
         dropped_playout: frames the service sent beyond what a ring holds.
@@ -54,6 +55,7 @@ class LaneStats:
     looped: int = 0
     forged: int = 0
     repeated: int = 0
+    unproved: int = 0
     overruns: int = 0
     underruns: int = 0
     dropped_playout: int = 0

@@ -14,7 +14,9 @@ from ..errors import NegotiationError
 from .codecs import EVENTS, NOISE, SUPPORTED, Codec, listed_codecs
 from .crypto import SrtpKeys
 from .description import Line, MediaDescription, SessionDescription
-from .sdes import PROTOCOLS, Sdes
+from .dtls import Dtls
+from .ice import Ice
+from .protection import PROTOCOLS, Protection, Protector
 from .sections import audio_section, numbered, redirected, with_events
 from .stream import PTIME, Address, Direction, Ways, destination, offered_ways, ptime
 from .terms import Terms
@@ -48,6 +50,9 @@ class Negotiated:
         is_rtcp_mux: reports share the port of the sound (RFC 5761).
         is_secure: sound goes encrypted, or not at all.
         srtp: what it is encrypted with; ``None`` while that is still being exchanged.
+        dtls: the handshake that brings those keys; another one asks for others.
+        ice: who proves by signed checks that it is the other side, which then says where to send.
+        peer_host: where its signalling comes from, empty where that says nothing.
 
     """
 
@@ -64,6 +69,9 @@ class Negotiated:
     is_rtcp_mux: bool = False
     is_secure: bool = False
     srtp: SrtpKeys | None = None
+    dtls: Dtls | None = None
+    ice: Ice | None = None
+    peer_host: str = ""
 
     @property
     def sends(self) -> bool:
@@ -98,7 +106,8 @@ class OfferAnswer:
     """The descriptions of one leg, offered and answered, first to last.
 
     Our offers prefer the codecs in the order of ``terms``; an answer follows the order of the
-    offer.  ``is_private`` says that nobody beside the neighbour reads the descriptions.
+    offer.  ``is_private`` says that nobody beside the neighbour reads the descriptions,
+    ``peer_host`` where its signalling comes from, ``fingerprint`` what our certificate comes to.
     """
 
     def __init__(
@@ -110,6 +119,8 @@ class OfferAnswer:
         ids: Ids,
         rtcp_mux: bool = True,
         is_private: bool = False,
+        peer_host: str = "",
+        fingerprint: str = "",
     ) -> None:
         self.state = State.STABLE
         self.negotiated: Negotiated | None = None
@@ -117,7 +128,8 @@ class OfferAnswer:
         self._port = local_port
         self._codecs = [codec for name in terms.codecs for codec in SUPPORTED[name]]
         self._ptime = terms.ptime
-        self._sdes = Sdes(terms.srtp, is_private=is_private, ids=ids)
+        self._protector = Protector(terms, fingerprint, is_private=is_private, ids=ids)
+        self._peer_host = peer_host
         self._rtcp_mux = rtcp_mux
         self._session_id = ids.number(1 << 62)
         self._version = 0
@@ -141,7 +153,8 @@ class OfferAnswer:
             raise NegotiationError("our last offer is still unanswered", status=491)
         sections = [redirected(section, direction) for section in self._sent.media]
         if not sections:
-            sections = [self._section(direction, *self._sdes.offer(), known=[])]
+            protection = self._protector.offer(self._at, is_mux=self._rtcp_mux)
+            sections = [self._section(direction, *protection, known=[])]
         elif is_full:
             sections = [self._filled(section, direction) for section in sections]
         self.state = State.OFFERED
@@ -178,8 +191,12 @@ class OfferAnswer:
         """Return one of our sections with everything in it that it could offer."""
         if not section.port:
             return section
-        keys = self._sdes.offer_again(section)
+        keys = self._protector.offer_again(section, self._at, is_mux=self._rtcp_mux)
         return self._section(direction, section.protocol, keys, listed_codecs(section))
+
+    @property
+    def _at(self) -> Address:
+        return self._host, self._port
 
     def withdraw(self) -> None:
         """Take back our open offer, because it was refused: all stays as it was."""
@@ -209,18 +226,19 @@ class OfferAnswer:
         noise = next((c for c in listed if c.name == NOISE and c.rate == codec.rate), None)
         heard = [codec, noise] if noise else [codec]
         before = self.negotiated.srtp if self.negotiated is not None else None
-        srtp, keys = self._sdes.answer(section, before)
+        is_mux = self._rtcp_mux and section.attribute("rtcp-mux") is not None
+        protection = self._protector.answer(theirs, section, before, self._at, is_mux=is_mux)
         negotiated = self._outcome(
             theirs,
             section,
             codec,
             ms=ptime(section),
-            srtp=srtp,
+            protection=protection,
             receive_types={c.payload_type: c for c in heard},
             dtmf_send_type=events.payload_type if events else None,
             dtmf_send_clock=events.rate if events else 8000,
             dtmf_receive_types={events.payload_type: events.rate} if events else {},
-            is_rtcp_mux=self._rtcp_mux and section.attribute("rtcp-mux") is not None,
+            is_rtcp_mux=is_mux,
         )
         self._conclude(negotiated)
         self._answered_offer = offer
@@ -233,7 +251,7 @@ class OfferAnswer:
             negotiated.direction,
             negotiated.ptime,
             is_mux=negotiated.is_rtcp_mux,
-            keys=keys,
+            keys=protection.lines,
         )
         sections = [
             ours if index == chosen else MediaDescription(m.media, 0, m.protocol, m.formats)
@@ -264,7 +282,7 @@ class OfferAnswer:
         sounds = [codec for codec in agreed if _is_sound(codec)]
         if not sounds or section.protocol.upper() not in PROTOCOLS:
             raise NegotiationError("the answer has no codec of the offer")
-        srtp = self._sdes.accept(self._our_offer, section)
+        protection = self._protector.accept(self._our_offer, theirs, section)
         events = _events_for(sounds[0], agreed)
         # Numbers may differ each way: we receive by ours and send by theirs.  Some
         # sides send by their own as well, which costs nothing to understand.
@@ -275,7 +293,7 @@ class OfferAnswer:
             section,
             sounds[0],
             ms=ptime(section, unless=self._ptime),
-            srtp=srtp,
+            protection=protection,
             receive_types={number: c for number, c in either.items() if c.name != EVENTS},
             dtmf_send_type=events.payload_type if events else None,
             dtmf_send_clock=events.rate if events else 8000,
@@ -294,7 +312,7 @@ class OfferAnswer:
             is_audio = section.media.lower() == "audio" and section.port > 0
             if not is_audio or section.protocol.upper() not in PROTOCOLS:
                 continue
-            if not self._sdes.takes(section):
+            if not self._protector.takes(theirs, section):
                 is_codec_the_matter = False
                 continue
             for codec in listed_codecs(section):
@@ -311,7 +329,7 @@ class OfferAnswer:
         codec: Codec,
         *,
         ms: int,
-        srtp: SrtpKeys | None,
+        protection: Protection,
         receive_types: dict[int, Codec],
         dtmf_send_type: int | None,
         dtmf_send_clock: int,
@@ -333,8 +351,11 @@ class OfferAnswer:
             direction=Ways(we.sends and they_receive, we.receives and they.sends).direction,
             is_held=not they_receive and (we.sends or self._our_offer is None),
             is_rtcp_mux=is_rtcp_mux,
-            is_secure=srtp is not None,
-            srtp=srtp,
+            is_secure=protection.is_secure,
+            srtp=protection.srtp,
+            dtls=protection.dtls,
+            ice=protection.ice,
+            peer_host=self._peer_host,
         )
 
     def _conclude(self, negotiated: Negotiated) -> None:
@@ -345,6 +366,8 @@ class OfferAnswer:
         """Make these sections our description; the version rises only when it differs."""
         family = "IP6" if ":" in self._host else "IP4"
         lines = [("v", "0"), ("s", "-"), ("c", f"IN {family} {self._host}"), ("t", times)]
+        if self._protector.is_lite:
+            lines.append(("a", "ice-lite"))
         sent = SessionDescription(lines, sections)
         if sent != self._sent:
             self._sent = sent

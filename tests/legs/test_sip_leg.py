@@ -33,12 +33,14 @@ CODECS = ("PCMU", "PCMA")
 class NotedLane:
     host: str = "192.0.2.2"
     port: int = 40000
+    fingerprint: str = ""
     agreed: list[Negotiated] = field(default_factory=list)
     holds: list[bool] = field(default_factory=list)
     digits: list[str] = field(default_factory=list)
 
-    def configure(self, negotiated: Negotiated) -> None:
+    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
         self.agreed.append(negotiated)
+        self.refuse = on_refused
 
     def hold(self, is_on: bool) -> None:
         self.holds.append(is_on)

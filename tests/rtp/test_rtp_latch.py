@@ -1,11 +1,12 @@
 """Symmetric RTP: found behind a NAT, and never stolen."""
 
-from gateway.rtp.latch import PACKETS, SOURCES, WINDOW, SymmetricLatch
+from gateway.rtp.latch import GRACE, PACKETS, SOURCES, WINDOW, SymmetricLatch
 
 ANNOUNCED = ("192.0.2.1", 5000)
 OTHER_PORT = ("192.0.2.1", 40_000)
 NAT = ("198.51.100.7", 31_000)
 THIEF = ("203.0.113.66", 666)
+SIGNALLING = NAT[0]
 
 
 def send(
@@ -30,7 +31,7 @@ def test_the_announced_address_is_locked_with_its_first_packet() -> None:
 
 
 def test_a_source_behind_a_nat_is_heard_and_answered_at_once() -> None:
-    latch = SymmetricLatch(ANNOUNCED)
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
     assert send(latch, NAT, PACKETS - 1) == [True] * (PACKETS - 1)
     assert latch.remote == NAT
     assert not latch.is_locked
@@ -39,7 +40,7 @@ def test_a_source_behind_a_nat_is_heard_and_answered_at_once() -> None:
 
 
 def test_after_the_window_nobody_takes_the_call_over() -> None:
-    latch = SymmetricLatch(ANNOUNCED)
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
     send(latch, NAT, PACKETS)
     late = WINDOW + 0.1
     assert not any(send(latch, THIEF, 100, now=late) + send(latch, ANNOUNCED, 100, now=late))
@@ -48,9 +49,9 @@ def test_after_the_window_nobody_takes_the_call_over() -> None:
 
 
 def test_within_the_window_only_a_better_source_wins() -> None:
-    latch = SymmetricLatch(ANNOUNCED)
-    send(latch, THIEF, PACKETS)
-    assert not any(send(latch, NAT, 2 * PACKETS))
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    send(latch, NAT, PACKETS)
+    assert not any(send(latch, THIEF, 2 * PACKETS, now=GRACE))
     assert send(latch, OTHER_PORT, PACKETS) == [False] * (PACKETS - 1) + [True]
     assert send(latch, ANNOUNCED) == [True]
     assert latch.remote == ANNOUNCED
@@ -58,11 +59,65 @@ def test_within_the_window_only_a_better_source_wins() -> None:
 
 
 def test_a_better_source_is_preferred_before_any_is_locked() -> None:
-    latch = SymmetricLatch(ANNOUNCED)
-    assert send(latch, THIEF) == [True]
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    assert send(latch, NAT) == [True]
     assert send(latch, OTHER_PORT) == [True]
-    assert send(latch, THIEF) == [False]
+    assert send(latch, NAT) == [False]
     assert latch.remote == OTHER_PORT
+
+
+def test_a_host_nobody_spoke_of_is_neither_heard_nor_answered_at_first() -> None:
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    for tick in range(40):
+        assert send(latch, THIEF, now=tick * 0.02) == [False]
+    assert latch.remote == ANNOUNCED
+    assert send(latch, ANNOUNCED, now=0.9) == [True]
+    assert not any(send(latch, THIEF, 100, now=5.0))
+    assert latch.remote == ANNOUNCED
+
+
+def test_it_is_believed_when_it_alone_has_sent_for_a_while() -> None:
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    heard = [send(latch, THIEF, now=tick * 0.02)[0] for tick in range(60)]
+    assert heard.index(True) == round(GRACE / 0.02)
+    assert latch.remote == THIEF
+    assert send(latch, ANNOUNCED, now=1.5) == [True]  # and gives way all the same
+    assert latch.remote == ANNOUNCED
+
+
+def test_a_thief_that_changes_its_ssrc_begins_its_time_anew() -> None:
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    for tick in range(200):
+        assert send(latch, THIEF, ssrc=tick // 40, now=tick * 0.02) == [False]
+
+
+def test_many_strangers_leave_room_for_whom_we_expect() -> None:
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    for port in range(100):
+        send(latch, ("203.0.113.66", port))
+    assert send(latch, NAT) == [True]
+    assert len(latch._candidates) == SOURCES
+
+
+def test_an_authentic_packet_settles_it_at_once() -> None:
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
+    send(latch, NAT, PACKETS)
+    assert latch.accept(THIEF, 1, 0.1, is_authentic=True)  # it has the key: it is no thief
+    assert latch.is_shut(0.1)
+    assert not any(send(latch, ANNOUNCED, 10, now=0.2) + send(latch, NAT, 10, now=0.2))
+
+
+def test_after_a_proof_nothing_counts_that_is_sent() -> None:
+    latch = SymmetricLatch(None)
+    latch.rearm(None, SIGNALLING, awaits_proof=True)
+    assert not any(send(latch, NAT, 10))
+    assert latch.remote is None
+    latch.prove(NAT, 1.0)
+    assert send(latch, NAT, now=1.0) == [True]
+    assert not any(send(latch, THIEF, 100, now=1.5))
+    latch.prove(OTHER_PORT, 2.0)
+    assert send(latch, OTHER_PORT, now=2.0) == [True]
+    assert not any(send(latch, NAT, 100, now=2.0))
 
 
 def test_changing_the_ssrc_starts_the_count_again() -> None:
@@ -89,12 +144,13 @@ def test_a_flood_of_sources_is_bounded() -> None:
 
 
 def test_a_new_exchange_opens_the_latch_and_keeps_a_found_destination() -> None:
-    latch = SymmetricLatch(ANNOUNCED)
+    latch = SymmetricLatch(ANNOUNCED, SIGNALLING)
     send(latch, NAT, PACKETS)
-    latch.rearm(ANNOUNCED)
+    latch.rearm(ANNOUNCED, SIGNALLING)
     assert not latch.is_locked
     assert latch.remote == NAT
-    latch.rearm(OTHER_PORT)
+    latch.rearm(OTHER_PORT, SIGNALLING)
     assert latch.remote == OTHER_PORT
-    assert send(latch, THIEF, PACKETS, now=60.0) == [True] * PACKETS
-    assert latch.remote == THIEF
+    assert not any(send(latch, THIEF, PACKETS, now=60.0))
+    assert send(latch, NAT, PACKETS, now=60.1) == [True] * PACKETS
+    assert latch.remote == NAT

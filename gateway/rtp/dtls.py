@@ -1,0 +1,314 @@
+"""DTLS 1.2 for the keys of SRTP (RFC 5763, RFC 5764, RFC 6347), one handshake at a time, sans-I/O.
+
+Who a peer is, the fingerprint of its certificate in the description says; no authority is asked.
+
+OpenSSL does the cryptography, between two buffers in memory.  It has a retransmission timer of
+its own, which goes by the machine's clock; asked for when ours is over, it sends its flight under
+new record numbers.  Where its time has not come (in a test of minutes that takes no time), or a
+peer sends again what it sent because our last flight is lost, the flight goes out as it was.
+"""
+
+import datetime
+import enum
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+
+__all__ = ["Digest", "DtlsState", "Handshake", "Identity", "Keys", "hello_of", "is_dtls"]
+
+Digest: TypeAlias = tuple[str, bytes]
+"""The name of a hash as descriptions write it, "sha-256", and what it makes of a certificate."""
+
+MTU: Final = 1200
+"""Bytes of a datagram: what every path carries, IPv6 and a tunnel included."""
+FIRST_WAIT: Final = 1.0
+"""Seconds until a flight is sent again (RFC 6347 section 4.2.4.1); each time twice as long,"""
+LONGEST_WAIT: Final = 4.0
+"""but no longer than this: a caller listens."""
+LIMIT: Final = 30.0
+"""Seconds from the first datagram until a handshake is given up."""
+LINGER: Final = 30.0
+"""Seconds after it in which a peer that lost our last flight is sent it again."""
+MOST_SENT: Final = 16_384
+"""Bytes one handshake sends: whoever gave a false address does not get more to be sent there."""
+MOST_RECEIVED: Final = 200
+"""Datagrams one handshake takes in."""
+
+_RECORD: Final = 13  # bytes of a record's header
+_HANDSHAKE: Final = 22
+_CLIENT_HELLO: Final = 1
+_TYPES: Final = range(20, 64)  # RFC 7983
+_DTLS_1_2: Final = 0xFEFD
+_NO_QUERY_MTU: Final = 0x1000  # SSL_OP_NO_QUERY_MTU
+_LABEL: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 section 4.2
+_CIPHERS: Final = b":".join(
+    b"ECDHE-%s-%s" % (proof, cipher)
+    for cipher in (b"AES128-GCM-SHA256", b"AES256-GCM-SHA384", b"CHACHA20-POLY1305", b"AES128-SHA")
+    for proof in (b"ECDSA", b"RSA")
+)
+_FOREVER: Final = datetime.datetime(9999, 12, 31, 23, 59, 59)  # RFC 5280 section 4.1.2.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    suite: str  # its name in RFC 4568 and RFC 7714
+    key: int  # bytes
+    salt: int
+
+
+_PROFILES: Final = {
+    b"SRTP_AEAD_AES_128_GCM": _Profile("AEAD_AES_128_GCM", 16, 12),
+    b"SRTP_AEAD_AES_256_GCM": _Profile("AEAD_AES_256_GCM", 32, 12),
+    b"SRTP_AES128_CM_SHA1_80": _Profile("AES_CM_128_HMAC_SHA1_80", 16, 14),
+    b"SRTP_AES128_CM_SHA1_32": _Profile("AES_CM_128_HMAC_SHA1_32", 16, 14),
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What a handshake came to: a master key and salt each way, never to be shown to anybody."""
+
+    suite: str
+    local: bytes
+    remote: bytes
+
+
+class Identity:
+    """Our certificate, and what every handshake is done with."""
+
+    def __init__(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "voice-gateway")])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime.datetime(2000, 1, 1))
+            .not_valid_after(_FOREVER)
+            .sign(key, hashes.SHA256())
+        )
+        self.digest = _digest("sha-256", certificate.public_bytes(Encoding.DER))
+        self.context = context = SSL.Context(SSL.DTLS_METHOD)
+        context.set_min_proto_version(_DTLS_1_2)
+        context.set_max_proto_version(_DTLS_1_2)
+        context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | _NO_QUERY_MTU)
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        # The fingerprint says whom we believe: how long a peer's own key is matters little.
+        context.set_cipher_list(_CIPHERS + b":@SECLEVEL=1")
+        context.set_tlsext_use_srtp(b":".join(_PROFILES))
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
+        context.use_certificate(certificate)
+        context.use_privatekey(key)
+
+
+def _digest(name: str, certificate: bytes) -> Digest:
+    return name, hashlib.new(name.replace("-", ""), certificate).digest()
+
+
+def _verify(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:
+    del error, ok
+    handshake: Handshake = connection.get_app_data()
+    der = certificate.to_cryptography().public_bytes(Encoding.DER)
+    return depth > 0 or handshake.believes(der)
+
+
+class DtlsState(enum.Enum):
+    """How far a handshake has come."""
+
+    SHAKING = enum.auto()
+    DONE = enum.auto()
+    FAILED = enum.auto()
+
+
+def is_dtls(datagram: bytes) -> bool:
+    """Say whether a datagram on a shared port is DTLS (RFC 7983)."""
+    return bool(datagram) and datagram[0] in _TYPES
+
+
+def hello_of(datagram: bytes) -> bytes:
+    """Return what tells one client's first word from another's: its random; empty in any other."""
+    is_hello = len(datagram) >= 59 and datagram[0] == _HANDSHAKE and datagram[13] == _CLIENT_HELLO
+    return datagram[27:59] if is_hello else b""
+
+
+class Handshake:
+    """One handshake with one address; ``digests`` says who may be there, any of several.
+
+    ``keys`` is set once the state is ``DONE``, ``problem`` once it is ``FAILED``.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        digests: Iterable[Digest],
+        *,
+        is_client: bool,
+        now: float,
+    ) -> None:
+        self.state = DtlsState.SHAKING
+        self.keys: Keys | None = None
+        self.problem = ""
+        self.is_mismatch = False  # it was somebody else's certificate
+        self.dropped = 0  # datagrams that are no records, or too many
+        self._digests = frozenset(digests)
+        self._is_client = is_client
+        self._flight: list[bytes] = []  # what was sent last
+        self._sends: list[bytes] = []
+        self._sent = self._received = 0
+        self._wait = FIRST_WAIT
+        self._resend_at: float | None = None
+        self._expires_at: float | None = None
+        self._ssl = connection = SSL.Connection(identity.context, None)
+        connection.set_app_data(self)
+        connection.set_ciphertext_mtu(MTU)
+        if is_client:
+            connection.set_connect_state()
+            self._step(now)
+        else:
+            connection.set_accept_state()
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`wake` must next be called, or ``None`` for never."""
+        return min((t for t in (self._resend_at, self._expires_at) if t is not None), default=None)
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        """Take in a datagram of the peer; one that is no DTLS is dropped."""
+        records = _records(datagram)
+        if not records or self._received >= MOST_RECEIVED or self.state is DtlsState.FAILED:
+            self.dropped += 1
+            return
+        self._received += 1
+        self._ssl.bio_write(datagram)
+        self._step(now)
+        is_asking = any(record[0] == _HANDSHAKE for record in records)
+        if self.state is DtlsState.DONE and is_asking and not self._sends:
+            self._send(self._flight)
+
+    def wake(self, now: float) -> None:
+        """Run whatever timers are due at ``now``."""
+        if self._expires_at is not None and now >= self._expires_at:
+            self._expires_at = self._resend_at = None
+            if self.state is DtlsState.SHAKING:
+                self._fail("nobody answered the DTLS handshake in time")
+        elif self._resend_at is not None and now >= self._resend_at:
+            self._wait = min(2 * self._wait, LONGEST_WAIT)
+            self._resend_at = now + self._wait
+            if self._ssl.DTLSv1_handle_timeout():
+                self._collect()
+            else:
+                self._send(self._flight)
+
+    def data_to_send(self) -> list[bytes]:
+        """Drain the datagrams waiting to go out."""
+        sends, self._sends = self._sends, []
+        return sends
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will ever come of it any more."""
+        return self.state is not DtlsState.SHAKING and self._expires_at is None
+
+    def believes(self, certificate: bytes) -> bool:
+        """Say whether a certificate (DER) is one that the description told of."""
+        is_known = any(one == _digest(one[0], certificate) for one in self._digests)
+        if not is_known:
+            self.is_mismatch = True
+            self.problem = "the certificate is not the one that the description tells of"
+        return is_known
+
+    def _step(self, now: float) -> None:
+        """Go on with what is in the buffer."""
+        if self._expires_at is None:
+            self._expires_at = now + LIMIT
+        try:
+            if self.state is DtlsState.DONE:
+                self._ssl.recv(MTU)
+            else:
+                self._ssl.do_handshake()
+        except SSL.WantReadError:
+            pass
+        except SSL.Error as error:
+            if self.state is DtlsState.SHAKING:
+                self._fail(self.problem or _words(error))
+        else:
+            if self.state is DtlsState.SHAKING:
+                self._finish(now)
+        if self._collect() and self.state is DtlsState.SHAKING:
+            self._wait = FIRST_WAIT
+            self._resend_at = now + self._wait
+
+    def _finish(self, now: float) -> None:
+        profile = _PROFILES.get(self._ssl.get_selected_srtp_profile())
+        if profile is None:
+            self._fail("the other side speaks DTLS, but no SRTP")
+            return
+        key, salt = profile.key, profile.salt
+        secret = self._ssl.export_keying_material(_LABEL, 2 * (key + salt))
+        salts = secret[2 * key :]
+        client, server = secret[:key] + salts[:salt], secret[key : 2 * key] + salts[salt:]
+        local, remote = (client, server) if self._is_client else (server, client)
+        self.keys = Keys(profile.suite, local, remote)
+        self.state = DtlsState.DONE
+        self._resend_at, self._expires_at = None, now + LINGER
+
+    def _fail(self, problem: str) -> None:
+        self.state = DtlsState.FAILED
+        self.problem = problem
+        self._resend_at = self._expires_at = None
+
+    def _collect(self) -> bool:
+        """Take what OpenSSL has to send; ``False`` where that is nothing."""
+        try:
+            written = self._ssl.bio_read(MOST_SENT)
+        except SSL.WantReadError:
+            return False
+        self._flight = _datagrams(_records(written))
+        self._send(self._flight)
+        return True
+
+    def _send(self, datagrams: list[bytes]) -> None:
+        for datagram in datagrams:
+            if self._sent + len(datagram) <= MOST_SENT:
+                self._sent += len(datagram)
+                self._sends.append(datagram)
+
+
+def _records(data: bytes) -> list[bytes]:
+    """Take a datagram apart; nothing comes of one that is not whole records of DTLS."""
+    records = []
+    at = 0
+    while at < len(data):
+        end = at + _RECORD + int.from_bytes(data[at + 11 : at + 13])
+        if data[at] not in _TYPES or data[at + 1 : at + 2] != b"\xfe" or end > len(data):
+            return []
+        records.append(data[at:end])
+        at = end
+    return records
+
+
+def _datagrams(records: list[bytes]) -> list[bytes]:
+    """Put records together again, as many into a datagram as it carries."""
+    datagrams = [b""]
+    for record in records:
+        if datagrams[-1] and len(datagrams[-1]) + len(record) > MTU:
+            datagrams.append(b"")
+        datagrams[-1] += record
+    return datagrams
+
+
+def _words(error: SSL.Error) -> str:
+    """Return what OpenSSL says of its errors."""
+    told = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = "; ".join(str(entry[-1]) for entry in told if entry)
+    return f"the DTLS handshake failed: {reasons or 'no reason given'}"
