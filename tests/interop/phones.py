@@ -43,6 +43,7 @@ module g711.so
 module aufile.so
 module sndfile.so
 module srtp.so
+module dtls_srtp.so
 module_tmp uuid.so
 module_tmp account.so
 module_app contact.so

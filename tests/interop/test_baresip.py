@@ -68,7 +68,11 @@ do = [{{ record = "start" }}]
 
 @pytest.mark.parametrize(
     ("codec", "encrypts", "suite"),
-    [("pcmu", "", ""), ("pcma", "srtp-mand", "AES_CM_128_HMAC_SHA1_80")],
+    [
+        ("pcmu", "", ""),
+        ("pcma", "srtp-mand", "AES_CM_128_HMAC_SHA1_80"),
+        ("pcmu", "dtls_srtp", "AEAD_AES_128_GCM"),
+    ],
 )
 def test_both_sides_hear_each_other(
     demo: Gateway, tmp_path: Path, codec: str, encrypts: str, suite: str

@@ -1,6 +1,7 @@
 """A leg in virtual time: real sessions and descriptions, and a lane that only takes notes."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest

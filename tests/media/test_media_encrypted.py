@@ -62,9 +62,11 @@ def test_sound_goes_both_ways_in_every_suite_and_mostly_in_bulk(
     one_by_one: list[float] = []
     receive = Intake.receive
 
-    def counted(intake: Intake, data: bytes, source: tuple[str, int], now: float) -> None:
+    def counted(
+        intake: Intake, data: bytes, source: tuple[str, int], now: float, **more: bool
+    ) -> None:
         one_by_one.append(now)
-        receive(intake, data, source, now)
+        receive(intake, data, source, now, **more)
 
     monkeypatch.setattr(Intake, "receive", counted)
     call = encrypted(world, suite)

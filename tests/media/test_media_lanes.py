@@ -308,8 +308,9 @@ def test_silence_on_the_wire_is_told_once_and_again_after_a_return() -> None:
 
 def test_a_caller_behind_a_nat_is_answered_where_the_packets_come_from(world: MediaWorld) -> None:
     call = world.call()
-    negotiated = dataclasses.replace(call.phone.negotiated(), remote=("10.1.2.3", 4000))
-    call.lane.configure(negotiated)
+    host, _ = call.phone.port.address
+    told = {"remote": ("10.1.2.3", 4000), "peer_host": host}
+    call.lane.configure(dataclasses.replace(call.phone.negotiated(), **told))
     call.phone.packets.clear()
     world.run(1.0)
     assert len(call.phone.packets) > 40
