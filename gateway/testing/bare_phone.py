@@ -177,7 +177,7 @@ class BarePhone:
         self.send(self.request("ACK"))
         if response.status == 200:
             self.media = _media_of(response)
-            self._speaking = asyncio.create_task(self._speak())
+            self.speak()
         return response
 
     async def press(self, key: str) -> None:
@@ -237,6 +237,11 @@ class BarePhone:
     def send_rtp(self, data: bytes) -> None:
         """Send a datagram, whatever it holds, to the call's RTP port, from the phone's own."""
         self._rtp.send(data, self.media)
+
+    def speak(self) -> None:
+        """Send sound, from now on."""
+        if self._speaking is None:
+            self._speaking = asyncio.create_task(self._speak())
 
     async def hush(self) -> None:
         """Send no more sound."""
