@@ -191,8 +191,9 @@ class Handshake:
         self._received += 1
         self._ssl.bio_write(datagram)
         self._step(now)
-        is_asking = any(record[0] == _HANDSHAKE for record in records)
-        if self.state is DtlsState.DONE and is_asking and not self._sends:
+        # A server has the last word: a client that goes on has not heard it.
+        is_last = self.state is DtlsState.DONE and not self._is_client and not self._sends
+        if is_last and any(record[0] == _HANDSHAKE for record in records):
             self._send(self._flight)
 
     def wake(self, now: float) -> None:

@@ -153,7 +153,7 @@ class OfferAnswer:
             raise NegotiationError("our last offer is still unanswered", status=491)
         sections = [redirected(section, direction) for section in self._sent.media]
         if not sections:
-            protection = self._protector.offer(self._at, is_mux=self._rtcp_mux)
+            protection = self._protector.offer(self._at)
             sections = [self._section(direction, *protection, known=[])]
         elif is_full:
             sections = [self._filled(section, direction) for section in sections]
@@ -191,7 +191,7 @@ class OfferAnswer:
         """Return one of our sections with everything in it that it could offer."""
         if not section.port:
             return section
-        keys = self._protector.offer_again(section, self._at, is_mux=self._rtcp_mux)
+        keys = self._protector.offer_again(section, self._at)
         return self._section(direction, section.protocol, keys, listed_codecs(section))
 
     @property

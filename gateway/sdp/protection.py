@@ -50,9 +50,9 @@ class Protector:
         """Whether our description must say that we make no checks."""
         return self._local is not None
 
-    def offer(self, at: Address, *, is_mux: bool) -> tuple[str, list[Line]]:
+    def offer(self, at: Address) -> tuple[str, list[Line]]:
         """Return the profile of an offer of ours, and what protects it."""
-        ways = self._ways(at, is_mux=is_mux) if self._terms.ice else []
+        ways = self._ways(at) if self._terms.ice else []
         if not (self._fingerprint and self._terms.srtp_keys == "dtls"):
             protocol, keys = self._sdes.offer()
             return protocol, keys + ways
@@ -60,9 +60,9 @@ class Protector:
         protocol = "UDP/TLS/RTP/SAVP" if self._terms.srtp == "required" else "RTP/AVP"
         return protocol, dtls_lines(self._fingerprint, "actpass") + ways
 
-    def offer_again(self, section: MediaDescription, at: Address, *, is_mux: bool) -> list[Line]:
+    def offer_again(self, section: MediaDescription, at: Address) -> list[Line]:
         """Return what protects a section of ours when it is offered to whoever may be there."""
-        ways = self._ways(at, is_mux=is_mux) if self._local is not None else []
+        ways = self._ways(at) if self._local is not None else []
         if section.attributes("fingerprint"):
             return dtls_lines(self._fingerprint, "actpass") + ways
         return self._sdes.offer_again(section) + ways
@@ -139,7 +139,7 @@ class Protector:
         self._ice = Ice(self._local, remote)
         return self._ice, ways
 
-    def _ways(self, at: Address, *, is_mux: bool) -> list[Line]:
+    def _ways(self, at: Address, *, is_mux: bool = False) -> list[Line]:
         if self._local is None:
             self._local = new_credentials(self._ids)
         return ice_lines(self._local, at, is_rtcp_mux=is_mux)

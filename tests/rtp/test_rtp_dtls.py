@@ -87,6 +87,19 @@ def test_both_sides_come_to_the_same_keys() -> None:
     assert client.keys.local.hex() not in repr(client.keys)
 
 
+def test_when_all_is_said_both_are_silent() -> None:
+    client, server = pair()
+    sent = 0
+
+    def carry(flight: list[bytes]) -> list[bytes]:
+        nonlocal sent
+        sent += len(flight)
+        return flight
+
+    shake(client, server, carry)
+    assert sent == 4
+
+
 def test_any_of_several_fingerprints_will_do_by_any_hash() -> None:
     certificate = _certificate(THEIRS)
     for algorithm in ("sha-256", "sha-384", "sha-512"):
