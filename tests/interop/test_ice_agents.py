@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import aioice
 import numpy as np
 import pytest
+from OpenSSL import SSL
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
 from gateway.clock import RandomIds
@@ -14,6 +16,7 @@ from gateway.media.engine import Lane, MediaEngine
 from gateway.media.events import Mark
 from gateway.media.ports import PortPool
 from gateway.rtc.transport import Dtls, Ice, make_certificate, sha256_of
+from gateway.rtp.dtls import DtlsState, Handshake, Identity
 from gateway.rtp.packet import RtpPacket
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
@@ -135,3 +138,38 @@ async def test_an_agent_with_another_certificate_is_refused_in_words() -> None:
         stats = one.lane.stats()
     assert one.refusals == ["the certificate is not the one that the description tells of"]
     assert stats.packets_sent == 0
+
+
+def test_a_foreign_server_whose_last_word_is_lost_is_asked_again_in_a_way_it_hears() -> None:
+    """OpenSSL takes what it has had before for a repetition, and answers only what is new."""
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_max_proto_version(0xFEFD)
+    context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    context.use_privatekey(CERTIFICATE._key)
+    context.use_certificate(CERTIFICATE._cert)
+    server = SSL.Connection(context, None)
+    server.set_accept_state()
+    digest = bytes.fromhex(sha256_of(CERTIFICATE).replace(":", ""))
+    start = time.monotonic()
+    client = Handshake(Identity(), [("sha-256", digest)], is_client=True, now=start)
+
+    def answer() -> bytes:
+        for datagram in client.data_to_send():
+            server.bio_write(datagram)
+            with contextlib.suppress(SSL.WantReadError):
+                server.do_handshake()
+                server.recv(1)
+        return server.bio_read(8000)
+
+    client.receive(answer(), start)
+    lost = answer()
+    assert lost
+    assert client.state is DtlsState.SHAKING
+    while client.state is DtlsState.SHAKING and client.deadline is not None:
+        time.sleep(max(0.0, client.deadline - time.monotonic()))
+        now = time.monotonic()
+        client.wake(now)
+        with contextlib.suppress(SSL.WantReadError):
+            client.receive(answer(), now)
+    assert client.state is DtlsState.DONE

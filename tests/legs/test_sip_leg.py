@@ -377,6 +377,14 @@ def test_the_far_end_is_told_the_cause_of_q_850(desk: Desk, cause: int, header: 
     assert reason == f'Q.850;cause={header};text="busy elsewhere"'
 
 
+def test_a_call_whose_other_side_is_not_who_it_should_be_is_ended_in_words(desk: Desk) -> None:
+    desk.connect()
+    desk.lane.refuse("the certificate is another")
+    desk.network.run(0.1)
+    reason = desk.network.last("BYE").headers.get("Reason")
+    assert reason == 'Q.850;cause=57;text="the certificate is another"'
+
+
 def test_a_second_transfer_takes_the_place_of_one_that_was_given_up(desk: Desk) -> None:
     leg = desk.connect()
     desk.network.drop = lambda sent: sent.title == "REFER"

@@ -290,6 +290,15 @@ def test_media_goes_where_the_checks_come_from_and_nowhere_before() -> None:
     assert stats.unproved == 1
 
 
+def test_keys_of_the_description_go_the_proved_way_too() -> None:
+    scene = Scene(ice=ICE, dtls=None, remote=("10.1.2.3", 4000), is_rtcp_mux=True)
+    scene.phone.send(check())
+    scene.phone.encrypt("AES_CM_128_HMAC_SHA1_80")
+    scene.exchange(ice=ICE, dtls=None, srtp=scene.phone.keys, is_rtcp_mux=True)
+    scene.talk()
+    assert_heard(scene)
+
+
 def test_a_caller_who_moves_says_so_by_a_check() -> None:
     scene = Scene(ice=ICE, dtls=None, is_secure=False, is_rtcp_mux=True)
     scene.phone.send(check(is_named=True))

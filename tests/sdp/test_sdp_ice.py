@@ -38,6 +38,17 @@ def test_an_agent_gets_our_credentials_and_our_one_candidate() -> None:
     assert ice.local.password not in repr(agreed(leg))
 
 
+def test_keys_in_the_description_go_with_it() -> None:
+    leg = OfferAnswer("203.0.113.9", 10_000, Terms(("PCMU",), srtp="required"), ids=RandomIds())
+    crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
+    body = offer("m=audio 4000 RTP/SAVP 0", UFRAG, PASSWORD, HOST, RELAYED, crypto)
+    (section,) = answered(leg, body).media
+    assert section.attribute("crypto") is not None
+    assert section.attribute("ice-pwd") is not None
+    assert agreed(leg).srtp is not None
+    assert agreed(leg).ice is not None
+
+
 def test_reports_at_a_port_of_their_own_have_a_candidate_of_their_own() -> None:
     (section,) = answered(side(), stream(UFRAG, PASSWORD, HOST)).media
     candidates = [value.split()[1:6:4] for value in section.attributes("candidate")]
