@@ -84,7 +84,7 @@ class Warden:
                 self._order(self._seat.settle, address, is_report)
                 self._order(self._seat.reporter.secure if is_report else self._seat.secure, keys)
             case Refused(reason):
-                if self._on_refused is not None:
+                if self._on_refused is not None and not is_report:  # a call can do without those
                     self._on_refused(reason)
             case _:
                 assert_never(event)

@@ -153,15 +153,22 @@ class Association:
             self._hellos.clear()
             self._events.append(Secured(handshake.keys, source))
         elif handshake.state is DtlsState.FAILED:
-            del self._handshakes[source]
-            self._hellos.pop(source, None)
-            self._problem = handshake.problem
-            if self._gives_up_at is None and not self._is_over:
-                self._gives_up_at = now + PATIENCE
-            if handshake.is_mismatch and source == self._remote:
-                self._refuse()
+            self._lose(source, handshake, now)
         elif handshake.is_over:
             del self._handshakes[source]
+
+    def _lose(self, source: Address, handshake: Handshake, now: float) -> None:
+        """Go on after a handshake that came to nothing."""
+        del self._handshakes[source]
+        self._hellos.pop(source, None)
+        self._problem = handshake.problem
+        if self._gives_up_at is None and not self._is_over:
+            self._gives_up_at = now + PATIENCE
+        if source == self._remote and (handshake.is_mismatch or handshake.is_late):
+            self._refuse()
+        elif self._is_client and self.attempts < ATTEMPTS:
+            self._begin(source, now)
+            self._collect(source, now)
 
     def _refuse(self) -> None:
         self._gives_up_at = None

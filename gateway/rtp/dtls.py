@@ -159,6 +159,7 @@ class Handshake:
         self.keys: Keys | None = None
         self.problem = ""
         self.is_mismatch = False  # it was somebody else's certificate
+        self.is_late = False  # nobody ended it in time
         self.dropped = 0  # datagrams that are no records, or too many
         self._digests = frozenset(digests)
         self._is_client = is_client
@@ -201,6 +202,7 @@ class Handshake:
         if self._expires_at is not None and now >= self._expires_at:
             self._expires_at = self._resend_at = None
             if self.state is DtlsState.SHAKING:
+                self.is_late = True
                 self._fail("nobody answered the DTLS handshake in time")
         elif self._resend_at is not None and now >= self._resend_at:
             self._wait = min(2 * self._wait, LONGEST_WAIT)

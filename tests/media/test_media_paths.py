@@ -193,6 +193,14 @@ def test_without_them_no_report_is_sent() -> None:
     assert came == []
 
 
+def test_a_call_goes_on_whose_reports_find_no_keys() -> None:
+    scene = Scene(is_client=False)  # we begin at both ports, and at one nobody answers
+    scene.phone.shake(scene.world)
+    scene.world.run(45.0)
+    scene.talk()
+    assert_heard(scene)
+
+
 def test_a_refresh_keeps_the_keys_and_another_fingerprint_brings_others() -> None:
     scene = Scene()
     scene.phone.shake(scene.world)
