@@ -1,6 +1,7 @@
 """What the descriptions of a call come to at its lane: holds, late offers, encryption."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -24,11 +25,13 @@ class Lane:
 
     host = "192.0.2.2"
     port = 40000
+    fingerprint = ""
 
     def __init__(self) -> None:
         self.agreed: list[Negotiated] = []
 
-    def configure(self, negotiated: Negotiated) -> None:
+    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
+        del on_refused
         self.agreed.append(negotiated)
 
     def hold(self, is_on: bool) -> None:
