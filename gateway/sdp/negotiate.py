@@ -129,6 +129,7 @@ class OfferAnswer:
         self._codecs = [codec for name in terms.codecs for codec in SUPPORTED[name]]
         self._ptime = terms.ptime
         self._protector = Protector(terms, fingerprint, is_private=is_private, ids=ids)
+        self._protection = Protection([])  # agreed on last
         self._peer_host = peer_host
         self._rtcp_mux = rtcp_mux
         self._session_id = ids.number(1 << 62)
@@ -225,9 +226,10 @@ class OfferAnswer:
         events = _events_for(codec, listed)
         noise = next((c for c in listed if c.name == NOISE and c.rate == codec.rate), None)
         heard = [codec, noise] if noise else [codec]
-        before = self.negotiated.srtp if self.negotiated is not None else None
         is_mux = self._rtcp_mux and section.attribute("rtcp-mux") is not None
-        protection = self._protector.answer(theirs, section, before, self._at, is_mux=is_mux)
+        protection = self._protector.answer(
+            theirs, section, self._protection, self._at, is_mux=is_mux
+        )
         negotiated = self._outcome(
             theirs,
             section,
@@ -240,7 +242,7 @@ class OfferAnswer:
             dtmf_receive_types={events.payload_type: events.rate} if events else {},
             is_rtcp_mux=is_mux,
         )
-        self._conclude(negotiated)
+        self._conclude(negotiated, protection)
         self._answered_offer = offer
         self._our_offer = None
         kept = [*heard, events] if events else heard
@@ -253,10 +255,8 @@ class OfferAnswer:
             is_mux=negotiated.is_rtcp_mux,
             keys=protection.lines,
         )
-        sections = [
-            ours if index == chosen else MediaDescription(m.media, 0, m.protocol, m.formats)
-            for index, m in enumerate(theirs.media)
-        ]
+        sections = [MediaDescription(m.media, 0, m.protocol, m.formats) for m in theirs.media]
+        sections[chosen] = ours
         return self._write(sections, (theirs.value("t") or "").strip() or "0 0")
 
     def accept(self, answer: bytes) -> None:
@@ -302,7 +302,7 @@ class OfferAnswer:
             and self._our_offer.attribute("rtcp-mux") is not None,
         )
         self.state = State.STABLE
-        self._conclude(negotiated)
+        self._conclude(negotiated, protection)
 
     def _choose(self, theirs: SessionDescription) -> tuple[int, Codec]:
         """Return the first section with a codec of ours, and that codec."""
@@ -358,7 +358,8 @@ class OfferAnswer:
             peer_host=self._peer_host,
         )
 
-    def _conclude(self, negotiated: Negotiated) -> None:
+    def _conclude(self, negotiated: Negotiated, protection: Protection) -> None:
+        self._protection = protection
         if negotiated != self.negotiated:
             self.negotiated = negotiated
 
@@ -366,7 +367,7 @@ class OfferAnswer:
         """Make these sections our description; the version rises only when it differs."""
         family = "IP6" if ":" in self._host else "IP4"
         lines = [("v", "0"), ("s", "-"), ("c", f"IN {family} {self._host}"), ("t", times)]
-        if self._protector.is_lite:
+        if any(section.attributes("ice-ufrag") for section in sections):
             lines.append(("a", "ice-lite"))
         sent = SessionDescription(lines, sections)
         if sent != self._sent:

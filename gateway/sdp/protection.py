@@ -41,14 +41,7 @@ class Protector:
         self._fingerprint = fingerprint if terms.srtp != "off" else ""
         self._ids = ids
         self._sdes = Sdes(terms.srtp, is_private=is_private, ids=ids)
-        self._dtls: Dtls | None = None  # agreed on last
-        self._ice: Ice | None = None
-        self._local: Credentials | None = None  # what our checks are signed with
-
-    @property
-    def is_lite(self) -> bool:
-        """Whether our description must say that we make no checks."""
-        return self._local is not None
+        self._local: Credentials | None = None  # what checks of us are signed with
 
     def offer(self, at: Address) -> tuple[str, list[Line]]:
         """Return the profile of an offer of ours, and what protects it."""
@@ -62,7 +55,7 @@ class Protector:
 
     def offer_again(self, section: MediaDescription, at: Address) -> list[Line]:
         """Return what protects a section of ours when it is offered to whoever may be there."""
-        ways = self._ways(at) if self._local is not None else []
+        ways = self._ways(at) if section.attributes("ice-ufrag") else []
         if section.attributes("fingerprint"):
             return dtls_lines(self._fingerprint, "actpass") + ways
         return self._sdes.offer_again(section) + ways
@@ -77,23 +70,22 @@ class Protector:
         self,
         theirs: SessionDescription,
         section: MediaDescription,
-        before: SrtpKeys | None,
+        before: Protection,
         at: Address,
         *,
         is_mux: bool,
     ) -> Protection:
-        """Agree to what an offered section brings; ``before`` is what it was encrypted with.
+        """Agree to what an offered section brings; ``before`` is what was agreed on last.
 
         Raises:
             NegotiationError: Its handshake is none that can be made.
 
         """
-        ice, ways = self._answer_ice(theirs, section, at, is_mux=is_mux)
+        ice, ways = self._answer_ice(theirs, section, before.ice, at, is_mux=is_mux)
         if not self._can_shake_hands(theirs, section):
-            self._dtls = None
-            srtp, keys = self._sdes.answer(section, before)
+            srtp, keys = self._sdes.answer(section, before.srtp)
             return Protection(keys + ways, srtp is not None, srtp, None, ice)
-        self._dtls = dtls = offered_dtls(theirs, section, self._dtls)
+        dtls = offered_dtls(theirs, section, before.dtls)
         setup: Setup = "holdconn"
         if dtls is not None:
             setup = "active" if dtls.is_client else "passive"
@@ -108,36 +100,36 @@ class Protector:
             NegotiationError: It leaves plain what must be encrypted, or takes no key of ours.
 
         """
-        remote = offered_ice(theirs, section)
-        self._ice = None
-        if self._local is not None and remote is not None:
-            self._ice = Ice(self._local, remote)
+        remote = offered_ice(theirs, section) if ours.attributes("ice-ufrag") else None
+        ice = Ice(self._local, remote) if remote is not None and self._local is not None else None
         setup = ours.attribute("setup")
         if setup is not None and self._can_shake_hands(theirs, section):
-            self._dtls = answered_dtls(theirs, section, setup)
-            return Protection([], True, None, self._dtls, self._ice)
-        self._dtls = None
+            return Protection([], True, None, answered_dtls(theirs, section, setup), ice)
         if ours.protocol.upper() in _WITH_DTLS or section.protocol.upper() in _WITH_DTLS:
             raise NegotiationError("the answer has no fingerprint to believe")
         srtp = self._sdes.accept(ours, section)
-        return Protection([], srtp is not None, srtp, None, self._ice)
+        return Protection([], srtp is not None, srtp, None, ice)
 
     def _can_shake_hands(self, theirs: SessionDescription, section: MediaDescription) -> bool:
         return bool(self._fingerprint) and believable(theirs, section)
 
     def _answer_ice(
-        self, theirs: SessionDescription, section: MediaDescription, at: Address, *, is_mux: bool
+        self,
+        theirs: SessionDescription,
+        section: MediaDescription,
+        before: Ice | None,
+        at: Address,
+        *,
+        is_mux: bool,
     ) -> tuple[Ice | None, list[Line]]:
         remote = offered_ice(theirs, section)
         if remote is None:
-            self._ice = self._local = None
             return None, [("a", "ice-mismatch")] if is_mismatched(theirs, section) else []
-        if self._ice is None or self._ice.remote != remote:
-            self._local = new_credentials(self._ids)  # also when the other side begins anew
+        if before is None or before.remote != remote:
+            self._local = None  # the other side begins anew, and so do we
         ways = self._ways(at, is_mux=is_mux)
         assert self._local is not None
-        self._ice = Ice(self._local, remote)
-        return self._ice, ways
+        return Ice(self._local, remote), ways
 
     def _ways(self, at: Address, *, is_mux: bool = False) -> list[Line]:
         if self._local is None:
