@@ -11,10 +11,8 @@ from ..clock import Ids
 from ..rtp.dtmf import KeyDown, KeyEvent
 from ..rtp.packet import is_rtcp
 from ..rtp.quality import mos, r_factor
-from ..sdp.crypto import SrtpKeys
 from ..sdp.negotiate import Negotiated
 from .arrays import LaneArrays
-from .cipher import Cipher
 from .events import KeyPressed, LaneEvent, MediaTimeout, RecordingStopped
 from .formats import Format
 from .group import Group
@@ -26,6 +24,7 @@ from .outlet import Outlet
 from .playback import Playback
 from .porter import Porter
 from .ports import Address, PortPair
+from .privacy import Privacy
 from .receiver import Receiver
 from .recorder import Recorder, Recording
 from .reporter import Reporter
@@ -65,6 +64,7 @@ class Seat:
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
         self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
         self.porter = Porter(pair, outbox)
+        self.privacy = Privacy(self.intake, self.outlet, self.reporter, group)
         self.playback = Playback(self.outlet, self._trip, self._tell_playout)
         self.is_active = False  # something was negotiated
         self.group = group
@@ -73,7 +73,6 @@ class Seat:
         self._on_event = on_event
         self.options = options
         self._line: Line | None = None
-        self._cipher: Cipher | None = None
         self._negotiated: Negotiated | None = None
         self._is_silence_told = False
         self._is_tone_told = False  # of the key that is down in the sound
@@ -84,7 +83,8 @@ class Seat:
         self._arrays.sequence[self.row], self._arrays.timestamp[self.row] = self._start
         self._arrays.output[self.row] = self.source.output
         self._arrays.detects[self.row] = self.options.detect_inband
-        self._line = Line(receiver, self.pair.rtp, self.row, self._arrive, self._receive)
+        line = Line(receiver, self.pair.rtp, self.row, self._arrive, self._receive)
+        self._line = self.privacy.line = line
         empty(self.pair.rtcp)
         receiver.add(self.pair.rtcp, self.row, self._receive_report)
         self._arrays.heard_at[self.row] = now
@@ -105,9 +105,7 @@ class Seat:
             outlet.aim(_aim_of(negotiated)[0])
             if self._line is not None:
                 self._line.part()
-        if negotiated.srtp is not None or not negotiated.is_secure:
-            self.secure(now, negotiated.srtp)
-        self._mind_security(negotiated)
+        self.privacy.configure(now, negotiated)
         self.reporter.configure(now, negotiated, new.clock)
         self._arrays.heard_at[self.row] = now
         self._is_silence_told = False
@@ -126,34 +124,6 @@ class Seat:
                 self._line.part()
             self.outlet.aim(address)
             self.group.is_stale = True
-
-    def secure(self, now: float, keys: SrtpKeys | None) -> None:
-        """Encrypt under these keys from now on, or not at all."""
-        del now
-        cipher = self._cipher
-        if cipher is not None and keys is not None:
-            cipher.change(keys)
-        elif cipher is None and keys is None:
-            return
-        else:
-            if cipher is not None:
-                cipher.close()
-            self._cipher = cipher = Cipher(keys) if keys is not None else None
-            if self._line is not None:
-                self._line.encrypt(cipher)
-            self.outlet.aim(self.outlet.remote)  # the socket it had is closed
-        self.outlet.encrypt(cipher)
-        if self._negotiated is not None:
-            self._mind_security(self._negotiated)
-        self.group.is_stale = True
-
-    def _mind_security(self, negotiated: Negotiated) -> None:
-        cipher, is_secure = self._cipher, negotiated.is_secure
-        self.outlet.lacks_keys = is_secure and cipher is None
-        is_alone = negotiated.dtls is not None and not negotiated.is_rtcp_mux
-        self.reporter.encrypt(cipher, is_secure=is_secure, is_alone=is_alone)
-        if self._cipher is not None:
-            self._cipher.is_mux = negotiated.is_rtcp_mux
 
     def mute(self, now: float, caller: bool, agent: bool) -> None:
         """Say who is not heard."""
@@ -213,9 +183,7 @@ class Seat:
         if self._line is not None:
             self._line.leave()
         receiver.drain_only(self.pair.rtcp)
-        self.outlet.encrypt(None)
-        if self._cipher is not None:
-            self._cipher.close()
+        self.privacy.close()
         self.is_active = False
         self._arrays.clear(self.row)
 
@@ -238,6 +206,7 @@ class Seat:
         if self._last_stats is not None:
             return self._last_stats
         intake, outlet, reports = self.intake, self.outlet, self.reporter.session
+        cipher = self.privacy.cipher
         reception, bulk = intake.reception, int(self._arrays.bulk[self.row])
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
@@ -245,7 +214,7 @@ class Seat:
         delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
-            srtp=self._cipher.keys.suite if self._cipher is not None else "",
+            srtp=self.privacy.suite,
             packets_received=reception.packets + bulk,
             packets_sent=int(self._arrays.sent[self.row]),
             lost=max(0, reception.lost),
@@ -267,8 +236,8 @@ class Seat:
             round_trip=reports.round_trip,
             remote_loss=reports.remote_loss,
             looped=intake.looped,
-            forged=self._cipher.forged if self._cipher is not None else 0,
-            repeated=self._cipher.repeated if self._cipher is not None else 0,
+            forged=cipher.forged if cipher is not None else 0,
+            repeated=cipher.repeated if cipher is not None else 0,
             unproved=self.porter.dropped,
             mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),
         )
@@ -290,13 +259,7 @@ class Seat:
         """Take what may be anybody's, as it came."""
         if self._is_for_porter(data, source, now):
             return
-        cipher, latch = self._cipher, self.intake.latch
-        if cipher is None:
-            if not self.outlet.lacks_keys:
-                self._receive(data, source, now)
-        elif latch.is_shut(now) and source[:2] != latch.remote:
-            latch.foreign += 1  # before it can spend the number of a packet that it copied
-        elif (opened := cipher.open_copy(data)) is not None:
+        if (opened := self.privacy.open(data, source, now)) is not None:
             self._receive(opened, source, now)
 
     def _receive_report(self, data: bytes, source: Address, now: float) -> None:
@@ -319,7 +282,7 @@ class Seat:
             self.reporter.receive(data, source, now)
             return
         intake, line = self.intake, self._line
-        is_authentic = self._cipher is not None
+        is_authentic = self.privacy.cipher is not None
         # IPv6 sources have four parts.
         intake.receive(data, source[:2], now, is_authentic=is_authentic)
         if intake.is_waiting:

@@ -77,12 +77,13 @@ class Warden:
             self._order(self._seat.porter.serve, take, wake)
 
     def _act(self, event: PathEvent, is_report: bool) -> None:
+        seat = self._seat
         match event:
             case Found(address):
-                self._order(self._seat.settle, address, is_report)
+                self._order(seat.settle, address, is_report)
             case Keyed(keys, address):
-                self._order(self._seat.settle, address, is_report)
-                self._order(self._seat.reporter.secure if is_report else self._seat.secure, keys)
+                self._order(seat.settle, address, is_report)
+                self._order(seat.reporter.secure if is_report else seat.privacy.secure, keys)
             case Refused(reason):
                 if self._on_refused is not None and not is_report:  # a call can do without those
                     self._on_refused(reason)
