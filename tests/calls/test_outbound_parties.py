@@ -32,7 +32,7 @@ class Engine:
 
 
 class Lane:
-    host, port = "192.0.2.2", 40000
+    host, port, fingerprint = "192.0.2.2", 40000, ""
 
     def close(self) -> None:
         raise AssertionError("the call was not placed")

@@ -1,6 +1,7 @@
 """Somebody else comes into the place of a leg's far end, in virtual time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -35,9 +36,10 @@ WELCOME = Policy(accepts_transfer=True)
 class NotedLane:
     host: str = "192.0.2.2"
     port: int = 40000
+    fingerprint: str = ""
     agreed: list[Negotiated] = field(default_factory=list)
 
-    def configure(self, negotiated: Negotiated) -> None:
+    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
         self.agreed.append(negotiated)
 
     def hold(self, is_on: bool) -> None:
