@@ -1,6 +1,7 @@
 """What well-known peers send, from their first message to our answer and our goodbye."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,12 @@ TRUNK = TrunkSettings(name="peer", hosts=["0.0.0.0/0"], trusted=True, headers=["
 
 
 class NotedLane:
-    host, port = "192.0.2.2", 40000
+    host, port, fingerprint = "192.0.2.2", 40000, ""
 
     def __init__(self) -> None:
         self.agreed: list[Negotiated] = []
 
-    def configure(self, negotiated: Negotiated) -> None:
+    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
         self.agreed.append(negotiated)
 
     def hold(self, is_on: bool) -> None:
@@ -69,7 +70,7 @@ class Scene:
             self.phone.calls[-1],
             self.phone,
             self.lane,
-            Terms(CODECS),
+            Terms(CODECS, srtp="optional"),
             self.told.append,
             on_refer=lambda leg, wish: self.asked.append(wish),
             ids=CountedIds(),
@@ -137,6 +138,16 @@ def test_twilio_is_answered_by_both_of_its_proxies_and_let_go_through_them(scene
     assert bye.uri == "sip:+15550100@172.25.8.9:5060;transport=udp", "its private Contact"
     assert [route.uri.host for route in bye.routes] == ["203.0.113.10", "203.0.113.11"]
     assert scene.network.sent[-1].flow.remote == ("203.0.113.10", 5060)
+
+
+def test_twilio_over_tls_brings_one_key_and_is_answered_with_one_of_ours(scene: Scene) -> None:
+    agreed = scene.take("twilio-secure")
+    assert agreed.srtp is not None
+    assert agreed.srtp.suite == "AES_CM_128_HMAC_SHA1_80"
+    assert agreed.ptime == 20
+    (line,) = [line for line in scene.reply().body.splitlines() if b"a=crypto" in line]
+    assert line.startswith(b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:")
+    assert b"RTP/SAVP 0 101" in scene.reply().body
 
 
 @pytest.mark.parametrize(("cause", "q850"), [("16", 16), ("17", 17), ("31", 31), ("102", 102)])
