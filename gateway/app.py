@@ -3,10 +3,11 @@
 import asyncio
 import dataclasses
 import gc
+import itertools
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -33,6 +34,7 @@ from .media.prompts import SHIPPED, Prompt
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
+from .sip.guard import Guard, Notice
 from .sip.incoming import IncomingSession
 from .sip.transport.address import Advertiser
 from .sip.transport.endpoint import SipEndpoint
@@ -40,6 +42,8 @@ from .sip.transport.outside import Outside
 from .sip.transport.resolver import Resolver
 
 __all__ = ["Gateway"]
+
+_MOST_TOLD: Final = 100  # bans
 
 
 class Gateway:
@@ -61,10 +65,13 @@ class Gateway:
         is_asked_for = external.startswith("stun:")
         advertise = Advertiser(None if is_asked_for else external or None, settings.sip.tls.host)
         self._outside = Outside(external, resolver, advertise, ids) if is_asked_for else None
+        trunks = Trunks(settings, ids=ids)
+        self._guard = Guard(settings.guard, knows=trunks.knows, report=self._tell_of)
         self._agent = UserAgent(
             ids,
             advertise=advertise,
             accepts=lambda request, flow: self.reception.accepts(request, flow),
+            guard=self._guard,
             overloaded=lambda: self.registry.health is not Health.READY,
             retry_after=lambda: self._switchboard.retry_after,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
@@ -77,7 +84,6 @@ class Gateway:
             settings.sip.origins,
             resolver,
         )
-        trunks = Trunks(settings, ids=ids)
         trunks.sessions = self._agent.sessions.values
         self._neighbours = Neighbours(settings, trunks, self._sip)
         self._outbound = outbound = Outbound(settings, trunks, self._sip, self._engine, advertise)
@@ -189,11 +195,27 @@ class Gateway:
             "media": dataclasses.asdict(self._engine.stats()),
             "errands": dataclasses.asdict(self._errands.stats),
         }
+        now = self._sip.now()
+        banned = [
+            {"source": ban.source, "why": ban.why, "seconds_left": math.ceil(ban.until - now)}
+            for ban in itertools.islice(self._guard.bans(now), _MOST_TOLD)
+        ]
         return {
             "sip": self.sip_uri("demo"),
             "trunks": self._neighbours.facts(),
             "counted": counted,
+            "banned": banned,
         }
+
+    def _tell_of(self, notice: Notice) -> None:
+        """Log what the guard has to say: of each source once a minute at most."""
+        self._log.warning(
+            "banned" if notice.ban_seconds else "refused",
+            source=notice.source or "strangers",
+            why=notice.why,
+            messages=notice.count,
+            seconds=notice.ban_seconds,
+        )
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls (503) and wait for those in progress, at most ``seconds``."""

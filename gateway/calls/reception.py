@@ -61,9 +61,7 @@ class Reception:
         if trunk is None:
             shown = self._trunks.prove(request, flow)
             if isinstance(shown, Verdict):
-                if shown.status == 403:
-                    self._log.warning("refused: of no trunk", address=flow.remote[0])
-                return shown
+                return shown  # the guard says so in the log, though not of each
             trunk = shown
         if request.method == "OPTIONS" and not (request.request_uri.user or request.to.uri.user):
             return Verdict(policy=self._trunks.policy(trunk))

@@ -110,6 +110,16 @@ class Settings(BaseSettings):
         if twice := {user for user in users if users.count(user) > 1}:
             problem = f"trunks: two that authenticate are called {min(twice)!r}; rename one"
             raise ValueError(problem)
+        unasked = [
+            trunk.name
+            for trunk in self.trunks
+            if trunk.authenticate == "digest" and not (trunk.hosts or trunk.tls_names)
+        ]
+        if self.guard.stealth and unasked:
+            raise ValueError(
+                f"guard.stealth: nobody would be asked for the password of {unasked[0]!r};"
+                " give it hosts or tls_names"
+            )
         return self
 
     @property

@@ -1,5 +1,6 @@
 """The tables about SIP: where it is listened for, who our neighbours are, who is kept out."""
 
+import functools
 import ipaddress
 import re
 from typing import Final, Literal
@@ -233,7 +234,14 @@ class TrunkSettings(Table):
             source = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(source in ipaddress.ip_network(host, strict=False) for host in self.hosts)
+        if isinstance(source, ipaddress.IPv6Address) and source.ipv4_mapped is not None:
+            source = source.ipv4_mapped  # came by a socket of both kinds
+        return any(source in _network(host) for host in self.hosts)
+
+
+@functools.lru_cache(1024)
+def _network(host: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(host, strict=False)
 
 
 class GuardSettings(Table):

@@ -6,7 +6,7 @@ to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ..clock import Ids
 from ..errors import SipError
@@ -15,8 +15,10 @@ from .admission import Policy, Verdict
 from .alarms import Alarms
 from .courier import Courier
 from .deadline import earliest
+from .doorway import ESSENTIAL, Doorway, Judge
 from .duties import Duties
 from .flow import Flow
+from .guard import Guard
 from .incoming import IncomingSession
 from .merging import MergeWatch
 from .message import MessageError, Request, parse, response_to, stamp_received
@@ -35,8 +37,6 @@ from .transactions import AckReceived, RequestReceived, TransactionLayer
 from .uri import Uri
 
 __all__ = ["AgentEvent", "AgentStats", "Happened", "Invited", "UserAgent"]
-
-_ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
 @dataclass(slots=True)
@@ -81,6 +81,8 @@ class UserAgent:
         advertise: Host and port under which the far end of a flow can reach us.
         accepts: Judges a request outside of any call: whether it may come in, with what it
             is refused if not, and what a call that it opens is held to.
+        guard: Says of each message whether it is read at all, and who is a stranger, whose
+            requests are judged before anything else is; without one there are no strangers.
         overloaded: Says whether calls must be turned away now (503).
         retry_after: Says how many seconds a caller is told to wait after such a 503.
         has_streams: Whether TCP may carry what is too big for a datagram.
@@ -93,7 +95,8 @@ class UserAgent:
         ids: Ids,
         *,
         advertise: Callable[[Flow], tuple[str, int]],
-        accepts: Callable[[Request, Flow], Verdict] = _accept_all,
+        accepts: Judge = _accept_all,
+        guard: Guard | None = None,
         overloaded: Callable[[], bool] = lambda: False,
         retry_after: Callable[[], int] = lambda: 5,
         has_streams: bool = False,
@@ -105,10 +108,17 @@ class UserAgent:
         self.is_draining = False
         self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our tag
         self._ids = ids
-        self._accepts = accepts
+        self._guard = guard
         self._overloaded = overloaded
         self._retry_after = retry_after
-        self._layer = TransactionLayer(timers)
+        self._layer = TransactionLayer(timers, on_request=lambda *sent: self._door.spoke_to(*sent))
+        self._door = Doorway(
+            guard,
+            self._layer,
+            accepts,
+            lambda request: self._session_of(request) is not None,
+            secret=ids.token(),
+        )
         self._courier = Courier(
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
         )
@@ -155,17 +165,23 @@ class UserAgent:
             "failovers": self._courier.failovers,
             "lookups_dropped": self._courier.lookups.dropped,
         }
-        return asdict(self.stats) | asdict(self._layer.stats) | courier
+        kept_out = asdict(self._guard.stats) if self._guard is not None else {}
+        return asdict(self.stats) | asdict(self._layer.stats) | courier | kept_out
 
-    def receive(self, data: bytes, flow: Flow, now: float) -> None:
-        """Take in one message off the wire."""
+    def receive(self, data: bytes, flow: Flow, now: float) -> bool:
+        """Take in one message off the wire; ``False`` if it was dropped unread."""
+        if not self._door.admits(data, flow, now):
+            return False
         try:
             message = parse(data)
         except MessageError as error:
-            self._refuse_malformed(error, flow)
-            return
+            self._refuse_malformed(error, flow, now)
+            return True
+        if isinstance(message, Request) and self._door.turns_away(message, flow, now):
+            return True
         self._layer.receive(message, flow, now)
         self._dispatch(now)
+        return True
 
     def wake(self, now: float) -> None:
         """Run whatever timers are due at ``now``."""
@@ -286,7 +302,7 @@ class UserAgent:
             self._refuse_outside(key, request, now)
 
     def _on_opening(self, key: str, request: Request, flow: Flow, now: float) -> None:
-        verdict, tag = self._accepts(request, flow), self._ids.token()
+        verdict, tag = self._door.verdict_of(request, flow), self._ids.token()
         if not verdict.lets_in:
             self.stats.refused += 1
             self._refuse(key, request, verdict.status, now, headers=verdict.headers)
@@ -351,11 +367,13 @@ class UserAgent:
         is_peer = session is not None and session.has_peer(request.from_.tag or "")
         return session if is_peer else None
 
-    def _refuse_malformed(self, error: MessageError, flow: Flow) -> None:
+    def _refuse_malformed(self, error: MessageError, flow: Flow, now: float) -> None:
         """Answer what cannot be read, if its sender could tell what the answer is about."""
         self.stats.malformed += 1
         request = error.answerable
-        if request is None or not all(name in request.headers for name in _ESSENTIAL):
+        if self._door.turns_away_malformed(error, flow, now):
+            return
+        if request is None or not all(name in request.headers for name in ESSENTIAL):
             return
         stamp_received(request, flow.remote)
         answer = response_to(request, error.status, str(error), to_tag=self._ids.token())

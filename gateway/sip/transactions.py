@@ -5,6 +5,7 @@ flow they arrived on, bytes go out with the flow they must leave by.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -101,11 +102,18 @@ class TransactionLayer:
     """Keeps every transaction, and finds the one a message belongs to.
 
     At most ``limit`` run at once; a request beyond that is answered 503
-    without one.
+    without one.  ``on_request`` is told of each request of ours, and when it goes.
     """
 
-    def __init__(self, timers: Timers | None = None, *, limit: int = 65_536) -> None:
+    def __init__(
+        self,
+        timers: Timers | None = None,
+        *,
+        limit: int = 65_536,
+        on_request: Callable[[Flow, float], None] = lambda flow, now: None,
+    ) -> None:
         self.stats = Stats()
+        self._on_request = on_request
         self._timers = timers or Timers()
         self._limit = limit
         self._entries: dict[str, _Entry] = {}
@@ -144,6 +152,7 @@ class TransactionLayer:
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         transaction = kind(request, now=now, timers=self._timers, reliable=flow.is_reliable)
         self._add(_Entry(key, transaction, flow))
+        self._on_request(flow, now)
         return key
 
     def send_direct(self, message: Request | Response, flow: Flow) -> None:
@@ -172,6 +181,11 @@ class TransactionLayer:
         if entry is not None:
             entry.transaction.stop_repeating()
             self._drain(entry)
+
+    def is_known(self, request: Request) -> bool:
+        """Tell whether a request is a copy of one we are at, or cancels or acknowledges it."""
+        is_about = request.method in ("ACK", "CANCEL")
+        return _server_key(request, "INVITE" if is_about else request.method) in self._entries
 
     def invite_of(self, cancel: Request) -> str | None:
         """Return the key of the INVITE that a CANCEL means (section 9.2)."""

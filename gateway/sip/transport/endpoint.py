@@ -211,8 +211,8 @@ class SipEndpoint:
                 self._unheard.setdefault(event.session, []).append(event.event)
 
     def _receive(self, data: bytes, flow: Flow) -> None:
-        self.agent.receive(data, flow, self.now())
-        self.flush()
+        if self.agent.receive(data, flow, self.now()):
+            self.flush()
 
     def _refuse(self, flow: Flow) -> None:
         self.agent.refused(flow, self.now())
