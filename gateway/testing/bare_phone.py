@@ -35,9 +35,9 @@ class _Port(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
 
     @classmethod
-    async def open(cls) -> Self:
+    async def open(cls, host: str) -> Self:
         loop = asyncio.get_running_loop()
-        transport, port = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        transport, port = await loop.create_datagram_endpoint(cls, local_addr=(host, 0))
         port._transport = transport
         return port
 
@@ -63,6 +63,7 @@ class BarePhone:
         gateway: Where the gateway takes SIP over UDP.
         frequency: The tone it speaks, Hz; 0 for silence.
         name: Who it says it is.
+        host: Its address.
 
     Attributes:
         media: Where the gateway wants the call's sound, once it has answered.
@@ -71,7 +72,14 @@ class BarePhone:
 
     """
 
-    def __init__(self, gateway: Address, *, frequency: float = 0.0, name: str = "bare") -> None:
+    def __init__(
+        self,
+        gateway: Address,
+        *,
+        frequency: float = 0.0,
+        name: str = "bare",
+        host: str = "127.0.0.1",
+    ) -> None:
         self.media: Address = ("", 0)
         self.ssrc = secrets.randbits(32)
         self.answers: list[Response] = []
@@ -79,6 +87,7 @@ class BarePhone:
         self._gateway = gateway
         self._frequency = frequency
         self._name = name
+        self._host = host
         self._sip: _Port
         self._rtp: _Port
         self._call_id = secrets.token_hex(8)
@@ -89,7 +98,7 @@ class BarePhone:
         self._speaking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._sip, self._rtp = await _Port.open(), await _Port.open()
+        self._sip, self._rtp = await _Port.open(self._host), await _Port.open(self._host)
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -103,7 +112,7 @@ class BarePhone:
     def description(self) -> bytes:
         """The offer of a phone that knows PCMU and telephone events."""
         return (
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"v=0\r\no=- 1 1 IN IP4 {self._host}\r\ns=-\r\nc=IN IP4 {self._host}\r\nt=0 0\r\n"
             f"m=audio {self._rtp.number} RTP/AVP 0 101\r\n"
             "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
         ).encode()
@@ -118,18 +127,19 @@ class BarePhone:
     ) -> bytes:
         """Write the call's next request; ``content_length`` may say what is not so."""
         host, port = self._gateway
+        own = f"{self._host}:{self._sip.number}"
         if method != "ACK":  # which is numbered as what it acknowledges
             self._number += 1
         to_tag = f";tag={self._to_tag}" if self._to_tag else ""
         length = len(body) if content_length is None else content_length
         lines = [
             f"{method} sip:demo@{host}:{port} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self._sip.number};branch=z9hG4bK{secrets.token_hex(8)}",
-            f"From: <sip:{self._name}@127.0.0.1>;tag={self._call_id}",
+            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{secrets.token_hex(8)}",
+            f"From: <sip:{self._name}@{self._host}>;tag={self._call_id}",
             f"To: <sip:demo@{host}>{to_tag}",
             f"Call-ID: {self._call_id}",
             f"CSeq: {self._number} {method}",
-            f"Contact: <sip:{self._name}@127.0.0.1:{self._sip.number}>",
+            f"Contact: <sip:{self._name}@{own}>",
             "Max-Forwards: 70",
             *([f"Content-Type: {content_type}"] if body else []),
             f"Content-Length: {length}",

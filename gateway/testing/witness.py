@@ -44,10 +44,12 @@ class Scene:
 
     gateway: Gateway
     service: LoopbackService
+    host: str = "127.0.0.1"  # of every phone
 
     def phone(self, name: str, frequency: float = 587.0) -> BarePhone:
         """Return a phone that may misbehave; to be used as ``async with``."""
-        return BarePhone(sip_address(self.gateway), name=name, frequency=frequency)
+        gateway = sip_address(self.gateway)
+        return BarePhone(gateway, name=name, frequency=frequency, host=self.host)
 
     async def session_of(self, phone: BarePhone) -> ServiceSession:
         """Have a phone call, and return the session that answers it, silent so far."""
@@ -79,10 +81,11 @@ class Scene:
 
 
 @asynccontextmanager
-async def witnessed(**tables: Any) -> AsyncIterator[Scene]:
+async def witnessed(*, host: str = "127.0.0.1", **tables: Any) -> AsyncIterator[Scene]:
     """Run a gateway with one call up; what the block does must not disturb it.
 
-    The service speaks only when told to; ``tables`` are settings.
+    The service speaks only when told to; ``host`` is where the callers are, ``tables`` are
+    settings.
 
     Raises:
         AssertionError: The call was disturbed, or no other can be made.
@@ -94,7 +97,7 @@ async def witnessed(**tables: Any) -> AsyncIterator[Scene]:
         LoopbackService([_SERVICE]) as service,
         loopback_gateway(service.url, call=call, **tables) as gateway,
     ):
-        scene = Scene(gateway, service)
+        scene = Scene(gateway, service, host)
         async with scene.phone("witness", _CALLER) as witness:
             session = await scene.session_of(witness)
             session.talk()
