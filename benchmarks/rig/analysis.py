@@ -22,6 +22,7 @@ __all__ = [
     "clock_truncation_ms",
     "first_audio_ms",
     "lateness_ms",
+    "lost_share",
     "next_beat_ms",
     "silence_ms",
     "spread",
@@ -85,6 +86,17 @@ def lateness_ms(measured: Measured, *, is_talking: bool | None = None) -> Floats
                 of_call = of_call[(times >= measured.talking_from) == is_talking]
             late.append(of_call)
     return np.concatenate(late) if late else np.zeros(0)
+
+
+def lost_share(measured: Measured) -> float:
+    """Return the share of packets, between the first and the last of each call, that never came."""
+    came = due = 0
+    for call in range(measured.calls):
+        _, media, _ = _call(measured, call)
+        if len(media):
+            came += len(np.unique(media))
+            due += round((media.max() - media.min()) / 0.020) + 1
+    return 1.0 - came / due if due else math.nan
 
 
 def beat_lateness_ms(measured: Measured) -> Floats:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Flood",
     "Measured",
     "cpu_seconds",
     "memory_mb",
@@ -52,6 +54,16 @@ class Measured:
     trips: NDArray[np.float64]  # how long its round trips took
     reference_us: float  # see python_reference
     talking_from: float = 0.0  # when the last call had been answered
+    counted: dict[str, Any] = field(default_factory=dict)  # by the gateway, of everything
+    flooded: int = 0  # junk datagrams sent
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Junk beside a load: datagrams a second, at the gateway or at a port that nobody reads."""
+
+    rate: int
+    is_elsewhere: bool = False
 
 
 def cpu_seconds(pid: int) -> float:
@@ -124,6 +136,9 @@ def run_gateway(
     config = f"""
         [sip]
         bind = ["udp:127.0.0.1:0"]
+        [[trunks]]
+        name = "rig"
+        hosts = ["127.0.0.1"]
         [http]
         bind = "127.0.0.1:0"
         [media]
@@ -147,10 +162,12 @@ def run_load(
     interrupt: float = 0.0,
     rate: float = 0.0,
     srtp: str = "",
+    flood: Flood | None = None,
 ) -> Measured:
     """Load a gateway with ``calls`` calls of ``seconds`` each and return what was measured.
 
-    ``srtp`` is the suite that their sound is encrypted with.
+    ``srtp`` is the suite that their sound is encrypted with.  With a ``flood`` so much junk a
+    second comes to its SIP port all the while, or goes elsewhere.
     """
     references = [python_reference() for _ in range(3)]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
@@ -159,10 +176,16 @@ def run_load(
         speech = f"--talk {talk} --every {every} --interrupt {interrupt}"
         service = run(run_service(speech))
         gateway = run(run_gateway(said(service), pass_through=pass_through))
-        sip = int(said(gateway)["sip"].rsplit(":", 1)[1].split(";")[0])
+        facts = said(gateway)
+        sip = int(facts["sip"].rsplit(":", 1)[1].split(";")[0])
         metronome = run(run_part("rig.metronome"))
         said(metronome)
         idle_mb = memory_mb(gateway.pid)
+        junk = None
+        if flood is not None:
+            aim = 0 if flood.is_elsewhere else sip
+            junk = run(run_part(f"rig.flood --port {aim} --rate {flood.rate}"))
+            said(junk)
         load = f"--port {sip} --calls {calls} --seconds {seconds} --rate {rate} --out {out}"
         load += f" --srtp {srtp}" if srtp else ""
         callers = run(run_part(f"rig.callers {load}"))
@@ -170,6 +193,9 @@ def run_load(
         ended = said(callers)["talking_to"]
         cpu, full_mb = cpu_seconds(gateway.pid) - cpu, memory_mb(gateway.pid)
         callers.wait(60)
+        flooded = _told(junk)["sent"] if junk is not None else 0
+        with urllib.request.urlopen(facts["page"] + "v1/gateway", timeout=5) as answer:
+            counted = json.load(answer)["counted"]
         told, beat = _told(service), _told(metronome)
         packets = dict(np.load(out))
     references += [python_reference() for _ in range(3)]
@@ -185,4 +211,6 @@ def run_load(
         trips=np.array(beat["trips"]),
         reference_us=statistics.median(references),
         talking_from=begun,
+        counted=counted,
+        flooded=flooded,
     )
