@@ -6,7 +6,7 @@ to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..clock import Ids
 from ..errors import SipError
@@ -15,7 +15,7 @@ from .admission import Policy, Verdict
 from .alarms import Alarms
 from .courier import Courier
 from .deadline import earliest
-from .doorway import ESSENTIAL, Doorway, Judge
+from .doorway import Doorway, Judge
 from .duties import Duties
 from .flow import Flow
 from .guard import Guard
@@ -66,6 +66,9 @@ class AgentStats:
     overloaded: int = 0
     merged: int = 0
     unknown_dialog: int = 0
+
+
+_ESSENTIAL: Final = ("Via", "CSeq")  # by which a sender knows what an answer is about
 
 
 def _accept_all(request: Request, flow: Flow) -> Verdict:
@@ -373,7 +376,7 @@ class UserAgent:
         request = error.answerable
         if self._door.turns_away_malformed(error, flow, now):
             return
-        if request is None or not all(name in request.headers for name in ESSENTIAL):
+        if request is None or not all(name in request.headers for name in _ESSENTIAL):
             return
         stamp_received(request, flow.remote)
         answer = response_to(request, error.status, str(error), to_tag=self._ids.token())

@@ -65,7 +65,7 @@ class Dialog:
             DialogId(request.call_id, local_tag, request.from_.tag or ""),
             local=_tagged(request.headers.get("To") or "", local_tag),
             remote=request.headers.get("From") or "",
-            target=request.contacts[0].uri,
+            target=(request.contacts or [request.from_])[0].uri,  # RFC 2543 asked for no Contact
             routes=request.headers.values("Record-Route"),
             local_sequence=first_sequence - 1,
             remote_sequence=request.cseq.number,

@@ -16,11 +16,11 @@ from .guard import Guard
 from .message import MessageError, Request, response_to, stamp_received
 from .transactions import TransactionLayer
 
-__all__ = ["ESSENTIAL", "Doorway", "Judge"]
+__all__ = ["Doorway", "Judge"]
 
 Judge: TypeAlias = Callable[[Request, Flow], Verdict]
 
-ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _LARGEST_ANSWER: Final = 1300  # bytes
 
 
@@ -95,7 +95,7 @@ class Doorway:
         guard, request = self._guard, error.answerable
         if guard is None or not guard.is_stranger(flow, now):
             return False
-        if request is not None and all(name in request.headers for name in ESSENTIAL):
+        if request is not None and all(name in request.headers for name in _ESSENTIAL):
             self._answer(request, error.status, flow, now, why="malformed")
         else:
             guard.refused(flow, "malformed", now)

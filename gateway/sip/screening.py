@@ -8,6 +8,7 @@ from typing import Final
 
 from ..errors import SipError
 from .admission import Policy
+from .headers import BRANCH_COOKIE
 from .message import Request, Response, response_to
 from .multipart import SDP, has_unknown
 from .reliable import RELIABLE
@@ -97,7 +98,8 @@ def _refusal(request: Request, to_tag: str) -> Response | None:
         response = response_to(request, 420, to_tag=to_tag)
         response.headers.add("Unsupported", ", ".join(unknown))
         return response
-    if request.method in ("INVITE", "UPDATE") and len(request.contacts) != 1:
+    least = 1 if (request.via.branch or "").startswith(BRANCH_COOKIE) else 0  # RFC 2543 needs none
+    if request.method in ("INVITE", "UPDATE") and not least <= len(request.contacts) <= 1:
         return response_to(request, 400, "One Contact is required", to_tag=to_tag)
     return _refused_body(request, to_tag)
 
