@@ -43,6 +43,7 @@ class GuardStats:
     dropped_stranger_rate: int = 0  # one stranger asked too much
     dropped_stranger_flood: int = 0  # all of them did
     dropped_neighbour_rate: int = 0
+    dropped_connections: int = 0  # of strangers, who had too many
     strangers_answered: int = 0
     strangers_unanswered: int = 0
     bans: int = 0
@@ -147,11 +148,9 @@ class Guard:
             return self._takes_known(source, flow.remote[0], now)
         block = block_of(flow.remote[0])
         ban = self._bans.get(block)
-        if ban is not None:
-            if now < ban.until:
-                self.stats.dropped_banned += 1
-                return False
-            del self._bans[block]
+        if ban is not None and now < ban.until:
+            self.stats.dropped_banned += 1
+            return False
         vouched = self._vouched.get(block)
         if vouched is not None and now < vouched.until:
             return self._takes_known(vouched, block, now)
@@ -165,6 +164,11 @@ class Guard:
         """Tell whether a stranger is one of those that are trusted for a while."""
         vouched = self._vouched.get(block_of(flow.remote[0]))
         return vouched is not None and now < vouched.until
+
+    def is_banned(self, flow: Flow, now: float) -> bool:
+        """Tell whether nothing that a stranger sends is read at present."""
+        ban = self._bans.get(block_of(flow.remote[0]))
+        return ban is not None and now < ban.until
 
     def vouch(self, flow: Flow, now: float) -> None:
         """Trust a stranger for a while: we speak to it, or it has shown that it may speak."""
@@ -241,6 +245,7 @@ class Guard:
         self.stats.bans += 1
         self._strangers.pop(block, None)
         self._bans[block] = Ban(block, now + self._ban_seconds, why)
+        self._bans.move_to_end(block)
         if len(self._bans) > _MOST_BANS:
             self._bans.popitem(last=False)
         self._write(Notice(block, why, source.count + 1, self._ban_seconds), now)
