@@ -41,14 +41,12 @@ class Verdict:
     Attributes:
         status: 200 lets it in; otherwise what it is refused with.
         headers: what the refusal says besides, such as a challenge.
-        is_silent: it is not answered at all.
         policy: what a call that it opens is held to.
 
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    is_silent: bool = False
     policy: Policy = Policy()
 
     @property

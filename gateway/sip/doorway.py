@@ -21,6 +21,11 @@ __all__ = ["Doorway", "Judge"]
 Judge: TypeAlias = Callable[[Request, Flow], Verdict]
 
 _ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_GROUNDS: Final = {  # what is held against whoever gets such an answer; being busy is our affair
+    401: "no password",
+    403: "of no trunk, or with a wrong password",
+    404: "no such user",
+}
 _LARGEST_ANSWER: Final = 1300  # bytes
 
 
@@ -86,7 +91,7 @@ class Doorway:
                 self._judged = request, verdict
                 guard.vouch(flow, now)
                 return False
-            why = "no trunk has this address" if verdict.status == 403 else str(verdict.status)
+            why = _GROUNDS.get(verdict.status, "")
             self._answer(request, verdict.status, flow, now, verdict.headers, why=why)
         return True
 
@@ -114,7 +119,8 @@ class Doorway:
     ) -> None:
         guard = self._guard
         assert guard is not None
-        guard.refused(flow, why, now)
+        if why:
+            guard.refused(flow, why, now)
         stamp_received(request, flow.remote)
         answer = response_to(request, status, to_tag=self._tag_for(request))
         for name, value in headers:

@@ -63,7 +63,7 @@ def proof_of(request: Request) -> Credentials:
 
 def challenge_inside(bob: Phone, methods: str) -> Callable[[], None]:
     """Have the phone ask for a password in calls too: at its wire, below its agent."""
-    layer, door = bob.agent._layer, bob.agent._accepts
+    layer, door = bob.agent._layer, bob.agent._door._accepts
     receive = layer.receive
 
     def guarded(message: Any, flow: Flow, now: float) -> None:

@@ -264,3 +264,12 @@ def test_the_counters_tell_what_was_kept_out(network: VirtualNetwork) -> None:
     counters = house.phone.agent.counters
     assert counters["strangers_answered"] == 2
     assert counters["dropped_stranger_rate"] == 8
+
+
+def test_nothing_is_held_against_whom_we_have_no_room_for(network: VirtualNetwork) -> None:
+    house = House(network, judge=lambda request, flow: Verdict(503))
+    answers = []
+    for n in range(30):
+        answers += house.told(forge("INVITE", branch=str(n)))
+        network.run(0.2)
+    assert answers == ["503 INVITE"] * 30
