@@ -111,7 +111,7 @@ class UserAgent:
         self.is_draining = False
         self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our tag
         self._ids = ids
-        self._guard = guard
+        self.guard = guard
         self._overloaded = overloaded
         self._retry_after = retry_after
         self._layer = TransactionLayer(timers, on_request=lambda *sent: self._door.spoke_to(*sent))
@@ -168,7 +168,7 @@ class UserAgent:
             "failovers": self._courier.failovers,
             "lookups_dropped": self._courier.lookups.dropped,
         }
-        kept_out = asdict(self._guard.stats) if self._guard is not None else {}
+        kept_out = asdict(self.guard.stats) if self.guard is not None else {}
         return asdict(self.stats) | asdict(self._layer.stats) | courier | kept_out
 
     def receive(self, data: bytes, flow: Flow, now: float) -> bool:

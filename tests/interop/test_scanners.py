@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.sip import visitors
 from gateway.sip.message import parse
 from gateway.testing.loopback import sip_address
 from gateway.testing.witness import Scene, witnessed
@@ -148,3 +149,46 @@ async def test_a_loud_stranger_is_banned_and_told_of_in_the_facts() -> None:
         (ban,) = scene.gateway.facts()["banned"]
         assert (ban["source"], ban["why"]) == ("127.0.4.1", "of no trunk, or with a wrong password")
         assert 590 < ban["seconds_left"] <= 600
+
+
+async def connections(scene: Scene, count: int) -> list[tuple[Any, Any]]:
+    address = sip_address(scene.gateway, "tcp")
+    return [await asyncio.open_connection(*address) for _ in range(count)]
+
+
+async def left(held: list[tuple[Any, Any]], *, within: float = 5.0) -> int:
+    """Wait until connections are closed from afar, and return how many are not by then."""
+    reads = [asyncio.ensure_future(reader.read()) for reader, _ in held]
+    _, pending = await asyncio.wait(reads, timeout=within)
+    for read in pending:
+        read.cancel()
+    await asyncio.gather(*reads, return_exceptions=True)
+    for _, writer in held:
+        writer.close()
+    return len(pending)
+
+
+async def test_a_stranger_holds_few_connections_and_leaves_room_for_the_trunk() -> None:
+    async with witnessed(host=PBX, trunks=TRUNKS) as scene:
+        held = await connections(scene, 20)
+        assert await left(held, within=0.5) == 8
+        assert scene.gateway.facts()["counted"]["sip"]["dropped_connections"] == 12
+
+
+async def test_a_stranger_who_says_nothing_more_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "_PATIENCE", 0.2)
+    async with witnessed(host=PBX, trunks=TRUNKS) as scene:
+        held = await connections(scene, 2)
+        for _, writer in held:
+            writer.write(request("OPTIONS", "demo"))
+        assert await left(held) == 0
+
+
+async def test_a_stranger_who_is_banned_is_cut_off_and_may_not_come_back() -> None:
+    async with witnessed(host=PBX, trunks=TRUNKS, guard={"ban_after": 3}) as scene:
+        held = await connections(scene, 1)
+        held[0][1].write(request("REGISTER", "demo") * 5)
+        assert await left(held) == 0
+        assert await left(await connections(scene, 3)) == 0
+        (ban,) = scene.gateway.facts()["banned"]
+        assert ban["source"] == "127.0.0.1"

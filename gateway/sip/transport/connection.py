@@ -1,6 +1,7 @@
 """One connection that carries SIP, from either side: TCP, and what may lie on top of it."""
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -32,6 +33,10 @@ class Owner(Protocol):
 
     def stand(self, connection: "Connection") -> None:
         """Take note that messages may flow."""
+        ...
+
+    def patience(self, connection: "Connection") -> float:
+        """Return how many seconds a connection may say nothing."""
         ...
 
     def receive(self, message: bytes, connection: "Connection") -> None:
@@ -119,12 +124,12 @@ class Connection(asyncio.Protocol):
         self._check_standing()
         if self._keep_alive is not None and self._framer.pongs != pongs:
             self._keep_alive.answered()
-        if self.is_standing:
-            self._judge_pace(has_messages=bool(messages))
         if messages:
             self.used_at = asyncio.get_running_loop().time()
         for message in messages:
             self._owner.receive(message, self)
+        if self.is_standing:
+            self._judge_pace(has_messages=bool(messages))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end."""
@@ -186,10 +191,12 @@ class Connection(asyncio.Protocol):
             self.over.set_result(None)
 
     def _judge_pace(self, *, has_messages: bool) -> None:
-        """Have a message that has begun end in time; between messages there is no hurry."""
+        """Have a message that has begun end in time; only strangers must go on to the next."""
         if has_messages and self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
+        if has_messages and (patience := self._owner.patience(self)) < math.inf:
+            self._watch(patience)
         if self._framer.is_amid and self._watchdog is None:
             self._watch(_PATIENCE)
 

@@ -15,6 +15,7 @@ from ..session import Session
 from ..session_events import SessionEvent
 from ..standing import Reported
 from ..uri import Uri, bracketed
+from ..visitors import Visitors
 from .address import Bind
 from .certificates import Certificates
 from .resolver import Resolver
@@ -51,6 +52,7 @@ class SipEndpoint:
         self._binds = [Bind.parse(text) for text in binds]
         self._on_invite = on_invite
         self._origins = origins
+        self._visitors = Visitors(agent.guard) if agent.guard is not None else None
         self._resolver = resolver or Resolver()
         self._lookups: set[asyncio.Task[None]] = set()
         self._sockets: list[UdpSocket | StreamSocket] = []
@@ -111,7 +113,12 @@ class SipEndpoint:
 
     def _streams(self, transport: Transport) -> StreamSocket:
         return StreamSocket(
-            transport, self._certificates, self._receive, self._lose, origins=self._origins
+            transport,
+            self._certificates,
+            self._receive,
+            self._lose,
+            origins=self._origins,
+            visitors=self._visitors,
         )
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import operator
 import socket
 from collections import Counter
@@ -15,6 +16,7 @@ from ...errors import SipError
 from ..flow import Flow, Transport, default_port
 from ..framing import Framer, StreamFramer
 from ..message import read
+from ..visitors import Visitors
 from ..websocket import WebSocketFramer
 from .address import Address, Bind
 from .certificates import Certificates
@@ -44,6 +46,7 @@ class StreamSocket:
         on_message: Told of each message and the flow it came by.
         on_lost: Told of each flow that is gone.
         origins: Where pages must come from that connect by WebSocket, if that matters.
+        visitors: Judges strangers who connect; without it they are as welcome as anybody.
 
     """
 
@@ -55,6 +58,7 @@ class StreamSocket:
         on_lost: Callable[[Flow], None],
         *,
         origins: Sequence[str] = (),
+        visitors: Visitors | None = None,
     ) -> None:
         self.transport = transport
         self.local: Address = ("", 0)
@@ -63,6 +67,7 @@ class StreamSocket:
         self._on_lost = on_lost
         self._origins = origins
         self._counts = Counter(opened=0, taken=0, turned_away=0, made_room=0, broken=0, unsent=0)
+        self._visitors = visitors
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._source: socket.socket | None = None
@@ -155,17 +160,27 @@ class StreamSocket:
             of_one = sum(other.flow.remote[0] == connection.flow.remote[0] for other in alike)
             beginning = sum(not other.is_standing for other in alike)
             limits = (_MOST_CONNECTIONS, _MOST_OF_ONE, _MOST_BEGINNING)
-            if any(map(operator.ge, (len(alike), of_one, beginning), limits)):
+            is_full = any(map(operator.ge, (len(alike), of_one, beginning), limits))
+            if is_full or not self._is_welcome(connection):
                 self._counts["turned_away"] += 1
                 return False
         self._by_number[connection.flow.id] = connection
         self._counts["opened" if connection.is_ours else "taken"] += 1
         return True
 
+    def _is_welcome(self, connection: Connection) -> bool:
+        return self._visitors is None or self._visitors.admits(connection.flow, _now())
+
     def stand(self, connection: Connection) -> None:
         """Have a connection found by where it leads."""
         flow = connection.flow
         self._by_place[flow.remote, flow.domain] = connection
+
+    def patience(self, connection: Connection) -> float:
+        """Return how many seconds a connection may say nothing."""
+        if self._visitors is None or connection.is_ours:
+            return math.inf
+        return self._visitors.patience(connection.flow, _now())
 
     def receive(self, message: bytes, connection: Connection) -> None:
         """Hand a message on."""
@@ -183,6 +198,8 @@ class StreamSocket:
         flow = connection.flow
         if self._by_number.pop(flow.id, None) is None:
             return
+        if self._visitors is not None:
+            self._visitors.leaves(flow)
         if not connection.is_standing:
             return
         for place in {(each.remote, each.domain) for each in (flow, *connection.uses)}:
@@ -308,3 +325,7 @@ def _socket(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     return sock
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
