@@ -4,6 +4,7 @@ A target goes on to use what it has read, as the gateway would, and checks what 
 Seeds are in ``corpus/TARGET``; those named ``crash-…`` once broke something.
 """
 
+import ipaddress
 from collections.abc import Callable
 from typing import Final
 
@@ -17,22 +18,36 @@ from gateway.rtp.receive import Arrival, Reception
 from gateway.rtp.report import ReportSession
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
+from gateway.sip.account import Account, Tries
 from gateway.sip.admission import Verdict
 from gateway.sip.agent import Invited, UserAgent
+from gateway.sip.binding import Binding, is_stun
+from gateway.sip.challenger import Challenger
+from gateway.sip.digest import Challenge, Credentials, Secret
 from gateway.sip.flow import Flow
 from gateway.sip.framing import StreamFramer
 from gateway.sip.guard import Guard
 from gateway.sip.headers import NameAddr, Via
-from gateway.sip.message import MessageError, Request, Response, parse, response_to, stamp_received
+from gateway.sip.message import (
+    Headers,
+    MessageError,
+    Request,
+    Response,
+    parse,
+    response_to,
+    stamp_received,
+)
 from gateway.sip.reason import Reason
 from gateway.sip.scanners import scanner_watch
 from gateway.sip.uri import Uri
+from gateway.sip.websocket import WebSocketFramer
 
 __all__ = ["TARGETS"]
 
 _LOCAL: Final = ("192.0.2.2", 5060)
 _CUT: Final = b"\x00|\x00"  # between the messages of an input that holds several
 _CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "L16")
+_NO_LINE_ENDS: Final = {10: 32, 13: 32}
 _IS_SCANNER: Final = scanner_watch()
 
 
@@ -125,6 +140,50 @@ def uri(data: bytes) -> None:
         raise faults[0]
 
 
+def digest(data: bytes) -> None:
+    """A line of authentication: as a challenge that is answered, and as credentials judged."""
+    line = data.decode("utf-8", "surrogateescape").translate(_NO_LINE_ENDS)
+    ids = CountedIds("d")
+    request = Request("REGISTER", "sip:h", Headers())
+    account = Account("ann", "secret")
+    for status, name in ((401, "WWW-Authenticate"), (407, "Proxy-Authenticate")):
+        response = Response(status)
+        response.headers.add(name, line)
+        account.learn(response, Tries())
+    account.authorize(request, ids)
+    for answer in request.headers.get_all("Authorization"):
+        assert Credentials.parse(answer) is not None
+    shown = Request("INVITE", "sip:h", Headers())
+    shown.headers.add("Authorization", line)
+    Challenger("gateway", {"ann": Secret("ann", "secret")}, ids).judge(shown, 1.0)
+    if (credentials := Credentials.parse(line)) is not None:
+        assert Credentials.parse(str(credentials)) == credentials
+    Challenge.parse_all([line, line])
+
+
+def websocket(data: bytes) -> None:
+    """What a browser sends, from its request for a WebSocket on."""
+    framer = WebSocketFramer()
+    for at in range(0, len(data), 100):
+        for message in framer.receive_data(data[at : at + 100]):
+            framer.send(message)
+    framer.ping()
+    framer.close()
+    framer.data_to_send()
+
+
+def stun(data: bytes) -> None:
+    """An answer of a STUN server, or what passes for one."""
+    binding = Binding(CountedIds("b"), 0.0)
+    binding.wake(0.0)
+    is_stun(data)
+    binding.receive(data, 0.1)
+    if binding.seen is not None:
+        host, port = binding.seen
+        ipaddress.ip_address(host)
+        assert 0 <= port <= 0xFFFF
+
+
 def rtp(data: bytes) -> None:
     """Packets, each with its length in front, put in order."""
     reception, order, now = Reception(own_ssrc=7), GapHold(), 0.0
@@ -215,5 +274,8 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         rtcp,
         telephone_event,
         framing,
+        digest,
+        websocket,
+        stun,
     )
 }
