@@ -64,7 +64,8 @@ class WebSocketFramer:
         protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Request):
-                protocol.send_response(protocol.accept(event))
+                if protocol.parser_exc is None:  # else the answer has been cut off already
+                    protocol.send_response(protocol.accept(event))
             elif (message := self._assemble(cast("Frame", event))) is not None:
                 messages.append(message)
         if protocol.handshake_exc is not None:

@@ -21,7 +21,8 @@ with atheris.instrument_imports(include=["gateway.sip", "gateway.sdp", "gateway.
 
     from gateway.errors import GatewayError
 
-CORPUS: Final = Path(__file__).parent / "corpus"
+HERE: Final = Path(__file__).parent
+CORPUS: Final = HERE / "corpus"
 PATIENCE: Final = 0.250  # seconds of CPU for one input
 LARGEST: Final = 16_384  # bytes
 
@@ -45,6 +46,7 @@ def fuzz(name: str, seconds: str, findings: Path) -> None:
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={LARGEST}",
+        f"-dict={HERE / 'words.dict'}",
         f"-artifact_prefix={findings}/",
         "-rss_limit_mb=1024",
         "-print_final_stats=1",
