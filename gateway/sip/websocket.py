@@ -64,7 +64,7 @@ class WebSocketFramer:
         protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Request):
-                if protocol.parser_exc is None:  # else the answer has been cut off already
+                if not protocol.eof_sent:  # what came with it may have ended the connection
                     protocol.send_response(protocol.accept(event))
             elif (message := self._assemble(cast("Frame", event))) is not None:
                 messages.append(message)
