@@ -213,6 +213,15 @@ def test_two_trunks_may_not_share_a_name() -> None:
     assert "used twice" in refusal(row + row)
 
 
+def test_stealth_asks_nobody_for_a_password_of_whom_nothing_else_is_known() -> None:
+    row = "[[trunks]]\nname = 'home'\nauthenticate = 'digest'\nusername = 'ann'\n"
+    row += "password_env = 'P'\n"
+    told = refusal("[guard]\nstealth = true\n" + row, P="secret")
+    assert "nobody would be asked for the password of 'home'" in told
+    body = "[guard]\nstealth = true\n" + row + "hosts = ['10.0.0.0/8']\n"
+    assert load(None, {"GATEWAY_CONFIG_BODY": body, "P": "secret"}).guard.stealth
+
+
 def test_a_multi_line_text_does_not_confuse_the_lines() -> None:
     body = '[session]\ninstructions = """\n[media]\nports = "x"\n"""\n[media]\nports = "x"'
     assert refusal(body).startswith("GATEWAY_CONFIG_BODY:7: media.ports")
