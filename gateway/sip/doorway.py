@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
+from ..errors import SipError
 from .admission import Verdict
 from .flow import Flow
 from .guard import Guard
@@ -22,6 +23,7 @@ Judge: TypeAlias = Callable[[Request, Flow], Verdict]
 
 _ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _GROUNDS: Final = {  # what is held against whoever gets such an answer; being busy is our affair
+    400: "malformed",
     401: "no password",
     403: "of no trunk, or with a wrong password",
     404: "no such user",
@@ -86,7 +88,7 @@ class Doorway:
         elif request.to.tag is not None:
             self._answer(request, 481, flow, now, why="no such call")
         else:
-            verdict = self._accepts(request, flow)
+            verdict = self._judge(request, flow)
             if verdict.lets_in:
                 self._judged = request, verdict
                 guard.vouch(flow, now)
@@ -106,6 +108,13 @@ class Doorway:
             guard.refused(flow, "malformed", now)
             guard.stats.strangers_unanswered += 1
         return True
+
+    def _judge(self, request: Request, flow: Flow) -> Verdict:
+        """Have a request judged of which nothing but its frame has been looked at yet."""
+        try:
+            return self._accepts(request, flow)
+        except SipError as error:
+            return Verdict(error.status or 400)
 
     def _answer(
         self,

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,9 @@ def test_every_target_has_seeds_and_every_seed_a_target() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{seed.parent.name}/{seed.name}")
-def test_a_seed_is_read_or_refused_in_time(seed: Path) -> None:
-    started = time.thread_time()
+def test_a_seed_is_read_or_refused(seed: Path) -> None:
     with contextlib.suppress(GatewayError):
         TARGETS[seed.parent.name](seed.read_bytes())
-    assert time.thread_time() - started < 0.250
 
 
 @pytest.fixture(scope="module")

@@ -273,3 +273,10 @@ def test_nothing_is_held_against_whom_we_have_no_room_for(network: VirtualNetwor
         answers += house.told(forge("INVITE", branch=str(n)))
         network.run(0.2)
     assert answers == ["503 INVITE"] * 30
+
+
+def test_what_the_judge_cannot_read_is_refused(network: VirtualNetwork) -> None:
+    house = House(network, judge=lambda request, flow: Verdict(200 if request.request_uri else 403))
+    data = forge("INVITE").replace(b"INVITE sip:bob@192.0.2.2", b"INVITE sip:bob@:::")
+    assert house.told(data) == ["400 INVITE"]
+    assert house.is_untouched
