@@ -89,7 +89,7 @@ class Challenge:
     @property
     def strength(self) -> int:
         """How strong its hash is, the higher the stronger; -1 where we cannot answer it."""
-        base = self.algorithm.lower().removesuffix("-sess") or "md5"
+        base = (self.algorithm or "MD5").lower().removesuffix("-sess")
         is_answerable = not self.qops or not {"auth", "auth-int"}.isdisjoint(self.qops)
         if base not in ALGORITHMS or not is_answerable:
             return -1

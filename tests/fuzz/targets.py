@@ -4,13 +4,14 @@ A target goes on to use what it has read, as the gateway would, and checks what 
 Seeds are in ``corpus/TARGET``; those named ``crash-…`` once broke something.
 """
 
+import contextlib
 import ipaddress
 from collections.abc import Callable
 from typing import Final
 
 from gateway.clock import CountedIds
 from gateway.config.sip import GuardSettings
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NegotiationError
 from gateway.rtp.dtmf import EventReceiver, KeyDown, KeyUp
 from gateway.rtp.order import GapHold, Lost
 from gateway.rtp.packet import RtpPacket, is_rtcp
@@ -18,6 +19,7 @@ from gateway.rtp.receive import Arrival, Reception
 from gateway.rtp.report import ReportSession
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
+from gateway.sdp.terms import Srtp, Terms
 from gateway.sip.account import Account, Tries
 from gateway.sip.admission import Verdict
 from gateway.sip.agent import Invited, UserAgent
@@ -112,17 +114,26 @@ def sdp(data: bytes) -> None:
     description = SessionDescription.parse(data)
     again = SessionDescription.parse(bytes(description))
     assert len(again.media) == len(description.media)
-    exchange = OfferAnswer("192.0.2.2", 4000, _CODECS, ids=CountedIds("s"))
-    answer = SessionDescription.parse(exchange.answer(data))
-    assert len(answer.media) == len(description.media)
+    for srtp in ("off", "optional", "required"):
+        exchange = _exchange(srtp)
+        with contextlib.suppress(NegotiationError):
+            answer = SessionDescription.parse(exchange.answer(data))
+            assert len(answer.media) == len(description.media)
 
 
 def sdp_answer(data: bytes) -> None:
     """A description as the answer to our offer."""
-    exchange = OfferAnswer("192.0.2.2", 4000, _CODECS, ids=CountedIds("s"))
-    exchange.offer()
-    exchange.accept(data)
-    exchange.offer()
+    for srtp in ("off", "required"):
+        exchange = _exchange(srtp)
+        exchange.offer()
+        with contextlib.suppress(NegotiationError):
+            exchange.accept(data)
+            exchange.offer()
+
+
+def _exchange(srtp: Srtp) -> OfferAnswer:
+    terms = Terms(_CODECS, srtp)
+    return OfferAnswer("192.0.2.2", 4000, terms, ids=CountedIds("5"), is_private=True)
 
 
 def uri(data: bytes) -> None:

@@ -312,3 +312,8 @@ def test_garbage_proves_nothing(noise: bytes) -> None:
     asked = request()
     asked.headers.add("Authorization", f'Digest realm="gw", {text}')
     assert door.judge(asked, 1.0)[0] is not Proof.GOOD
+
+
+def test_a_suffix_alone_is_no_algorithm() -> None:
+    (challenge,) = Challenge.parse_all(['Digest realm="r", nonce="n", algorithm=-sess'])
+    assert challenge.strength == -1
