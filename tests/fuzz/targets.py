@@ -12,11 +12,16 @@ from typing import Final
 from gateway.clock import CountedIds
 from gateway.config.sip import GuardSettings
 from gateway.errors import GatewayError, NegotiationError
+from gateway.rtp.association import Association
+from gateway.rtp.dtls import Identity, is_dtls
 from gateway.rtp.dtmf import EventReceiver, KeyDown, KeyUp
+from gateway.rtp.ice import IceLite
 from gateway.rtp.order import GapHold, Lost
 from gateway.rtp.packet import RtpPacket, is_rtcp
 from gateway.rtp.receive import Arrival, Reception
 from gateway.rtp.report import ReportSession
+from gateway.rtp.stun import is_stun as is_check
+from gateway.rtp.stun import parse as parse_stun
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
@@ -50,6 +55,7 @@ _LOCAL: Final = ("192.0.2.2", 5060)
 _CUT: Final = b"\x00|\x00"  # between the messages of an input that holds several
 _CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "L16")
 _NO_LINE_ENDS: Final = {10: 32, 13: 32}
+_IDENTITY: Final = Identity()
 _IS_SCANNER: Final = scanner_watch()
 
 
@@ -239,6 +245,27 @@ def telephone_event(data: bytes) -> None:
     assert down == 0
 
 
+def demultiplexing(data: bytes) -> None:
+    """Datagrams on a port of RTP, RTCP, STUN and DTLS, each with its length in two bytes."""
+    source, now = ("192.0.2.1", 4000), 0.0
+    ice = IceLite("ours", "a password of twenty-two", "theirs")
+    association = Association(_IDENTITY, [("sha-256", bytes(32))], is_client=False)
+    association.aim(source, now)
+    for piece in _packets(data, width=2)[:16]:
+        now += 0.5
+        if is_check(piece):
+            ice.receive(piece, source)
+        elif is_dtls(piece):
+            association.receive(piece, source, now)
+        elif not is_rtcp(piece):
+            RtpPacket.read(piece)
+        association.wake(now)
+        association.data_to_send()
+        association.events()
+    assert association.keys is None
+    parse_stun(data)
+
+
 def framing(data: bytes) -> None:
     """A stream, whole and cut at every hundredth byte: the same messages either way."""
     whole, cut = StreamFramer(), StreamFramer()
@@ -262,13 +289,13 @@ def _framed(framer: StreamFramer, pieces: list[bytes]) -> tuple[list[bytes], Gat
     return messages, None
 
 
-def _packets(data: bytes) -> list[bytes]:
-    """Cut an input into packets: a byte of length, then so many bytes."""
+def _packets(data: bytes, width: int = 1) -> list[bytes]:
+    """Cut an input into packets: a length of ``width`` bytes, then so many bytes."""
     packets, at = [], 0
     while at < len(data):
-        end = at + 1 + data[at]
-        packets.append(data[at + 1 : end])
-        at = end
+        start = at + width
+        at = start + int.from_bytes(data[at:start])
+        packets.append(data[start:at])
     return packets
 
 
@@ -287,5 +314,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         digest,
         websocket,
         stun,
+        demultiplexing,
     )
 }
