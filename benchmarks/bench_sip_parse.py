@@ -13,8 +13,8 @@ from collections.abc import Callable
 from rig.report import options, report
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, parse, read, response_to
-from gateway.sip.transactions import RequestReceived, TransactionLayer
+from gateway.sip.transactions.layer import RequestReceived, TransactionLayer
+from gateway.sip.wire.message import Request, parse, read, response_to
 
 COUNT = 4000
 ROUNDS = 7

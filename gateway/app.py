@@ -34,8 +34,8 @@ from .media.prompts import SHIPPED, Prompt
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
-from .sip.guard import Guard, Notice
-from .sip.incoming import IncomingSession
+from .sip.dialogs.incoming import IncomingSession
+from .sip.guard.guard import Guard, Notice
 from .sip.transport.address import Advertiser
 from .sip.transport.endpoint import SipEndpoint
 from .sip.transport.outside import Outside

@@ -12,7 +12,7 @@ import sys
 from gateway.clock import RandomIds
 from gateway.sip.admission import Policy, Verdict
 from gateway.sip.agent import UserAgent
-from gateway.sip.incoming import IncomingSession
+from gateway.sip.dialogs.incoming import IncomingSession
 from gateway.sip.transport.address import Advertiser
 from gateway.sip.transport.endpoint import SipEndpoint
 

@@ -21,7 +21,7 @@ from gateway.realtime.events import InputAudioBufferDtmfEventReceived
 from gateway.realtime.faults import classify
 from gateway.rtp.dtmf import EventSender
 from gateway.rtp.packet import RtpPacket
-from gateway.sip.session_events import InfoReceived
+from gateway.sip.dialogs.session_events import InfoReceived
 from gateway.testing.media import MediaCall, MediaWorld
 from gateway.testing.rtp import MemoryNetwork
 from gateway.testing.sip import VirtualNetwork

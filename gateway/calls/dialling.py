@@ -8,7 +8,7 @@ import structlog
 
 from ..errors import CapacityError, DialError, SipError
 from ..legs.naming import name_of
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 from .call import Call, Origin
 from .lanes import called_options
 from .links import Links

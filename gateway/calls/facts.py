@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from ..config import TrunkSettings
-from ..sip.fields import header_key
-from ..sip.message import Request
-from ..sip.parties import (
+from ..sip.wire.fields import header_key
+from ..sip.wire.message import Request
+from ..sip.wire.parties import (
     ANONYMOUS,
     caller_of,
     diversions,
@@ -16,7 +16,7 @@ from ..sip.parties import (
     identities,
     user_to_user,
 )
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 from .numbers import number_of
 
 __all__ = ["Behalf", "CallFacts", "called_by", "present"]

@@ -10,7 +10,7 @@ from ..clock import Clock, monotonic
 from ..errors import CapacityError, LinkError, SipError
 from ..legs.hosted_leg import HostedCalls, HostedLeg
 from ..realtime.webhook import IncomingCall, Replays
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 from .call import Call
 from .links import LinkPlan, first_session
 from .registry import Health

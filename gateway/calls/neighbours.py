@@ -10,11 +10,11 @@ import structlog
 
 from ..config import Settings, TrunkSettings
 from ..errors import SipError
-from ..sip.registration import Enrolment
-from ..sip.standing import Changed, Duty, DutyEvent, WayDue
+from ..sip.accounts.registration import Enrolment
+from ..sip.accounts.standing import Changed, Duty, DutyEvent, WayDue
+from ..sip.accounts.watch import Watch
 from ..sip.transport.endpoint import SipEndpoint
-from ..sip.uri import Uri
-from ..sip.watch import Watch
+from ..sip.wire.uri import Uri
 from .trunks import Trunks, account_of
 
 __all__ = ["Neighbours"]

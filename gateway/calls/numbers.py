@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from ..config import NumberSettings
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 
 __all__ = ["number_of", "to_e164"]
 

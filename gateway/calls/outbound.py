@@ -13,7 +13,7 @@ from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
 from ..sip.transport.address import Advertiser
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 from .facts import Behalf, present
 from .referrals import Headers, Referrals, Way
 from .trunks import Trunks

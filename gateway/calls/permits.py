@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 
 from ..config import Settings
 from ..errors import SipError
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 
 __all__ = ["is_permitted"]
 

@@ -14,11 +14,11 @@ from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
 from ..sip.admission import Verdict
+from ..sip.dialogs.incoming import IncomingSession
 from ..sip.flow import Flow
-from ..sip.incoming import IncomingSession
-from ..sip.message import Request
 from ..sip.transport.address import Advertiser
 from ..sip.transport.endpoint import SipEndpoint
+from ..sip.wire.message import Request
 from .call import Call, Origin
 from .facts import CallFacts, called_by
 from .lanes import caller_options

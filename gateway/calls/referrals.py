@@ -11,8 +11,8 @@ from ..errors import GatewayError, SipError
 from ..legs.placing import Placing
 from ..legs.sip_leg import SipLeg
 from ..sdp.terms import Terms
-from ..sip.session_events import ReferReceived
-from ..sip.uri import Uri
+from ..sip.dialogs.session_events import ReferReceived
+from ..sip.wire.uri import Uri
 from .permits import is_permitted
 
 __all__ = ["Headers", "Referrals", "Way"]

@@ -21,12 +21,12 @@ from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
 from ..sdp.terms import Terms
-from ..sip.account import Account
+from ..sip.accounts.account import Account
 from ..sip.admission import Policy
 from ..sip.agent import UserAgent
-from ..sip.incoming import IncomingSession
+from ..sip.dialogs.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
-from ..sip.uri import Uri, bracketed
+from ..sip.wire.uri import Uri, bracketed
 from .cues import Cue, DigitsCue
 from .ear import Ear
 

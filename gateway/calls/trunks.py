@@ -9,18 +9,18 @@ from ..clock import Clock, Ids, RandomIds, monotonic
 from ..config import Settings, TrunkSettings
 from ..errors import CapacityError, SipError
 from ..sdp.terms import Terms
-from ..sip.account import Account
+from ..sip.accounts.account import Account
+from ..sip.accounts.challenger import Challenger, Proof
+from ..sip.accounts.digest import Secret
+from ..sip.accounts.registration import Registration
 from ..sip.admission import Policy, Verdict
-from ..sip.challenger import Challenger, Proof
-from ..sip.digest import Secret
+from ..sip.dialogs.session import Session
 from ..sip.flow import Flow
-from ..sip.headers import NameAddr
-from ..sip.identity import is_named
-from ..sip.message import Request
-from ..sip.registration import Registration
-from ..sip.routing import transport_of
-from ..sip.session import Session
-from ..sip.uri import Uri
+from ..sip.ways.identity import is_named
+from ..sip.ways.routing import transport_of
+from ..sip.wire.headers import NameAddr
+from ..sip.wire.message import Request
+from ..sip.wire.uri import Uri
 from .pace import Pace
 
 __all__ = ["Trunks", "WayOut", "account_of"]

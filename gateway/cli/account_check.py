@@ -11,14 +11,14 @@ from ..calls.trunks import account_of
 from ..clock import RandomIds
 from ..config import Settings, TrunkSettings
 from ..errors import ConfigError, SipError
+from ..sip.accounts.registration import address_of_record
 from ..sip.agent import UserAgent
-from ..sip.incoming import IncomingSession
-from ..sip.message import Headers, Request, Response
-from ..sip.registration import address_of_record
+from ..sip.dialogs.incoming import IncomingSession
 from ..sip.transport.address import Advertiser, Bind
 from ..sip.transport.endpoint import SipEndpoint
 from ..sip.transport.resolver import Resolver
-from ..sip.uri import Uri
+from ..sip.wire.message import Headers, Request, Response
+from ..sip.wire.uri import Uri
 from .neighbours import Finding
 
 __all__ = ["reach_account"]

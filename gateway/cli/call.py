@@ -16,10 +16,10 @@ from ..config import TlsSettings
 from ..errors import ConfigError, SipError
 from ..media.prompts import Prompt
 from ..ops.logs import configure_logging
-from ..sip.account import Account
-from ..sip.routing import transport_of
+from ..sip.accounts.account import Account
 from ..sip.transport.certificates import Certificates
-from ..sip.uri import Uri
+from ..sip.ways.routing import transport_of
+from ..sip.wire.uri import Uri
 from .output import complain, progress, say, say_json
 from .serve import run_loop, stop_requested
 

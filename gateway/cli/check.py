@@ -15,10 +15,10 @@ from ..ops.flow_graph import flow_boxes
 from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
 from ..sip.flow import Transport
-from ..sip.locate import reach_of
 from ..sip.transport.address import Bind
 from ..sip.transport.certificates import Certificates
 from ..sip.transport.resolver import Resolver
+from ..sip.ways.locate import reach_of
 from .account_check import reach_account
 from .neighbours import (
     Find,

@@ -12,16 +12,16 @@ from OpenSSL import SSL
 from ..clock import RandomIds
 from ..config import TrunkSettings, is_loopback
 from ..errors import SipError
-from ..sip.identity import is_named
-from ..sip.locate import Target
-from ..sip.routing import transport_of
 from ..sip.transport.address import Advertiser, Bind, is_unspecified
 from ..sip.transport.certificates import Certificates
 from ..sip.transport.outside import Outside
 from ..sip.transport.resolver import Resolver
 from ..sip.transport.tls import TlsChannel
 from ..sip.transport.udp import UdpSocket
-from ..sip.uri import Uri, bracketed
+from ..sip.ways.identity import is_named
+from ..sip.ways.locate import Target
+from ..sip.ways.routing import transport_of
+from ..sip.wire.uri import Uri, bracketed
 
 __all__ = [
     "Find",

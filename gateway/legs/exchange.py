@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ..errors import NegotiationError, SdpError
 from ..sdp.negotiate import Direction, Negotiated, OfferAnswer
-from ..sip.session import Session
+from ..sip.dialogs.session import Session
 from .events import LegHeld, LegMedia
 
 __all__ = ["Exchange", "MediaLane"]

@@ -1,8 +1,8 @@
 """Who is at the other end, and why a call ended, as people read it."""
 
-from ..sip.reason import NORMAL_CAUSE, Reason
-from ..sip.status import REASONS
-from ..sip.uri import Uri
+from ..sip.wire.reason import NORMAL_CAUSE, Reason
+from ..sip.wire.status import REASONS
+from ..sip.wire.uri import Uri
 
 __all__ = ["name_of", "words_of"]
 

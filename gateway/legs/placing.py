@@ -7,10 +7,10 @@ from ..clock import Ids, RandomIds
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
 from ..sip.admission import Policy
+from ..sip.dialogs.outgoing import OutgoingSession
+from ..sip.dialogs.session_state import RING_LIMIT
 from ..sip.flow import Flow
-from ..sip.outgoing import OutgoingSession
-from ..sip.session_state import RING_LIMIT
-from ..sip.uri import Uri, bracketed
+from ..sip.wire.uri import Uri, bracketed
 from .exchange import MediaLane
 from .signalling import Signalling
 

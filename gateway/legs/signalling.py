@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..sip.agent import UserAgent
+from ..sip.dialogs.session import Session
+from ..sip.dialogs.session_events import SessionEvent
 from ..sip.flow import Flow
-from ..sip.session import Session
-from ..sip.session_events import SessionEvent
-from ..sip.uri import Uri
+from ..sip.wire.uri import Uri
 
 __all__ = ["Signalling"]
 

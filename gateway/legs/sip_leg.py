@@ -8,10 +8,9 @@ from ..clock import Ids
 from ..errors import SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
 from ..sdp.terms import Terms
-from ..sip.incoming import IncomingSession
-from ..sip.reason import NORMAL, NORMAL_CAUSE, Reason, cause_of, cause_of_status
-from ..sip.session import Session
-from ..sip.session_events import (
+from ..sip.dialogs.incoming import IncomingSession
+from ..sip.dialogs.session import Session
+from ..sip.dialogs.session_events import (
     Answered,
     AnswerReceived,
     Confirmed,
@@ -28,8 +27,9 @@ from ..sip.session_events import (
     Ringing,
     SessionEvent,
 )
-from ..sip.session_state import SessionState
-from ..sip.uri import Uri
+from ..sip.dialogs.session_state import SessionState
+from ..sip.wire.reason import NORMAL, NORMAL_CAUSE, Reason, cause_of, cause_of_status
+from ..sip.wire.uri import Uri
 from .events import (
     LegAnswered,
     LegEnded,

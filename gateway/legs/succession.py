@@ -5,10 +5,10 @@ from typing import Final
 
 from ..errors import GatewayError, NegotiationError, SdpError, SipError
 from ..sdp.negotiate import OfferAnswer
-from ..sip.incoming import IncomingSession
-from ..sip.reason import NORMAL, Reason
-from ..sip.session import Session
-from ..sip.session_events import Answered, Ended, OfferReceived, Ringing, SessionEvent
+from ..sip.dialogs.incoming import IncomingSession
+from ..sip.dialogs.session import Session
+from ..sip.dialogs.session_events import Answered, Ended, OfferReceived, Ringing, SessionEvent
+from ..sip.wire.reason import NORMAL, Reason
 from .events import LegEvent, LegMoved, LegReferred
 from .placing import Placed
 from .signalling import Signalling

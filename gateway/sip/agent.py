@@ -10,31 +10,31 @@ from typing import Final, TypeAlias
 
 from ..clock import Ids
 from ..errors import SipError
-from .account import Account
+from .accounts.account import Account
+from .accounts.duties import Duties
+from .accounts.standing import Reported
 from .admission import Policy, Verdict
 from .alarms import Alarms
-from .courier import Courier
 from .deadline import earliest
-from .doorway import Doorway, Judge
-from .duties import Duties
+from .dialogs.incoming import IncomingSession
+from .dialogs.outgoing import OutgoingSession
+from .dialogs.replaces import Predecessors, Replaces
+from .dialogs.session import Session
+from .dialogs.session_events import Replaced, SessionEvent
+from .dialogs.session_state import RING_LIMIT, SessionState
 from .flow import Flow
-from .guard import Guard
-from .incoming import IncomingSession
-from .merging import MergeWatch
-from .message import MessageError, Request, parse, response_to, stamp_received
-from .multipart import SDP
-from .outgoing import OutgoingSession
-from .posted import OnResponse
-from .replaces import Predecessors, Replaces
-from .routing import Way
+from .guard.doorway import Doorway, Judge
+from .guard.guard import Guard
 from .screening import ALLOW, add_capabilities, bad_event, policy_refusal, refusal
-from .session import Session
-from .session_events import Replaced, SessionEvent
-from .session_state import RING_LIMIT, SessionState
-from .standing import Reported
-from .timers import Timers
-from .transactions import AckReceived, RequestReceived, TransactionLayer
-from .uri import Uri
+from .transactions.layer import AckReceived, RequestReceived, TransactionLayer
+from .transactions.merging import MergeWatch
+from .transactions.timers import Timers
+from .ways.courier import Courier
+from .ways.posted import OnResponse
+from .ways.routing import Way
+from .wire.message import MessageError, Request, parse, response_to, stamp_received
+from .wire.multipart import SDP
+from .wire.uri import Uri
 
 __all__ = ["AgentEvent", "AgentStats", "Happened", "Invited", "UserAgent"]
 

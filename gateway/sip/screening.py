@@ -8,11 +8,11 @@ from typing import Final
 
 from ..errors import SipError
 from .admission import Policy
-from .headers import BRANCH_COOKIE
-from .message import Request, Response, response_to
-from .multipart import SDP, has_unknown
-from .reliable import RELIABLE
-from .session_timer import TIMER, timer_refusal
+from .dialogs.reliable import RELIABLE
+from .dialogs.session_timer import TIMER, timer_refusal
+from .wire.headers import BRANCH_COOKIE
+from .wire.message import Request, Response, response_to
+from .wire.multipart import SDP, has_unknown
 
 __all__ = ["ALLOW", "add_capabilities", "bad_event", "policy_refusal", "refusal"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from voicecodecs.g711 import decode_ulaw, encode_ulaw
 
 from ..errors import SipError
-from ..sip.message import Request, Response, parse
+from ..sip.wire.message import Request, Response, parse
 
 __all__ = ["BarePhone"]
 

@@ -18,15 +18,15 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ..clock import CountedIds
+from ..sip.accounts.standing import Reported
 from ..sip.agent import Invited, UserAgent
+from ..sip.dialogs.incoming import IncomingSession
+from ..sip.dialogs.outgoing import OutgoingSession
+from ..sip.dialogs.session import Session
+from ..sip.dialogs.session_events import SessionEvent
 from ..sip.flow import Flow, Transport
-from ..sip.incoming import IncomingSession
-from ..sip.message import Request, Response, read
-from ..sip.outgoing import OutgoingSession
-from ..sip.session import Session
-from ..sip.session_events import SessionEvent
-from ..sip.standing import Reported
-from ..sip.uri import Uri, bracketed
+from ..sip.wire.message import Request, Response, read
+from ..sip.wire.uri import Uri, bracketed
 from .loss import Loss
 
 __all__ = ["Phone", "Sent", "VirtualNetwork"]

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.calls.facts import Behalf, CallFacts, called_by, present
 from gateway.config import NumberSettings, TrunkSettings
-from gateway.sip.message import Headers, Request
-from gateway.sip.uri import Uri
+from gateway.sip.wire.message import Headers, Request
+from gateway.sip.wire.uri import Uri
 
 TRUNK = TrunkSettings(name="pbx", hosts=["192.0.2.0/24"])
 IDENTITY = "eyJh.eyJi.c2ln;info=<https://cert.example/c.pem>;alg=ES256;ppt=shaken"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.calls.numbers import number_of, to_e164
 from gateway.config import NumberSettings
-from gateway.sip.uri import Uri
+from gateway.sip.wire.uri import Uri
 
 GERMANY = NumberSettings(country="49")
 AMERICA = NumberSettings(country="1", international_prefix="011", national_prefix="1")

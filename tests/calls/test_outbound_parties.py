@@ -10,8 +10,8 @@ from gateway.calls.trunks import Trunks
 from gateway.config import Settings, TrunkSettings
 from gateway.media.engine import MediaEngine
 from gateway.media.options import LaneOptions
-from gateway.sip.message import Request
 from gateway.sip.transport.address import Advertiser
+from gateway.sip.wire.message import Request
 from gateway.testing.sip import VirtualNetwork
 
 BEHALF = Behalf("<sip:+15550100@pbx.example>", is_private=True, identities=("a.b.c;info=<x:y>",))

@@ -8,7 +8,7 @@ import pytest
 from gateway.app import Gateway
 from gateway.config import load
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, parse
+from gateway.sip.wire.message import Request, parse
 
 INVITE = (
     b"%(method)s sip:%(user)s@gw.example SIP/2.0\r\n"

@@ -9,10 +9,10 @@ import pytest
 from gateway.app import Gateway
 from gateway.clock import CountedIds
 from gateway.config import Settings
-from gateway.sip.account import Account, Tries
+from gateway.sip.accounts.account import Account, Tries
 from gateway.sip.admission import Verdict
 from gateway.sip.flow import Flow
-from gateway.sip.message import Headers, Request, Response
+from gateway.sip.wire.message import Headers, Request, Response
 
 ROWS: list[dict[str, Any]] = [
     {"name": "slow", "hosts": ["192.0.2.7"], "calls_per_second": 1},

@@ -10,8 +10,8 @@ from gateway.config import Settings, Target
 from gateway.errors import CapacityError
 from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.terms import Terms
-from gateway.sip.session_events import ReferReceived
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session_events import ReferReceived
+from gateway.sip.wire.uri import Uri
 
 SETTINGS = Settings(
     targets={"operator": Target(uri="sip:operator@pbx.example;transport=tcp")},

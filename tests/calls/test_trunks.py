@@ -9,13 +9,13 @@ from gateway.calls.trunks import Trunks
 from gateway.clock import CountedIds
 from gateway.config import Settings
 from gateway.errors import CapacityError, SipError
-from gateway.sip.account import Account, Tries
+from gateway.sip.accounts.account import Account, Tries
+from gateway.sip.accounts.registration import Registration
 from gateway.sip.admission import Policy, Verdict
+from gateway.sip.dialogs.session import Session
 from gateway.sip.flow import Flow
-from gateway.sip.message import Headers, Request, Response
-from gateway.sip.registration import Registration
-from gateway.sip.session import Session
-from gateway.sip.uri import Uri
+from gateway.sip.wire.message import Headers, Request, Response
+from gateway.sip.wire.uri import Uri
 
 IDS = CountedIds("c")
 BOB = {"name": "bob", "authenticate": "digest", "username": "bob", "password_env": "B"}

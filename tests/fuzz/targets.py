@@ -25,17 +25,18 @@ from gateway.rtp.stun import parse as parse_stun
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
-from gateway.sip.account import Account, Tries
+from gateway.sip.accounts.account import Account, Tries
+from gateway.sip.accounts.challenger import Challenger
+from gateway.sip.accounts.digest import Challenge, Credentials, Secret
 from gateway.sip.admission import Verdict
 from gateway.sip.agent import Invited, UserAgent
-from gateway.sip.binding import Binding, is_stun
-from gateway.sip.challenger import Challenger
-from gateway.sip.digest import Challenge, Credentials, Secret
 from gateway.sip.flow import Flow
-from gateway.sip.framing import StreamFramer
-from gateway.sip.guard import Guard
-from gateway.sip.headers import NameAddr, Via
-from gateway.sip.message import (
+from gateway.sip.guard.guard import Guard
+from gateway.sip.guard.scanners import scanner_watch
+from gateway.sip.ways.binding import Binding, is_stun
+from gateway.sip.wire.framing import StreamFramer
+from gateway.sip.wire.headers import NameAddr, Via
+from gateway.sip.wire.message import (
     Headers,
     MessageError,
     Request,
@@ -44,10 +45,9 @@ from gateway.sip.message import (
     response_to,
     stamp_received,
 )
-from gateway.sip.reason import Reason
-from gateway.sip.scanners import scanner_watch
-from gateway.sip.uri import Uri
-from gateway.sip.websocket import WebSocketFramer
+from gateway.sip.wire.reason import Reason
+from gateway.sip.wire.uri import Uri
+from gateway.sip.wire.websocket import WebSocketFramer
 
 __all__ = ["TARGETS"]
 

@@ -7,12 +7,12 @@ from typing import Self
 from gateway.clock import RandomIds
 from gateway.config import TlsSettings
 from gateway.sip.agent import UserAgent
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.session import Session
-from gateway.sip.session_events import SessionEvent
+from gateway.sip.dialogs.incoming import IncomingSession
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import SessionEvent
 from gateway.sip.transport.address import Advertiser
 from gateway.sip.transport.endpoint import SipEndpoint
-from gateway.sip.uri import Uri
+from gateway.sip.wire.uri import Uri
 
 __all__ = ["Station", "until"]
 

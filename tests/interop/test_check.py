@@ -25,10 +25,10 @@ from gateway.cli.neighbours import (
 )
 from gateway.config import TlsSettings, TrunkSettings
 from gateway.embedded.server import EmbeddedService
-from gateway.sip.locate import Target
 from gateway.sip.transport.certificates import Certificates
 from gateway.sip.transport.resolver import Resolver
-from gateway.sip.uri import Uri
+from gateway.sip.ways.locate import Target
+from gateway.sip.wire.uri import Uri
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService

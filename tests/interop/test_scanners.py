@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.sip import visitors
-from gateway.sip.message import parse
+from gateway.sip.guard import visitors
+from gateway.sip.wire.message import parse
 from gateway.testing.loopback import sip_address
 from gateway.testing.witness import Scene, witnessed
 

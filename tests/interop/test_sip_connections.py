@@ -17,8 +17,8 @@ from websockets.typing import Subprotocol
 from gateway.calls.softphone import Softphone
 from gateway.config import TlsSettings
 from gateway.embedded.server import EmbeddedService
-from gateway.sip.session import Session
-from gateway.sip.session_events import Answered, Ended
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Answered, Ended
 from gateway.sip.transport import connection, streams
 from gateway.testing.loopback import loopback_gateway
 
@@ -169,7 +169,7 @@ async def test_a_connection_that_we_opened_is_kept_alive_and_given_up_when_nobod
 ) -> None:
     monkeypatch.setattr(connection, "SHORTEST_REST", 0.05)
     monkeypatch.setattr(connection, "LONGEST_REST", 0.06)
-    monkeypatch.setattr("gateway.sip.keepalive._PATIENCE", 1.0)
+    monkeypatch.setattr("gateway.sip.wire.keepalive._PATIENCE", 1.0)
     pings, is_answering, is_over = 0, True, asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

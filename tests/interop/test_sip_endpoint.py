@@ -9,8 +9,8 @@ from peers import free_port
 from stations import Station, until
 
 from gateway.errors import SipError
-from gateway.sip.session_events import Answered, Ended, SessionEvent
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session_events import Answered, Ended, SessionEvent
+from gateway.sip.wire.uri import Uri
 
 OPTIONS = b"""\
 OPTIONS sip:probe@127.0.0.1 SIP/2.0\r

@@ -10,10 +10,10 @@ import pytest
 from name_server import NameServer, name_server
 from peers import free_port
 
-from gateway.sip.locate import Reach, Target
 from gateway.sip.transport import resolver as resolving
 from gateway.sip.transport.resolver import Resolver
-from gateway.sip.uri import Uri
+from gateway.sip.ways.locate import Reach, Target
+from gateway.sip.wire.uri import Uri
 
 REACH: Reach = [("udp", "A"), ("tcp", "A")]
 RECORDS = {

@@ -23,7 +23,7 @@ def sip(external_ip: str) -> dict[str, Any]:
 async def test_peers_are_told_the_address_that_a_stun_server_sees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.sip.binding.PERIOD", 0.05)
+    monkeypatch.setattr("gateway.sip.ways.binding.PERIOD", 0.05)
     async with (
         stun_server() as (server, name),
         loopback_gateway(SERVICE, sip=sip(name)) as gateway,

@@ -12,8 +12,8 @@ from stations import Station, until
 from structlog.testing import capture_logs
 
 from gateway.config import TlsSettings
-from gateway.sip.session_events import Answered, Ended
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session_events import Answered, Ended
+from gateway.sip.wire.uri import Uri
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.sip.message import Response, parse, read
+from gateway.sip.wire.message import Response, parse, read
 from gateway.testing.loopback import sip_address
 from gateway.testing.torture import BROKEN, ODD_BUT_RIGHT
 from gateway.testing.witness import Scene, witnessed

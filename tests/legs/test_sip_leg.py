@@ -22,9 +22,9 @@ from gateway.legs.leg import Leg
 from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
 from gateway.sdp.terms import Terms
-from gateway.sip.session import Session
-from gateway.sip.session_events import OfferReceived
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import OfferReceived
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import VirtualNetwork
 
 CODECS = ("PCMU", "PCMA")

@@ -8,9 +8,9 @@ from gateway.legs.events import LegAnswered, LegEnded, LegHeld, LegMedia, LegRin
 from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Terms
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.message import Request, response_to
-from gateway.sip.reason import Reason
-from gateway.sip.session_events import OfferReceived
+from gateway.sip.dialogs.session_events import OfferReceived
+from gateway.sip.wire.message import Request, response_to
+from gateway.sip.wire.reason import Reason
 
 HALF_HOUR = Policy(session_expires=1800)
 

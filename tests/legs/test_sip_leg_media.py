@@ -12,9 +12,9 @@ from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
-from gateway.sip.message import Request, response_to
-from gateway.sip.session import Session
-from gateway.sip.session_events import Answered
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Answered
+from gateway.sip.wire.message import Request, response_to
 from gateway.testing.sip import VirtualNetwork
 
 CODECS = ("PCMU", "PCMA", "G722")

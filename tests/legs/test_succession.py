@@ -22,10 +22,10 @@ from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.negotiate import Negotiated, OfferAnswer
 from gateway.sdp.terms import Terms
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.reason import NORMAL
-from gateway.sip.session import Session
-from gateway.sip.session_events import Ended, OfferReceived, ReferEnded, ReferReceived
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Ended, OfferReceived, ReferEnded, ReferReceived
+from gateway.sip.wire.reason import NORMAL
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 CODECS = ("PCMU", "PCMA")

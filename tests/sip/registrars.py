@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.clock import CountedIds
-from gateway.sip.account import Account
-from gateway.sip.challenger import Challenger, Proof
-from gateway.sip.digest import Secret
+from gateway.sip.accounts.account import Account
+from gateway.sip.accounts.challenger import Challenger, Proof
+from gateway.sip.accounts.digest import Secret
+from gateway.sip.accounts.registration import Enrolment, Registration
+from gateway.sip.accounts.standing import Changed, DutyEvent, WayDue
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, Response, response_to
-from gateway.sip.registration import Enrolment, Registration
-from gateway.sip.standing import Changed, DutyEvent, WayDue
-from gateway.sip.uri import Uri
+from gateway.sip.wire.message import Request, Response, response_to
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 HOST = "192.0.2.9"

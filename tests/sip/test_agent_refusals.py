@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.sip.admission import Verdict
-from gateway.sip.message import Request, parse
+from gateway.sip.wire.message import Request, parse
 from gateway.testing.sip import Phone, VirtualNetwork
 
 INVITE = """\

@@ -6,7 +6,7 @@ import pytest
 from aioice.stun import Class, Message, Method, parse_message
 
 from gateway.clock import CountedIds
-from gateway.sip.binding import PERIOD, Binding, is_stun
+from gateway.sip.ways.binding import PERIOD, Binding, is_stun
 
 SEEN = ("203.0.113.5", 40123)
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from gateway.clock import CountedIds
-from gateway.sip.account import Account
+from gateway.sip.accounts.account import Account
+from gateway.sip.accounts.challenger import Challenger, Proof
+from gateway.sip.accounts.digest import Credentials, Secret
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.challenger import Challenger, Proof
-from gateway.sip.digest import Credentials, Secret
+from gateway.sip.dialogs.session_events import Answered, Ended
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, response_to
-from gateway.sip.session_events import Answered, Ended
+from gateway.sip.wire.message import Request, response_to
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

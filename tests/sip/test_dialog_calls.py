@@ -2,11 +2,11 @@
 
 import pytest
 
+from gateway.sip.dialogs.session_events import Answered, AnswerReceived, Confirmed, Ended, Ringing
+from gateway.sip.dialogs.session_state import SessionState
 from gateway.sip.flow import Transport
-from gateway.sip.message import Request, Response
-from gateway.sip.reason import Reason
-from gateway.sip.session_events import Answered, AnswerReceived, Confirmed, Ended, Ringing
-from gateway.sip.session_state import SessionState
+from gateway.sip.wire.message import Request, Response
+from gateway.sip.wire.reason import Reason
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

@@ -5,9 +5,8 @@ import itertools
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.message import Request, Response, response_to
-from gateway.sip.session import Session
-from gateway.sip.session_events import (
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import (
     AnswerReceived,
     Ended,
     InfoReceived,
@@ -17,7 +16,8 @@ from gateway.sip.session_events import (
     ReferEnded,
     ReferProgress,
 )
-from gateway.sip.uri import Uri
+from gateway.sip.wire.message import Request, Response, response_to
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 BRANCHES = itertools.count(1)

@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from gateway.errors import SipError
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.message import parse
-from gateway.sip.session import Session
-from gateway.sip.session_events import Answered, Confirmed, Ended, OfferReceived, Ringing
-from gateway.sip.session_state import LIVE
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.incoming import IncomingSession
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Answered, Confirmed, Ended, OfferReceived, Ringing
+from gateway.sip.dialogs.session_state import LIVE
+from gateway.sip.wire.message import parse
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 WAITS = st.sampled_from([0.0, 0.05, 0.4, 3.0, 40.0])

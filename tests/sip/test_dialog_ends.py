@@ -1,9 +1,9 @@
 """Calls given up, cancelled and hung up, whoever is first."""
 
-from gateway.sip.message import Request
-from gateway.sip.reason import Reason
-from gateway.sip.session_events import Confirmed, Ended, Ringing
-from gateway.sip.session_state import SessionState
+from gateway.sip.dialogs.session_events import Confirmed, Ended, Ringing
+from gateway.sip.dialogs.session_state import SessionState
+from gateway.sip.wire.message import Request
+from gateway.sip.wire.reason import Reason
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

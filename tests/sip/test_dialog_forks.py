@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.sip.message import Request, Response, response_to
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.session_events import Answered, Ended, InfoReceived, OfferReceived, Ringing
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.session_events import Answered, Ended, InfoReceived, OfferReceived, Ringing
+from gateway.sip.wire.message import Request, Response, response_to
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
 from gateway.sip.alarms import Alarms
-from gateway.sip.dialog import Dialog, Order
+from gateway.sip.dialogs.dialog import Dialog, Order
+from gateway.sip.dialogs.session_state import LIVE, TRANSITIONS, SessionInput, SessionState
 from gateway.sip.flow import Flow, Transport
-from gateway.sip.merging import MergeWatch
-from gateway.sip.message import Request, Response, parse, response_to
-from gateway.sip.reason import Reason, cause_of_status
-from gateway.sip.repeat import Repeater
-from gateway.sip.routing import Hop, flow_of, flows_towards, way_towards
-from gateway.sip.session_state import LIVE, TRANSITIONS, SessionInput, SessionState
-from gateway.sip.timers import Timers
+from gateway.sip.transactions.merging import MergeWatch
+from gateway.sip.transactions.repeat import Repeater
+from gateway.sip.transactions.timers import Timers
 from gateway.sip.transport.address import Advertiser, Bind
-from gateway.sip.uri import Uri
+from gateway.sip.ways.routing import Hop, flow_of, flows_towards, way_towards
+from gateway.sip.wire.message import Request, Response, parse, response_to
+from gateway.sip.wire.reason import Reason, cause_of_status
+from gateway.sip.wire.uri import Uri
 
 INVITE = b"""\
 INVITE sip:bob@biloxi.example SIP/2.0\r

@@ -4,10 +4,9 @@ import pytest
 from test_challenged_calls import account, challenge_inside, guarded
 
 from gateway.sip.admission import Policy, Prack, Verdict
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.message import Request, Response, response_to
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.session_events import (
+from gateway.sip.dialogs.incoming import IncomingSession
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.session_events import (
     Answered,
     AnswerReceived,
     Confirmed,
@@ -15,7 +14,8 @@ from gateway.sip.session_events import (
     OfferReceived,
     Ringing,
 )
-from gateway.sip.session_state import SessionState
+from gateway.sip.dialogs.session_state import SessionState
+from gateway.sip.wire.message import Request, Response, response_to
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

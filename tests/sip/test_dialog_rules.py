@@ -6,10 +6,10 @@ import pytest
 from test_agent_refusals import forge
 from test_dialog_changes import inside
 
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.message import Request, Response, response_to
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.session_events import AnswerReceived, Ended, OfferReceived, Ringing
+from gateway.sip.dialogs.incoming import IncomingSession
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.session_events import AnswerReceived, Ended, OfferReceived, Ringing
+from gateway.sip.wire.message import Request, Response, response_to
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gateway.clock import CountedIds
 from gateway.errors import SipError
-from gateway.sip.account import Account, Tries
-from gateway.sip.challenger import Challenger, Proof
-from gateway.sip.digest import Challenge, Credentials, Secret, best_per_realm
-from gateway.sip.message import Headers, Request, Response
+from gateway.sip.accounts.account import Account, Tries
+from gateway.sip.accounts.challenger import Challenger, Proof
+from gateway.sip.accounts.digest import Challenge, Credentials, Secret, best_per_realm
+from gateway.sip.wire.message import Headers, Request, Response
 
 MUFASA = Secret("Mufasa", "Circle of Life")
 IDS = CountedIds("c")

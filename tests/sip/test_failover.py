@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.session_events import Answered, Ended, Ringing
+from gateway.sip.dialogs.session_state import SessionState
 from gateway.sip.flow import Flow
-from gateway.sip.lookups import PATIENCE
-from gateway.sip.message import Request, Response
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.session_events import Answered, Ended, Ringing
-from gateway.sip.session_state import SessionState
-from gateway.sip.uri import Uri
+from gateway.sip.ways.lookups import PATIENCE
+from gateway.sip.wire.message import Request, Response
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, Sent, VirtualNetwork
 
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"

@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.config.sip import GuardSettings
-from gateway.sip import guard as module
 from gateway.sip.flow import Flow
-from gateway.sip.guard import Guard, Notice, block_of
-from gateway.sip.scanners import scanner_watch
+from gateway.sip.guard import guard as module
+from gateway.sip.guard.guard import Guard, Notice, block_of
+from gateway.sip.guard.scanners import scanner_watch
 
 PROBE = b"OPTIONS sip:100@192.0.2.9 SIP/2.0\r\nUser-Agent: a phone\r\n\r\n"
 TRUNK, STRANGER = "192.0.2.1", "198.51.100.7"

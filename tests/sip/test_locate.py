@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from gateway.clock import CountedIds
-from gateway.sip.findings import Findings
-from gateway.sip.locate import Naptr, Question, Reach, Record, Srv, Target, locate
-from gateway.sip.uri import Uri
+from gateway.sip.ways.findings import Findings
+from gateway.sip.ways.locate import Naptr, Question, Reach, Record, Srv, Target, locate
+from gateway.sip.wire.uri import Uri
 
 UDP: Reach = [("udp", "A")]
 ALL: Reach = [("udp", "A"), ("tcp", "A"), ("tls", "A")]

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_agent_refusals import answers, forge
 
-from gateway.sip.message import Headers, Request, response_to
-from gateway.sip.multipart import Part, description, has_unknown, parts
-from gateway.sip.session_events import Ringing
+from gateway.sip.dialogs.session_events import Ringing
+from gateway.sip.wire.message import Headers, Request, response_to
+from gateway.sip.wire.multipart import Part, description, has_unknown, parts
 from gateway.testing.sip import Phone, VirtualNetwork
 
 SDP = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\n"

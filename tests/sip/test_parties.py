@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip.message import Headers, Request, parse
-from gateway.sip.parties import (
+from gateway.sip.wire.message import Headers, Request, parse
+from gateway.sip.wire.parties import (
     UserToUser,
     asserted,
     caller_of,
@@ -16,7 +16,7 @@ from gateway.sip.parties import (
     privacy,
     user_to_user,
 )
-from gateway.sip.reason import Reason
+from gateway.sip.wire.reason import Reason
 
 FROM = '"Ann" <sip:+15550100@pbx.example>;tag=1'
 PAI = ("P-Asserted-Identity", '"Ann Real" <sip:+15550199@pbx.example>')

@@ -14,10 +14,10 @@ from gateway.legs.sip_leg import SipLeg
 from gateway.sdp.negotiate import Negotiated
 from gateway.sdp.terms import Terms
 from gateway.sip.admission import Policy, Verdict
+from gateway.sip.dialogs.session_events import ReferReceived
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, Response
-from gateway.sip.session_events import ReferReceived
-from gateway.sip.uri import Uri
+from gateway.sip.wire.message import Request, Response
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 PEERS = Path(__file__).parent / "peers"

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.message import Request
-from gateway.sip.session import Session
-from gateway.sip.session_events import Ended, ReferEnded, ReferProgress, ReferReceived
-from gateway.sip.session_state import SessionState
-from gateway.sip.uri import Uri
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Ended, ReferEnded, ReferProgress, ReferReceived
+from gateway.sip.dialogs.session_state import SessionState
+from gateway.sip.wire.message import Request
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import Phone, VirtualNetwork
 
 TARGET = Uri.parse("sip:operator@pbx.example")

@@ -4,10 +4,10 @@ import pytest
 
 from gateway.errors import SipError
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.replaces import Predecessors, Replaces
-from gateway.sip.session import Session
-from gateway.sip.session_events import Replaced
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.replaces import Predecessors, Replaces
+from gateway.sip.dialogs.session import Session
+from gateway.sip.dialogs.session_events import Replaced
 from gateway.testing.sip import Phone, VirtualNetwork
 
 OFFER = b"v=0 offer"

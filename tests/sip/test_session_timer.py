@@ -4,11 +4,11 @@ import pytest
 from test_agent_refusals import forge
 
 from gateway.sip.admission import Policy, Verdict
-from gateway.sip.incoming import IncomingSession
-from gateway.sip.message import Message, Request, Response, response_to
-from gateway.sip.outgoing import OutgoingSession
-from gateway.sip.session_events import Answered, Ended, OfferReceived, OfferRefused, Renewed
-from gateway.sip.session_timer import SessionTimer
+from gateway.sip.dialogs.incoming import IncomingSession
+from gateway.sip.dialogs.outgoing import OutgoingSession
+from gateway.sip.dialogs.session_events import Answered, Ended, OfferReceived, OfferRefused, Renewed
+from gateway.sip.dialogs.session_timer import SessionTimer
+from gateway.sip.wire.message import Message, Request, Response, response_to
 from gateway.testing.sip import Phone, VirtualNetwork
 
 HALF_HOUR = Policy(session_expires=1800)

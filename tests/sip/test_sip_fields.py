@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.fields import Headers, header_key
+from gateway.sip.wire.fields import Headers, header_key
 
 
 @pytest.mark.parametrize(

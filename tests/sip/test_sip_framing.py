@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.framing import StreamFramer
-from gateway.sip.message import MAX_BODY, MAX_HEADER_BYTES
+from gateway.sip.wire.framing import StreamFramer
+from gateway.sip.wire.message import MAX_BODY, MAX_HEADER_BYTES
 
 FIRST = b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
 SECOND = b"BYE sip:h SIP/2.0\r\nl : 0\r\n\r\n"

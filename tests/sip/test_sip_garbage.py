@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import SipError
-from gateway.sip.framing import StreamFramer
-from gateway.sip.grammar import parse_params, split_list
-from gateway.sip.headers import CSeq, NameAddr, Via
-from gateway.sip.message import MessageError, Request, parse, response_to, stamp_received
-from gateway.sip.uri import Uri
+from gateway.sip.wire.framing import StreamFramer
+from gateway.sip.wire.grammar import parse_params, split_list
+from gateway.sip.wire.headers import CSeq, NameAddr, Via
+from gateway.sip.wire.message import MessageError, Request, parse, response_to, stamp_received
+from gateway.sip.wire.uri import Uri
 
 GOOD = (
     b"INVITE sip:demo@192.0.2.9;transport=udp SIP/2.0\r\n"

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.grammar import parse_number, parse_params, split_list
-from gateway.sip.headers import CSeq, NameAddr, Via
+from gateway.sip.wire.grammar import parse_number, parse_params, split_list
+from gateway.sip.wire.headers import CSeq, NameAddr, Via
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.sip.identity import is_named, names_in
+from gateway.sip.ways.identity import is_named, names_in
 
 
 def test_domains_addresses_and_sip_domains_are_names() -> None:

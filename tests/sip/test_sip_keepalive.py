@@ -1,7 +1,7 @@
 """Signs of life on a connection: asked for in time, and missed only of who once gave them."""
 
-from gateway.sip.framing import StreamFramer
-from gateway.sip.keepalive import KeepAlive
+from gateway.sip.wire.framing import StreamFramer
+from gateway.sip.wire.keepalive import KeepAlive
 
 
 def test_a_peer_that_never_answered_is_asked_again_and_again_and_never_taken_for_dead() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.headers import CSeq
-from gateway.sip.message import (
+from gateway.sip.wire.headers import CSeq
+from gateway.sip.wire.message import (
     MAX_BODY,
     MAX_HEADER_BYTES,
     MAX_HEADERS,

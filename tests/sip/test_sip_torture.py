@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sip.message import MessageError, Request, Response, parse, response_to
+from gateway.sip.wire.message import MessageError, Request, Response, parse, response_to
 from gateway.testing.torture import BROKEN, ODD_BUT_RIGHT
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "sip"

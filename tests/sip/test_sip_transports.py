@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.sip.dialogs.session_events import Ended
 from gateway.sip.flow import Flow, Transport
-from gateway.sip.message import Request, Response, read
-from gateway.sip.routing import transport_of, way_towards
-from gateway.sip.session_events import Ended
 from gateway.sip.transport.address import Advertiser
-from gateway.sip.uri import Uri
+from gateway.sip.ways.routing import transport_of, way_towards
+from gateway.sip.wire.message import Request, Response, read
+from gateway.sip.wire.uri import Uri
 from gateway.testing.sip import VirtualNetwork
 
 NAMED = [

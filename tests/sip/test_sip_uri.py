@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import SipError
-from gateway.sip.uri import Uri
+from gateway.sip.wire.uri import Uri
 
 
 def test_a_sip_uri_comes_apart() -> None:

@@ -11,7 +11,7 @@ from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
 from gateway.errors import SipError
-from gateway.sip.websocket import WebSocketFramer
+from gateway.sip.wire.websocket import WebSocketFramer
 
 MESSAGE = b"OPTIONS sip:h SIP/2.0\r\nCall-ID: \xc3\xa9\r\n\r\n"
 

@@ -7,8 +7,8 @@ import pytest
 from gateway.config.sip import GuardSettings
 from gateway.sip.admission import Verdict
 from gateway.sip.flow import Flow
-from gateway.sip.guard import Guard
-from gateway.sip.message import Request
+from gateway.sip.guard.guard import Guard
+from gateway.sip.wire.message import Request
 from gateway.testing.sip import Phone, VirtualNetwork
 
 TRUNK, STRANGER = "192.0.2.1", "198.51.100.7"

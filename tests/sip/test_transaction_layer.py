@@ -3,8 +3,7 @@
 import pytest
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Headers, Request, Response, parse, response_to
-from gateway.sip.transactions import (
+from gateway.sip.transactions.layer import (
     AckReceived,
     RequestReceived,
     ResponseReceived,
@@ -12,6 +11,7 @@ from gateway.sip.transactions import (
     TransactionTimedOut,
     TransportFailed,
 )
+from gateway.sip.wire.message import Headers, Request, Response, parse, response_to
 
 UDP = Flow("udp", ("192.0.2.9", 5060), ("192.0.2.1", 5060))
 TCP = Flow("tcp", ("192.0.2.9", 5060), ("192.0.2.1", 41000), 3)

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Headers, Request, parse, response_to
-from gateway.sip.transactions import (
+from gateway.sip.transactions.layer import (
     RequestReceived,
     ResponseReceived,
     TransactionLayer,
     TransactionTimedOut,
 )
+from gateway.sip.wire.message import Headers, Request, parse, response_to
 
 AWAY = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
 HOME = Flow("udp", ("192.0.2.9", 5060), ("192.0.2.1", 5060))

@@ -2,21 +2,29 @@
 
 import pytest
 
-from gateway.sip.message import Headers, Request, Response, parse, response_to
-from gateway.sip.timers import Timers
-from gateway.sip.transaction import Action, Input, Passed, State, Table, TimedOut, Transaction
-from gateway.sip.transaction_client import (
+from gateway.sip.transactions.client import (
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
     InviteClient,
     NonInviteClient,
 )
-from gateway.sip.transaction_server import (
+from gateway.sip.transactions.machine import (
+    Action,
+    Input,
+    Passed,
+    State,
+    Table,
+    TimedOut,
+    Transaction,
+)
+from gateway.sip.transactions.server import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
     InviteServer,
     NonInviteServer,
 )
+from gateway.sip.transactions.timers import Timers
+from gateway.sip.wire.message import Headers, Request, Response, parse, response_to
 
 REQUESTS = (Input.REQUEST, Input.ACK)
 TABLES: dict[type[Transaction], Table] = {

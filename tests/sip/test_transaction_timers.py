@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.sip.message import Headers, Request, response_to
-from gateway.sip.timers import Timers
-from gateway.sip.transaction import State, TimedOut, Transaction
-from gateway.sip.transaction_client import InviteClient, NonInviteClient
-from gateway.sip.transaction_server import InviteServer, NonInviteServer
+from gateway.sip.transactions.client import InviteClient, NonInviteClient
+from gateway.sip.transactions.machine import State, TimedOut, Transaction
+from gateway.sip.transactions.server import InviteServer, NonInviteServer
+from gateway.sip.transactions.timers import Timers
+from gateway.sip.wire.message import Headers, Request, response_to
 
 COPIES_OF_INVITE = [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
 COPIES_UP_TO_T2 = [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]

@@ -5,10 +5,10 @@ import math
 import pytest
 
 from gateway.config.sip import GuardSettings
-from gateway.sip import visitors as module
 from gateway.sip.flow import Flow
-from gateway.sip.guard import Guard
-from gateway.sip.visitors import Visitors
+from gateway.sip.guard import visitors as module
+from gateway.sip.guard.guard import Guard
+from gateway.sip.guard.visitors import Visitors
 
 TRUNK, STRANGER = "192.0.2.1", "198.51.100.7"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from gateway.sip.accounts.standing import Changed, DutyEvent, WayDue
+from gateway.sip.accounts.watch import Watch
 from gateway.sip.admission import Verdict
-from gateway.sip.message import Request
-from gateway.sip.standing import Changed, DutyEvent, WayDue
-from gateway.sip.watch import Watch
+from gateway.sip.wire.message import Request
 from gateway.testing.sip import Phone, VirtualNetwork
 
 

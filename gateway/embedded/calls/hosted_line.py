@@ -14,7 +14,7 @@ from ...media.options import LaneOptions
 from ...media.ports import PortPool
 from ...sdp.terms import Terms
 from ...sip.agent import UserAgent
-from ...sip.incoming import IncomingSession
+from ...sip.dialogs.incoming import IncomingSession
 from ...sip.transport.endpoint import SipEndpoint
 from ..faults import Faults
 from ..sessions import Sessions

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, cast, get_args
 
 from ...errors import ConfigError
 from ..flow import Flow, Transport, default_port
-from ..locate import Family, family_of
+from ..ways.locate import Family, family_of
 
 __all__ = ["Address", "Advertiser", "Bind", "is_unspecified"]
 

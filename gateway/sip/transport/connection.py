@@ -11,9 +11,9 @@ from typing import Final, Protocol, cast
 
 from ...errors import SipError
 from ..flow import Flow
-from ..framing import Framer
-from ..identity import is_named
-from ..keepalive import LONGEST_REST, SHORTEST_REST, KeepAlive
+from ..ways.identity import is_named
+from ..wire.framing import Framer
+from ..wire.keepalive import LONGEST_REST, SHORTEST_REST, KeepAlive
 from .tls import TlsChannel
 
 __all__ = ["Connection", "Owner"]

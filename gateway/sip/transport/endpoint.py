@@ -7,15 +7,15 @@ from weakref import WeakKeyDictionary
 
 from ...config import TlsSettings
 from ...errors import SipError
+from ..accounts.standing import Reported
 from ..agent import AgentEvent, Invited, UserAgent
+from ..dialogs.incoming import IncomingSession
+from ..dialogs.session import Session
+from ..dialogs.session_events import SessionEvent
 from ..flow import Flow, Transport
-from ..incoming import IncomingSession
-from ..locate import Reach, Target, family_of, reach_of
-from ..session import Session
-from ..session_events import SessionEvent
-from ..standing import Reported
-from ..uri import Uri, bracketed
-from ..visitors import Visitors
+from ..guard.visitors import Visitors
+from ..ways.locate import Reach, Target, family_of, reach_of
+from ..wire.uri import Uri, bracketed
 from .address import Bind
 from .certificates import Certificates
 from .resolver import Resolver

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 
 from ...clock import Ids, RandomIds, monotonic
-from ..binding import Binding
-from ..locate import family_of
-from ..uri import Uri
+from ..ways.binding import Binding
+from ..ways.locate import family_of
+from ..wire.uri import Uri
 from .address import Address, Advertiser
 from .resolver import Resolver
 from .udp import UdpSocket

@@ -1,4 +1,4 @@
-"""Looks names up: carries out the plans of :mod:`..locate` by the domain name system.
+"""Looks names up: carries out the plans of :mod:`..ways.locate` by the domain name system.
 
 Names without a dot (``localhost``, containers) and those in /etc/hosts are
 known to this machine alone, which is asked for them.
@@ -19,10 +19,10 @@ from dns.rdtypes.IN.NAPTR import NAPTR
 from dns.rdtypes.IN.SRV import SRV
 
 from ...clock import Ids, RandomIds, monotonic
-from ..findings import Findings
-from ..locate import Naptr, Question, Reach, Record, Srv, Target, locate
-from ..lookups import Destination
-from ..uri import Uri
+from ..ways.findings import Findings
+from ..ways.locate import Naptr, Question, Reach, Record, Srv, Target, locate
+from ..ways.lookups import Destination
+from ..wire.uri import Uri
 
 __all__ = ["Resolver"]
 

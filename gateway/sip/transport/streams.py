@@ -14,10 +14,10 @@ import structlog
 
 from ...errors import SipError
 from ..flow import Flow, Transport, default_port
-from ..framing import Framer, StreamFramer
-from ..message import read
-from ..visitors import Visitors
-from ..websocket import WebSocketFramer
+from ..guard.visitors import Visitors
+from ..wire.framing import Framer, StreamFramer
+from ..wire.message import read
+from ..wire.websocket import WebSocketFramer
 from .address import Address, Bind
 from .certificates import Certificates
 from .connection import Connection

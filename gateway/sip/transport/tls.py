@@ -12,7 +12,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from ...errors import SipError
-from ..identity import names_in
+from ..ways.identity import names_in
 
 __all__ = ["Claims", "TlsChannel", "judge_by"]
 

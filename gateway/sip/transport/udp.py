@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..binding import is_stun
 from ..flow import Flow
+from ..ways.binding import is_stun
 from .address import Address, Bind
 
 __all__ = ["UdpSocket"]

@@ -1,0 +1,1 @@
+"""Who somebody is: digest, registrations, and whether neighbours live."""

@@ -1,0 +1,1 @@
+"""Calls: their dialogs, offers, refreshes and transfers."""

@@ -1,0 +1,146 @@
+"""What becomes of a stranger's message: let in by its merits, or turned away in one breath.
+
+Nothing is kept of who is turned away: no transaction, so no answer that is repeated until
+somebody acknowledges it (RFC 3261 section 8.2.7 has such stateless servers).  At most one small
+answer goes back for each message that came, whatever address it claims to come from, and it
+tells no more than that it was refused.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from ...errors import SipError
+from ..admission import Verdict
+from ..flow import Flow
+from ..transactions.layer import TransactionLayer
+from ..wire.message import MessageError, Request, response_to, stamp_received
+from .guard import Guard
+
+__all__ = ["Doorway", "Judge"]
+
+Judge: TypeAlias = Callable[[Request, Flow], Verdict]
+
+_ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_GROUNDS: Final = {  # what is held against whoever gets such an answer; being busy is our affair
+    400: "malformed",
+    401: "no password",
+    403: "of no trunk, or with a wrong password",
+    404: "no such user",
+}
+_LARGEST_ANSWER: Final = 1300  # bytes
+
+
+class Doorway:
+    """Stands between the wire and the transactions.
+
+    Args:
+        guard: Whom to ask who is a stranger; without one there are none.
+        layer: The transactions; what belongs to one of them may pass.
+        accepts: Judges a request from outside any call.
+        belongs: Tells whether a request belongs to a call that is up.
+        secret: Makes our tags in such answers unknown to others, and the same for each copy.
+
+    """
+
+    def __init__(
+        self,
+        guard: Guard | None,
+        layer: TransactionLayer,
+        accepts: Judge,
+        belongs: Callable[[Request], bool],
+        *,
+        secret: str,
+    ) -> None:
+        self._guard = guard
+        self._layer = layer
+        self._accepts = accepts
+        self._belongs = belongs
+        self._secret = secret.encode()
+        self._judged: tuple[Request, Verdict] | None = None
+
+    def admits(self, data: bytes, flow: Flow, now: float) -> bool:
+        """Decide whether a message, yet unread, is to be read."""
+        return self._guard is None or self._guard.admits(data, flow, now)
+
+    def spoke_to(self, flow: Flow, now: float) -> None:
+        """Take note that we sent a request there."""
+        if self._guard is not None:
+            self._guard.vouch(flow, now)
+
+    def verdict_of(self, request: Request, flow: Flow) -> Verdict:
+        """Return what was or is now decided of a request from outside any call."""
+        judged, self._judged = self._judged, None
+        if judged is not None and judged[0] is request:
+            return judged[1]
+        return self._accepts(request, flow)
+
+    def turns_away(self, request: Request, flow: Flow, now: float) -> bool:
+        """Deal with a stranger's request, unless it may come in."""
+        guard = self._guard
+        if guard is None or not guard.is_stranger(flow, now) or self._layer.is_known(request):
+            return False
+        if self._belongs(request):
+            guard.vouch(flow, now)
+            return False
+        if request.method == "ACK":
+            guard.stats.strangers_unanswered += 1
+        elif request.to.tag is not None:
+            self._answer(request, 481, flow, now, why="no such call")
+        else:
+            verdict = self._judge(request, flow)
+            if verdict.lets_in:
+                self._judged = request, verdict
+                guard.vouch(flow, now)
+                return False
+            why = _GROUNDS.get(verdict.status, "")
+            self._answer(request, verdict.status, flow, now, verdict.headers, why=why)
+        return True
+
+    def turns_away_malformed(self, error: MessageError, flow: Flow, now: float) -> bool:
+        """Deal with what a stranger sent that cannot be read."""
+        guard, request = self._guard, error.answerable
+        if guard is None or not guard.is_stranger(flow, now):
+            return False
+        if request is not None and all(name in request.headers for name in _ESSENTIAL):
+            self._answer(request, error.status, flow, now, why="malformed")
+        else:
+            guard.refused(flow, "malformed", now)
+            guard.stats.strangers_unanswered += 1
+        return True
+
+    def _judge(self, request: Request, flow: Flow) -> Verdict:
+        """Have a request judged of which nothing but its frame has been looked at yet."""
+        try:
+            return self._accepts(request, flow)
+        except SipError as error:
+            return Verdict(error.status or 400)
+
+    def _answer(
+        self,
+        request: Request,
+        status: int,
+        flow: Flow,
+        now: float,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        why: str,
+    ) -> None:
+        guard = self._guard
+        assert guard is not None
+        if why:
+            guard.refused(flow, why, now)
+        stamp_received(request, flow.remote)
+        answer = response_to(request, status, to_tag=self._tag_for(request))
+        for name, value in headers:
+            answer.headers.add(name, value)
+        if guard.is_stealthy or len(bytes(answer)) > _LARGEST_ANSWER:
+            guard.stats.strangers_unanswered += 1
+            return
+        guard.stats.strangers_answered += 1
+        self._layer.send_direct(answer, flow)
+
+    def _tag_for(self, request: Request) -> str:
+        parts = (request.headers.get(name) or "" for name in ("Via", "From", "Call-ID", "CSeq"))
+        text = "\n".join(parts).encode("utf-8", "surrogateescape")
+        return hashlib.blake2s(text, key=self._secret[:32], digest_size=8).hexdigest()

@@ -1,0 +1,1 @@
+"""Where a request goes, and what is done where one way fails."""

@@ -1,0 +1,1 @@
+"""What a message is: read, written, and taken apart."""
