@@ -29,6 +29,20 @@ NEIGHBOURS = {
     "gateway.cli": {"gateway.app"},
 }
 
+# The rooms of SIP, from the ground up; between rooms too imports only point down.
+SIP_ROOMS = (
+    ("flow", "deadline", "alarms"),
+    ("wire",),
+    ("transactions",),
+    ("credentials",),
+    ("admission",),
+    ("ways", "guard"),
+    ("dialogs",),
+    ("duties",),
+    ("agent",),
+    ("transport",),
+)
+
 # Call control is pure: of what lies below it, it knows only the words the service speaks.
 CONTROL_MAY_USE = (
     "gateway.errors",
@@ -104,3 +118,16 @@ def test_protocols_hold_no_socket_clock_or_chance(path: Path) -> None:
 def test_every_package_stands_on_a_floor() -> None:
     packages = {f"gateway.{p.parent.name}" for p in ROOT.glob("gateway/*/__init__.py")}
     assert packages - {"gateway.testing"} <= set(HEIGHT)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("gateway/sip/**/*.py")), ids=relative)
+def test_within_sip_imports_point_downwards(path: Path) -> None:
+    storeys = {name: storey for storey, names in enumerate(SIP_ROOMS) for name in names}
+
+    def room(module: str) -> str:
+        return f"{module}.".removeprefix("gateway.sip.").partition(".")[0]
+
+    here = room(module_name(path))
+    for found in imports(path):
+        there = room(found) if found.startswith("gateway.sip.") else here
+        assert there == here or storeys[there] < storeys[here], f"{here} imports {found}"

@@ -10,9 +10,9 @@ import structlog
 
 from ..config import Settings, TrunkSettings
 from ..errors import SipError
-from ..sip.accounts.registration import Enrolment
-from ..sip.accounts.standing import Changed, Duty, DutyEvent, WayDue
-from ..sip.accounts.watch import Watch
+from ..sip.duties.registration import Enrolment
+from ..sip.duties.standing import Changed, Duty, DutyEvent, WayDue
+from ..sip.duties.watch import Watch
 from ..sip.transport.endpoint import SipEndpoint
 from ..sip.wire.uri import Uri
 from .trunks import Trunks, account_of

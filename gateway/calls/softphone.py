@@ -21,9 +21,9 @@ from ..media.ports import PortPool
 from ..media.prompts import Prompt
 from ..media.stats import LaneStats
 from ..sdp.terms import Terms
-from ..sip.accounts.account import Account
 from ..sip.admission import Policy
 from ..sip.agent import UserAgent
+from ..sip.credentials.account import Account
 from ..sip.dialogs.incoming import IncomingSession
 from ..sip.transport.endpoint import SipEndpoint
 from ..sip.wire.uri import Uri, bracketed

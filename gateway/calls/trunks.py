@@ -9,12 +9,12 @@ from ..clock import Clock, Ids, RandomIds, monotonic
 from ..config import Settings, TrunkSettings
 from ..errors import CapacityError, SipError
 from ..sdp.terms import Terms
-from ..sip.accounts.account import Account
-from ..sip.accounts.challenger import Challenger, Proof
-from ..sip.accounts.digest import Secret
-from ..sip.accounts.registration import Registration
 from ..sip.admission import Policy, Verdict
+from ..sip.credentials.account import Account
+from ..sip.credentials.challenger import Challenger, Proof
+from ..sip.credentials.digest import Secret
 from ..sip.dialogs.session import Session
+from ..sip.duties.registration import Registration
 from ..sip.flow import Flow
 from ..sip.ways.identity import is_named
 from ..sip.ways.routing import transport_of

@@ -11,9 +11,9 @@ from ..calls.trunks import account_of
 from ..clock import RandomIds
 from ..config import Settings, TrunkSettings
 from ..errors import ConfigError, SipError
-from ..sip.accounts.registration import address_of_record
 from ..sip.agent import UserAgent
 from ..sip.dialogs.incoming import IncomingSession
+from ..sip.duties.registration import address_of_record
 from ..sip.transport.address import Advertiser, Bind
 from ..sip.transport.endpoint import SipEndpoint
 from ..sip.transport.resolver import Resolver

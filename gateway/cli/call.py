@@ -16,7 +16,7 @@ from ..config import TlsSettings
 from ..errors import ConfigError, SipError
 from ..media.prompts import Prompt
 from ..ops.logs import configure_logging
-from ..sip.accounts.account import Account
+from ..sip.credentials.account import Account
 from ..sip.transport.certificates import Certificates
 from ..sip.ways.routing import transport_of
 from ..sip.wire.uri import Uri

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from .accounts.account import Account
+from .credentials.account import Account
 
 __all__ = ["Policy", "Verdict"]
 

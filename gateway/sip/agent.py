@@ -10,22 +10,22 @@ from typing import Final, TypeAlias
 
 from ..clock import Ids
 from ..errors import SipError
-from .accounts.account import Account
-from .accounts.duties import Duties
-from .accounts.standing import Reported
 from .admission import Policy, Verdict
 from .alarms import Alarms
+from .credentials.account import Account
 from .deadline import earliest
 from .dialogs.incoming import IncomingSession
 from .dialogs.outgoing import OutgoingSession
 from .dialogs.replaces import Predecessors, Replaces
+from .dialogs.screening import ALLOW, add_capabilities, bad_event, policy_refusal, refusal
 from .dialogs.session import Session
 from .dialogs.session_events import Replaced, SessionEvent
 from .dialogs.session_state import RING_LIMIT, SessionState
+from .duties.duties import Duties
+from .duties.standing import Reported
 from .flow import Flow
 from .guard.doorway import Doorway, Judge
 from .guard.guard import Guard
-from .screening import ALLOW, add_capabilities, bad_event, policy_refusal, refusal
 from .transactions.layer import AckReceived, RequestReceived, TransactionLayer
 from .transactions.merging import MergeWatch
 from .transactions.timers import Timers

@@ -18,12 +18,12 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ..clock import CountedIds
-from ..sip.accounts.standing import Reported
 from ..sip.agent import Invited, UserAgent
 from ..sip.dialogs.incoming import IncomingSession
 from ..sip.dialogs.outgoing import OutgoingSession
 from ..sip.dialogs.session import Session
 from ..sip.dialogs.session_events import SessionEvent
+from ..sip.duties.standing import Reported
 from ..sip.flow import Flow, Transport
 from ..sip.wire.message import Request, Response, read
 from ..sip.wire.uri import Uri, bracketed

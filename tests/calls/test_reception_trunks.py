@@ -9,8 +9,8 @@ import pytest
 from gateway.app import Gateway
 from gateway.clock import CountedIds
 from gateway.config import Settings
-from gateway.sip.accounts.account import Account, Tries
 from gateway.sip.admission import Verdict
+from gateway.sip.credentials.account import Account, Tries
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Headers, Request, Response
 

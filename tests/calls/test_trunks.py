@@ -9,10 +9,10 @@ from gateway.calls.trunks import Trunks
 from gateway.clock import CountedIds
 from gateway.config import Settings
 from gateway.errors import CapacityError, SipError
-from gateway.sip.accounts.account import Account, Tries
-from gateway.sip.accounts.registration import Registration
 from gateway.sip.admission import Policy, Verdict
+from gateway.sip.credentials.account import Account, Tries
 from gateway.sip.dialogs.session import Session
+from gateway.sip.duties.registration import Registration
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Headers, Request, Response
 from gateway.sip.wire.uri import Uri

@@ -25,11 +25,11 @@ from gateway.rtp.stun import parse as parse_stun
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
-from gateway.sip.accounts.account import Account, Tries
-from gateway.sip.accounts.challenger import Challenger
-from gateway.sip.accounts.digest import Challenge, Credentials, Secret
 from gateway.sip.admission import Verdict
 from gateway.sip.agent import Invited, UserAgent
+from gateway.sip.credentials.account import Account, Tries
+from gateway.sip.credentials.challenger import Challenger
+from gateway.sip.credentials.digest import Challenge, Credentials, Secret
 from gateway.sip.flow import Flow
 from gateway.sip.guard.guard import Guard
 from gateway.sip.guard.scanners import scanner_watch

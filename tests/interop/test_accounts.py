@@ -22,7 +22,7 @@ from gateway.app import Gateway
 from gateway.calls.softphone import Softphone
 from gateway.cli.account_check import reach_account
 from gateway.errors import SipError
-from gateway.sip.accounts.account import Account
+from gateway.sip.credentials.account import Account
 from gateway.testing.hearing import tone_share
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.clock import CountedIds
-from gateway.sip.accounts.account import Account
-from gateway.sip.accounts.challenger import Challenger, Proof
-from gateway.sip.accounts.digest import Secret
-from gateway.sip.accounts.registration import Enrolment, Registration
-from gateway.sip.accounts.standing import Changed, DutyEvent, WayDue
+from gateway.sip.credentials.account import Account
+from gateway.sip.credentials.challenger import Challenger, Proof
+from gateway.sip.credentials.digest import Secret
+from gateway.sip.duties.registration import Enrolment, Registration
+from gateway.sip.duties.standing import Changed, DutyEvent, WayDue
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Request, Response, response_to
 from gateway.sip.wire.uri import Uri

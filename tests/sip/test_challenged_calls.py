@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.clock import CountedIds
-from gateway.sip.accounts.account import Account
-from gateway.sip.accounts.challenger import Challenger, Proof
-from gateway.sip.accounts.digest import Credentials, Secret
 from gateway.sip.admission import Policy, Verdict
+from gateway.sip.credentials.account import Account
+from gateway.sip.credentials.challenger import Challenger, Proof
+from gateway.sip.credentials.digest import Credentials, Secret
 from gateway.sip.dialogs.session_events import Answered, Ended
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Request, response_to

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.clock import CountedIds
 from gateway.errors import SipError
-from gateway.sip.accounts.account import Account, Tries
-from gateway.sip.accounts.challenger import Challenger, Proof
-from gateway.sip.accounts.digest import Challenge, Credentials, Secret, best_per_realm
+from gateway.sip.credentials.account import Account, Tries
+from gateway.sip.credentials.challenger import Challenger, Proof
+from gateway.sip.credentials.digest import Challenge, Credentials, Secret, best_per_realm
 from gateway.sip.wire.message import Headers, Request, Response
 
 MUFASA = Secret("Mufasa", "Circle of Life")

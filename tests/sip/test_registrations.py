@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from registrars import HOST, Registrar, Registree
 
-from gateway.sip.accounts.registration import Registration, RegistrationState
+from gateway.sip.duties.registration import Registration, RegistrationState
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Request
 from gateway.testing.sip import VirtualNetwork

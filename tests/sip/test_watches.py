@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.sip.accounts.standing import Changed, DutyEvent, WayDue
-from gateway.sip.accounts.watch import Watch
 from gateway.sip.admission import Verdict
+from gateway.sip.duties.standing import Changed, DutyEvent, WayDue
+from gateway.sip.duties.watch import Watch
 from gateway.sip.wire.message import Request
 from gateway.testing.sip import Phone, VirtualNetwork
 

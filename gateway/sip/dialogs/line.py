@@ -5,12 +5,12 @@ from dataclasses import replace
 from ...errors import SipError
 from ..admission import Policy
 from ..flow import Flow
-from ..screening import add_capabilities
 from ..ways.courier import Courier
 from ..ways.posted import OnResponse, Posted
 from ..ways.routing import Hop, Way, way_towards
 from ..wire.message import Request, Response
 from .dialog import Dialog
+from .screening import add_capabilities
 
 __all__ = ["Line"]
 

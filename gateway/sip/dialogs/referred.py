@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from ...errors import SipError
 from ..deadline import earliest
-from ..screening import bad_event
 from ..wire.headers import NameAddr
 from ..wire.message import REASONS, Request, Response, response_to
 from .line import Line
 from .replaces import Replaces
+from .screening import bad_event
 from .session_events import ReferReceived
 
 __all__ = ["Referred"]

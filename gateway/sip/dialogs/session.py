@@ -12,7 +12,6 @@ from typing import Literal, TypeAlias
 from ..admission import Policy
 from ..deadline import earliest
 from ..flow import Flow
-from ..screening import add_capabilities
 from ..ways.courier import Courier
 from ..wire.message import Request, Response, response_to
 from ..wire.multipart import description
@@ -25,6 +24,7 @@ from .line import Line
 from .offers import Offers
 from .referred import Referred
 from .refreshes import Refreshes
+from .screening import add_capabilities
 from .session_events import (
     AnswerReceived,
     Confirmed,

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ..screening import bad_event
 from ..ways.posted import OnResponse
 from ..wire.message import Request, Response, response_to
 from ..wire.uri import Uri
 from .line import Line
+from .screening import bad_event
 from .session_events import ReferEnded, ReferProgress
 
 __all__ = ["Transfer"]

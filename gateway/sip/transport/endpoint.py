@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 
 from ...config import TlsSettings
 from ...errors import SipError
-from ..accounts.standing import Reported
 from ..agent import AgentEvent, Invited, UserAgent
 from ..dialogs.incoming import IncomingSession
 from ..dialogs.session import Session
 from ..dialogs.session_events import SessionEvent
+from ..duties.standing import Reported
 from ..flow import Flow, Transport
 from ..guard.visitors import Visitors
 from ..ways.locate import Reach, Target, family_of, reach_of

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...clock import Ids
-from ..accounts.account import Account
 from ..alarms import Alarms
+from ..credentials.account import Account
 from ..deadline import earliest
 from ..flow import Flow
 from ..transactions.layer import (

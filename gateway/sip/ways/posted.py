@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..accounts.account import Account, Tries
+from ..credentials.account import Account, Tries
 from ..flow import Flow
 from ..wire.message import Request, Response
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..credentials.account import Account
 from ..deadline import earliest
+from ..dialogs.screening import ALLOW
 from ..flow import Flow
-from ..screening import ALLOW
 from ..ways.courier import Courier
 from ..ways.posted import Posted
 from ..ways.routing import Way
 from ..wire.grammar import parse_number
 from ..wire.message import Headers, Request, Response
 from ..wire.uri import Uri
-from .account import Account
 from .bindings import granted, retry_after, routes
 from .standing import Changed, DutyEvent, WayDue
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from ..credentials.account import Account
 from ..deadline import earliest
 from ..flow import Flow
 from ..ways.courier import Courier
 from ..wire.uri import Uri
-from .account import Account
 from .registration import Enrolment, Registration
 from .standing import Duty, DutyEvent, Reported
 from .watch import Watch

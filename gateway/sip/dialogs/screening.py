@@ -6,13 +6,13 @@ extensions, body.
 
 from typing import Final
 
-from ..errors import SipError
-from .admission import Policy
-from .dialogs.reliable import RELIABLE
-from .dialogs.session_timer import TIMER, timer_refusal
-from .wire.headers import BRANCH_COOKIE
-from .wire.message import Request, Response, response_to
-from .wire.multipart import SDP, has_unknown
+from ...errors import SipError
+from ..admission import Policy
+from ..wire.headers import BRANCH_COOKIE
+from ..wire.message import Request, Response, response_to
+from ..wire.multipart import SDP, has_unknown
+from .reliable import RELIABLE
+from .session_timer import TIMER, timer_refusal
 
 __all__ = ["ALLOW", "add_capabilities", "bad_event", "policy_refusal", "refusal"]
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ..credentials.account import Account
 from ..flow import Flow
 from ..ways.courier import Courier
 from ..ways.posted import Posted
 from ..wire.message import Headers, Request, Response
 from ..wire.multipart import SDP
 from ..wire.uri import Uri
-from .account import Account
 from .standing import Changed, DutyEvent, WayDue
 
 __all__ = ["Watch"]

@@ -1,1 +1,0 @@
-"""Who somebody is: digest, registrations, and whether neighbours live."""

@@ -1,0 +1,1 @@
+"""What is done outside of calls: registrations, and asking whether neighbours live."""
