@@ -48,5 +48,5 @@ async def test_a_call_to_a_name_reaches_its_second_server_when_the_first_is_dead
                 call.hang_up("done")
                 while len(gateway.registry):
                     await asyncio.sleep(0.05)
-            assert gateway._facts()["counted"]["sip"]["failovers"] == 1
+            assert gateway.facts()["counted"]["sip"]["failovers"] == 1
     assert ("pbx.test", "NAPTR") in names.asked
