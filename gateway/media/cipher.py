@@ -23,6 +23,7 @@ class Cipher:
         self._opener = Opener(keys.suite, keys.remote, keys.remote_mki)
         self._former: Opener | None = None  # until the first packet under the new key,
         self._grace = 0  # or so many under the old one
+        self.is_former = False  # the packet opened last was made with that
         self._forged = self._repeated = 0  # under the keys before
         self._sending = Place(memoryview(bytearray(_LONGEST + GROWTH)))
         self._receiving = Place(memoryview(bytearray(PACKET)))
@@ -116,22 +117,22 @@ class Cipher:
     def _open_either(self, place: Place, size: int, is_report: bool) -> int:
         """Open a packet under the new key, or else under the old one."""
         assert self._former is not None
-        self._grace -= 1
         packet = bytes(place.view[:size])
-        for opener in (self._opener, self._former):
-            place.view[:size] = packet  # some suites decrypt before they know whose it is
-            left = opener.open_report(place, size) if is_report else opener.open(place, size)
-            if left >= 0 and opener is self._former:
-                self._opener.forged -= 1
-            elif left >= 0:
-                self._end_former()
-            if left >= 0:
-                break
-        if not self._grace:
+        opener = self._opener
+        left = opener.open_report(place, size) if is_report else opener.open(place, size)
+        if left >= 0 or not self._grace:
             self._end_former()
+            return left
+        self._grace -= 1
+        place.view[:size] = packet  # some suites decrypt before they know whose it is
+        opener = self._former
+        left = opener.open_report(place, size) if is_report else opener.open(place, size)
+        self.is_former = left >= 0
+        self._opener.forged -= self.is_former
         return left
 
     def _end_former(self) -> None:
+        self.is_former = False
         if self._former is not None:
             self._former.close()
             self._former = None

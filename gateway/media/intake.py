@@ -6,7 +6,7 @@ the receiver then takes those in bulk, without it.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from voicecodecs.plc import Concealer
 from voicecodecs.resample import StreamResampler
 
 from ..rtp.dtmf import EventReceiver, KeyDown, KeyEvent
-from ..rtp.latch import SymmetricLatch
+from ..rtp.latch import Proof, SymmetricLatch
 from ..rtp.order import GapHold, Lost
 from ..rtp.packet import RtpPacket
 from ..rtp.receive import Arrival, Reception
@@ -25,7 +25,7 @@ from .formats import Coder, Format
 from .laws import LAW_OFFSET
 from .ports import Address
 
-__all__ = ["PATIENCE", "Intake"]
+__all__ = ["PATIENCE", "Intake", "aim_of"]
 
 Pcm: TypeAlias = NDArray[np.int16]
 KeyHandler: TypeAlias = Callable[[KeyEvent, float], None]
@@ -40,6 +40,19 @@ _LATELY: Final = 3000
 _HISTORY: Final = 3
 """Frames of the past that a concealer is shown."""
 _VERSION: Final = 2 << 30
+
+
+class _Aim(NamedTuple):
+    remote: Address | None
+    host: str  # of the signalling
+    is_proved: bool
+
+
+def aim_of(negotiated: Negotiated) -> _Aim:
+    """Return where the other side says it is, as far as that is not left to proof."""
+    if negotiated.ice is not None:
+        return _Aim(None, "", True)
+    return _Aim(negotiated.remote, negotiated.peer_host, False)
 
 
 class Intake:
@@ -65,7 +78,7 @@ class Intake:
         self._row = row
         self._own_ssrc = own_ssrc
         self._on_key = on_key
-        self._announced: tuple[Address | None, bool] = None, False  # and by whom to be proved
+        self._aim: _Aim | None = None
         self._types: dict[int, Codec] = {}
         self._event_receivers: dict[int, EventReceiver] = {}
         self._coder: Coder | None = None
@@ -83,13 +96,7 @@ class Intake:
     def configure(self, negotiated: Negotiated) -> None:
         """Take over what was negotiated, first or again."""
         self.settle()
-        is_proved = negotiated.ice is not None
-        announced = None if is_proved else negotiated.remote, is_proved
-        if announced != self._announced:
-            # Where nothing has moved the source stays, known or found out: behind a NAT it
-            # could not be found again while the other side is on hold and silent.
-            self._announced = announced
-            self.latch.rearm(announced[0], negotiated.peer_host, awaits_proof=is_proved)
+        self._look_for(negotiated)
         self._types = negotiated.receive_types
         self._event_receivers = {
             number: EventReceiver(clock) for number, clock in negotiated.dtmf_receive_types.items()
@@ -98,6 +105,25 @@ class Intake:
         self._payload_type = -1
         self._idle_patience = PATIENCE if negotiated.receives else 0
         self._mute()
+
+    def _look_for(self, negotiated: Negotiated) -> None:
+        """Look for the other side where it says it is now.
+
+        Where nothing has moved the source stays, known or found out: behind a NAT it could not
+        be found again while the other side is on hold and silent.  Nothing is moved by a hold
+        that names no address; a call that begins so waits for the exchange that does.
+        """
+        aim = aim_of(negotiated)
+        if aim.remote is None and negotiated.is_held and not aim.is_proved:
+            if self._aim is None:
+                self.latch.rearm(None, aim.host, awaits_proof=True)
+        elif aim != self._aim:
+            self._aim = aim
+            self.latch.rearm(aim.remote, aim.host, awaits_proof=aim.is_proved)
+
+    def is_closed_to(self, source: Address, now: float) -> bool:
+        """Say whether not even a packet with the other side's key would be taken from there."""
+        return self.latch.is_closed_to(source, now, float(self._arrays.heard_at[self._row]))
 
     def hold(self, is_held: bool) -> None:
         """Let the service hear silence, whatever comes, or stop that."""
@@ -116,12 +142,9 @@ class Intake:
         self._mute()
 
     def receive(
-        self, data: bytes, source: Address, now: float, *, is_authentic: bool = False
+        self, data: bytes, source: Address, now: float, *, proof: Proof = Proof.NONE
     ) -> None:
-        """Take in a datagram that is not, or may not be, the one that was due.
-
-        ``is_authentic`` says that it was made with the other side's key.
-        """
+        """Take in a datagram that is not, or may not be, the one that was due."""
         self.settle()
         packet = RtpPacket.read(data)
         if packet is None:
@@ -135,7 +158,8 @@ class Intake:
         if events is None and packet.payload_type not in self._types:
             self.wrong_type += 1
             return
-        if not self.latch.accept(source, packet.ssrc, now, is_authentic=is_authentic):
+        heard_at = float(self._arrays.heard_at[self._row])
+        if not self.latch.accept(source, packet.ssrc, now, proof, heard_at):
             return
         arrival = self.reception.receive(packet, now, is_event=events is not None)
         if events is not None:

@@ -92,8 +92,6 @@ class Outlet:
             self._key_type = negotiated.dtmf_send_type
             self._keys = KeyQueue(negotiated.dtmf_send_clock)
         self.is_allowed = negotiated.sends
-        if self.remote is None:
-            self.aim(negotiated.remote)
         self._needs_marker = True
         self._begin_packets()
 

@@ -1,5 +1,6 @@
 """What of a lane is encrypted, and under which keys; where they lack, nothing goes."""
 
+from ..rtp.latch import Proof
 from ..sdp.crypto import SrtpKeys
 from ..sdp.negotiate import Negotiated
 from .cipher import Cipher
@@ -57,13 +58,22 @@ class Privacy:
             self._apply(self._negotiated)
         self._group.is_stale = True
 
+    @property
+    def proof(self) -> Proof:
+        """What the packet that was opened last proves."""
+        if self.cipher is None:
+            return Proof.NONE
+        return Proof.FORMER_KEY if self.cipher.is_former else Proof.KEY
+
     def open(self, data: bytes, source: Address, now: float) -> bytes | None:
         """Return what a datagram of anybody's holds, ``None`` if it is dropped."""
-        cipher, latch = self.cipher, self._intake.latch
+        cipher = self.cipher
         if cipher is None:
             return None if self._outlet.lacks_keys else data
-        if latch.is_shut(now) and source[:2] != latch.remote:
-            latch.foreign += 1  # before it can spend the number of a packet that it copied
+        if self._intake.is_closed_to(source[:2], now):
+            self._intake.latch.foreign += (
+                1  # before it can spend the number of a packet that it copied
+            )
             return None
         return cipher.open_copy(data)
 

@@ -16,7 +16,7 @@ from .arrays import LaneArrays
 from .events import KeyPressed, LaneEvent, MediaTimeout, RecordingStopped
 from .formats import Format
 from .group import Group
-from .intake import Intake
+from .intake import Intake, aim_of
 from .line import Line, empty
 from .options import LaneOptions
 from .outbox import Outbox
@@ -93,7 +93,9 @@ class Seat:
         """Send and receive as negotiated, at first or from now on."""
         if negotiated is self._negotiated:
             return
-        is_moved = _aim_of(negotiated) != (self._negotiated and _aim_of(self._negotiated))
+        is_moved = aim_of(negotiated) != (self._negotiated and aim_of(self._negotiated))
+        if is_moved and self._line is not None:
+            self._line.part()  # what came until now shows where they were, not where they are
         self._negotiated = negotiated
         outlet, old = self.outlet, self.outlet.format
         new = Format.of(negotiated.codec)
@@ -102,9 +104,7 @@ class Seat:
         self.intake.configure(negotiated)
         outlet.configure(negotiated, new)
         if is_moved:
-            outlet.aim(_aim_of(negotiated)[0])
-            if self._line is not None:
-                self._line.part()
+            outlet.aim(aim_of(negotiated).remote and self.intake.latch.remote)
         self.privacy.configure(now, negotiated)
         self.reporter.configure(now, negotiated, new.clock)
         self._arrays.heard_at[self.row] = now
@@ -118,10 +118,11 @@ class Seat:
         if is_report:
             return
         self.intake.settle()
+        is_moved = self.outlet.remote != address
+        if is_moved and self._line is not None:
+            self._line.part()
         self.intake.latch.prove(address, now)
-        if self.outlet.remote != address:
-            if self._line is not None:
-                self._line.part()
+        if is_moved:
             self.outlet.aim(address)
             self.group.is_stale = True
 
@@ -282,9 +283,8 @@ class Seat:
             self.reporter.receive(data, source, now)
             return
         intake, line = self.intake, self._line
-        is_authentic = self.privacy.cipher is not None
         # IPv6 sources have four parts.
-        intake.receive(data, source[:2], now, is_authentic=is_authentic)
+        intake.receive(data, source[:2], now, proof=self.privacy.proof)
         if intake.is_waiting:
             self.group.waking.add(self)
         if line is None or not intake.latch.is_locked or source == line.peer:
@@ -316,9 +316,3 @@ class Seat:
         for event in self.outlet.playout.events:
             self.tell(event)
         self.outlet.playout.events.clear()
-
-
-def _aim_of(negotiated: Negotiated) -> tuple[Address | None, bool]:
-    """Return where to send until the other side is found, and whether it will be by proof."""
-    is_proved = negotiated.ice is not None
-    return None if is_proved else negotiated.remote, is_proved

@@ -8,6 +8,7 @@ import pytest
 from gateway.media.events import KeyPressed, Mark
 from gateway.media.intake import Intake
 from gateway.rtp.dtmf import EventSender
+from gateway.rtp.latch import Proof
 from gateway.rtp.packet import RtpPacket
 from gateway.rtp.rtcp import Bye, ReceiverReport, ReportBlock, SenderReport, parse_compound
 from gateway.sdp.crypto import SUITES
@@ -63,7 +64,7 @@ def test_sound_goes_both_ways_in_every_suite_and_mostly_in_bulk(
     receive = Intake.receive
 
     def counted(
-        intake: Intake, data: bytes, source: tuple[str, int], now: float, **more: bool
+        intake: Intake, data: bytes, source: tuple[str, int], now: float, **more: Proof
     ) -> None:
         one_by_one.append(now)
         receive(intake, data, source, now, **more)

@@ -27,8 +27,15 @@ ICE = Ice(Credentials("ours", "o" * 22), Credentials("them", "t" * 22))
 class Shaker(Phone):
     """A telephone that shakes hands for its keys, at its port for sound or at both."""
 
-    def __init__(self, network: MemoryNetwork, number: int, *, is_client: bool = True) -> None:
-        super().__init__(network, number)
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        number: int,
+        *,
+        is_client: bool = True,
+        host: str = "192.0.2.1",
+    ) -> None:
+        super().__init__(network, number, host=host)
         self.reports: MemoryPort = network.bind(self.port.address[0], number + 1)
         self.identity = THEIRS
         self.is_client = is_client
@@ -164,6 +171,22 @@ def test_a_phone_behind_a_nat_is_found_by_its_handshake() -> None:
     scene.phone.shake(scene.world)
     scene.talk()
     assert_heard(scene)
+
+
+def test_who_moves_with_the_keys_of_a_handshake_is_found_where_they_went() -> None:
+    scene = Scene()
+    scene.phone.shake(scene.world)
+    scene.talk(1.0)
+    before = scene.phone
+    scene.exchange(remote=("203.0.113.7", 30000))
+    scene.world.run(0.02)
+    scene.phone = Shaker(scene.world.network, 30000, host="203.0.113.7")
+    scene.phone.target, scene.phone.cipher = before.target, before.cipher
+    scene.call.phone = scene.phone
+    scene.talk()
+    assert_heard(scene)
+    before.listen()
+    assert before.packets[-1][0] < 1.1
 
 
 def test_reports_at_a_port_of_their_own_have_keys_of_their_own() -> None:
