@@ -70,7 +70,7 @@ async def test_before_and_after_the_callers_first_packet_nothing_bleeds() -> Non
         await phone.hush()  # before it could send a packet
         session.talk()
         start = len(session.heard)
-        await thief.steal(phone, 0.6)
+        await thief.steal(phone, 1.5)
         assert thief.stolen == []
         silence = session.heard[start:]
         assert abs(silence.astype(int)).max(initial=0) == 0
@@ -97,7 +97,7 @@ async def test_an_exchange_in_mid_call_opens_the_port_to_the_caller_alone() -> N
             assert (await phone.final("INVITE")).status == 200
             phone.send(phone.request("ACK"))
             start = len(session.heard)
-            await thief.steal(phone, 0.6)
+            await thief.steal(phone, 1.5)
             assert thief.stolen == []
             elsewhere.media, elsewhere._frequency = phone.media, OWN
             elsewhere.speak()
