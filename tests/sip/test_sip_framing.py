@@ -26,6 +26,20 @@ def test_the_pieces_do_not_matter(size: int) -> None:
     assert framer.data_to_send() == [b"\r\n"]
 
 
+@pytest.mark.parametrize("size", [1, 100])
+def test_blank_lines_of_both_kinds_that_share_a_line_feed_end_the_headers_where_the_first_does(
+    size: int,
+) -> None:
+    stream = b"OPTIONS sip:a@b SIP/2.0\r\nl: 3\r\n\n\r\nrest"
+    framer = StreamFramer()
+    messages = [
+        message
+        for at in range(0, len(stream), size)
+        for message in framer.receive_data(stream[at : at + size])
+    ]
+    assert messages == [stream[:-3]]
+
+
 def test_a_ping_is_answered_and_a_pong_is_not() -> None:
     framer = StreamFramer()
     assert framer.receive_data(b"\r\n\r\n") == []

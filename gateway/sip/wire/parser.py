@@ -79,7 +79,8 @@ def find_blank_line(data: bytes | bytearray, start: int = 0) -> tuple[int, int |
     Lines may end in CR LF, or in LF alone.
     """
     usual = data.find(b"\n\r\n", start, MAX_HEADER_BYTES)
-    bare = data.find(b"\n\n", start, usual if usual >= 0 else MAX_HEADER_BYTES)
+    # The two may share a line feed.
+    bare = data.find(b"\n\n", start, usual + 1 if usual >= 0 else MAX_HEADER_BYTES)
     end = bare if bare >= 0 else usual
     if end < 0:
         return len(data), None
