@@ -5,6 +5,7 @@ to send and what happened, and sleeps until :attr:`UserAgent.deadline`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
@@ -32,7 +33,7 @@ from .transactions.timers import Timers
 from .ways.courier import Courier
 from .ways.posted import OnResponse
 from .ways.routing import Way
-from .wire.message import MessageError, Request, parse, response_to, stamp_received
+from .wire.message import MessageError, Request, parse, read, response_to, stamp_received
 from .wire.multipart import SDP
 from .wire.uri import Uri
 
@@ -204,6 +205,14 @@ class UserAgent:
         self.duties.lose(flow, now)
         self._layer.transport_failed(flow)
         self._dispatch(now)
+
+    def unsent(self, data: bytes, now: float) -> None:
+        """Take note that a message could not be sent; where it was a request, that has failed."""
+        with suppress(SipError):
+            message = read(data)
+            if isinstance(message, Request):
+                self._layer.request_failed(message)
+                self._dispatch(now)
 
     def refused(self, flow: Flow, now: float) -> None:
         """Take note that nobody took a datagram that went by ``flow`` (ICMP)."""

@@ -202,9 +202,12 @@ class TransactionLayer:
             if not is_client and flow.id:
                 entry.flow = _way_back(entry.transaction.request, flow)
                 continue
-            entry.transaction.end()
-            self._events.append(TransportFailed(entry.key, entry.transaction.request))
-            self._drain(entry)
+            self._fail(entry)
+
+    def request_failed(self, request: Request) -> None:
+        """End a request of ours that could not be sent, and say so."""
+        if entry := self._entries.get(_client_key(request)):
+            self._fail(entry)
 
     def data_to_send(self) -> list[tuple[bytes, Flow]]:
         """Drain the messages waiting to go out."""
@@ -250,6 +253,11 @@ class TransactionLayer:
             self._events.append(ResponseReceived(None, response, flow))
         else:
             self.stats.stray_responses += 1
+
+    def _fail(self, entry: _Entry) -> None:
+        entry.transaction.end()
+        self._events.append(TransportFailed(entry.key, entry.transaction.request))
+        self._drain(entry)
 
     def _add(self, entry: _Entry) -> None:
         self._entries[entry.key] = entry

@@ -102,15 +102,22 @@ class Connection(asyncio.Protocol):
         if not self._owner.admit(self):
             self._transport.abort()
             return
-        _notice_silence(transport)
+        try:
+            self._tls = self._make_tls()
+            _notice_silence(transport)
+        except Exception as error:  # descriptors or memory run out, a certificate is gone
+            self._give_up(error)
+            return
         self._watch(_HANDSHAKE)
-        self._tls = self._make_tls()
         self._pump()
         self._check_standing()
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes, and hand on the messages they complete."""
         if self._transport is None or self._transport.is_closing():
+            return
+        if self.flow.is_secure and self._tls is None:
+            self._give_up(SipError("it has no encryption"))
             return
         pongs = self._framer.pongs
         try:
@@ -233,6 +240,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
         if self._transport.get_write_buffer_size() > _MOST_UNSENT:
             self._cut("it does not read what is sent to it")
+
+    def _give_up(self, error: Exception) -> None:
+        """Abort a connection that could not begin: what comes by it is not to be believed."""
+        self.problem = self.problem or getattr(error, "strerror", None) or str(error)
+        self._owner.count("broken")
+        if self._transport is not None:
+            self._transport.abort()
 
     def _cut(self, problem: str, *, is_fault: bool = True) -> None:
         """End the connection, once what was written is out, if the other side takes it."""

@@ -5,6 +5,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakKeyDictionary
 
+import structlog
+
 from ...config import TlsSettings
 from ...errors import SipError
 from ..agent import AgentEvent, Invited, UserAgent
@@ -60,6 +62,7 @@ class SipEndpoint:
         self._listeners = WeakKeyDictionary()
         self._unheard: WeakKeyDictionary[Session, list[SessionEvent]] = WeakKeyDictionary()
         self._inbox: deque[AgentEvent] = deque()
+        self._unsent = 0
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +79,7 @@ class SipEndpoint:
     @property
     def counters(self) -> dict[str, int]:
         """How often something was turned away, dropped or broken, by reason, over all sockets."""
-        total = Counter(self.agent.counters)
+        total = Counter(self.agent.counters | {"unsent": self._unsent})
         for part in (self._resolver, *self._sockets):
             total.update(part.counters)
         return dict(total)
@@ -230,12 +233,32 @@ class SipEndpoint:
         self.flush()
 
     def _send(self, data: bytes, flow: Flow) -> None:
-        is_v6 = _is_v6(flow.remote[0])
-        rivals = [kind for kind in self._sockets if kind.transport == flow.transport]
-        exact = [kind for kind in rivals if kind.local == flow.local]
-        alike = [kind for kind in rivals if _is_v6(kind.local[0]) == is_v6]
-        for kind in (exact or alike or rivals)[:1]:
+        """Send one message; one that cannot be sent fails by itself, a moment later."""
+        kind = self._socket_towards(flow)
+        try:
+            if kind is None:
+                raise SipError("no socket reaches that address")
             kind.send(data, flow)
+        except Exception as error:  # what event loops raise for an address differs
+            self._unsent += 1
+            structlog.get_logger().debug("not sent", to=flow.remote[0], problem=str(error))
+            self._running_loop().call_soon(self._fail, data)
+
+    def _fail(self, data: bytes) -> None:
+        self.agent.unsent(data, self.now())
+        self.flush()
+
+    def _socket_towards(self, flow: Flow) -> UdpSocket | StreamSocket | None:
+        """Return the socket of a flow, or else one of the target's family.
+
+        A datagram leaves by no other; a connection is not tied to where we listen.
+        """
+        rivals = [kind for kind in self._sockets if kind.transport == flow.transport]
+        is_v6 = _is_v6(flow.remote[0])
+        alike = [kind for kind in rivals if _is_v6(kind.local[0]) == is_v6]
+        exact = [kind for kind in alike if kind.local == flow.local]
+        left = rivals if flow.is_reliable else []
+        return next(iter((*exact, *alike, *left)), None)
 
     def _arm(self) -> None:
         if self._timer is not None:
