@@ -167,6 +167,7 @@ class UserAgent:
         """How often something was turned away or dropped, by reason."""
         courier = {
             "failovers": self._courier.failovers,
+            "forks_dropped": self._courier.forks_dropped,
             "lookups_dropped": self._courier.lookups.dropped,
         }
         kept_out = asdict(self.guard.stats) if self.guard is not None else {}

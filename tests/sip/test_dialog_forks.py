@@ -220,3 +220,20 @@ def test_all_places_refuse_when_one_refuses_for_all(places: Places, ann: Phone) 
     (*_, ended) = ann.heard(places.call)
     assert isinstance(ended, Ended)
     assert ended.status == 603
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_of_those_who_answer_as_well_only_so_many_are_told_that_they_are_not_wanted(
+    places: Places, network: VirtualNetwork, ann: Phone, is_cancelled: bool
+) -> None:
+    if is_cancelled:
+        places.say("first", 180)
+        places.call.hang_up(network.now)
+        network.run(0.1)
+    for number in range(100):
+        places.say(f"t{number}", 200, ANSWER)
+    assert len({sent.message.to.tag for sent in network.sent if sent.title == "BYE"}) <= 32
+    assert len({sent.message.to.tag for sent in network.sent if sent.title == "ACK"}) == 32
+    assert ann.agent.counters["forks_dropped"] == 68
+    places.say("t3", 200, ANSWER)
+    assert network.last("ACK").to.tag == "t3", "a repeat is acknowledged as before"

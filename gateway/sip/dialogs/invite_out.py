@@ -1,8 +1,9 @@
 """An INVITE sent, from its first byte to its last ACK (RFC 3261 sections 13.2 and 9.1).
 
 The 2xx of an INVITE may come from several phones, may be repeated, and may
-cross our CANCEL: each asks for an ACK, and all but one for a BYE too.  A table
-says what a response means; the session acts on it.
+cross our CANCEL: each asks for an ACK, and all but one for a BYE too.  More than
+32 phones are nobody's: what they say is dropped.  A table says what a response
+means; the session acts on it.
 """
 
 import enum
@@ -17,6 +18,9 @@ from ..wire.multipart import SDP
 from .dialog import Dialog
 
 __all__ = ["InviteOutcome", "OutgoingInvite"]
+
+
+_MOST_ANSWERS: Final = 32  # of different phones
 
 
 class _State(enum.Enum):
@@ -95,7 +99,7 @@ class OutgoingInvite:
 
     def receive(self, response: Response, now: float) -> InviteOutcome:
         """Take in a response, and answer for itself those that are only repeats."""
-        if response.status // 100 == 2 and self._is_repeat(response.to.tag or "", now):
+        if response.status // 100 == 2 and not self._is_new(response.to.tag or "", now):
             return InviteOutcome.NOTHING
         step = _RESPONSES.get((self._state, min(response.status // 100, 3)))
         if step is None:
@@ -126,8 +130,14 @@ class OutgoingInvite:
             self._courier.abandon(self._posted)
         return True
 
-    def _is_repeat(self, tag: str, now: float) -> bool:
-        is_repeat = tag in self._acks
-        if ack := self._acks.setdefault(tag, None):
-            self._courier.acknowledge(*ack, now)
-        return is_repeat
+    def _is_new(self, tag: str, now: float) -> bool:
+        """Tell whether a phone answers for the first time, and is not one too many."""
+        if tag in self._acks:
+            if ack := self._acks[tag]:
+                self._courier.acknowledge(*ack, now)
+            return False
+        if len(self._acks) >= _MOST_ANSWERS:
+            self._courier.forks_dropped += 1
+            return False
+        self._acks[tag] = None
+        return True

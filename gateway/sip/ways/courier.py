@@ -59,6 +59,7 @@ class Courier:
         self.name = name
         self.lookups = Lookups()
         self.failovers = 0
+        self.forks_dropped = 0  # answers to one INVITE from more phones than there can be
         self._layer = layer
         self._here = Here(advertise, ids)
         self._has_streams = has_streams
