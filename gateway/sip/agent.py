@@ -356,6 +356,9 @@ class UserAgent:
             if not policy.accepts_transfer:
                 raise SipError("no transfers are accepted from here", status=403)
             predecessor = self._predecessors.find(Replaces.of(request))
+            theirs = predecessor.policy
+            if not theirs.accepts_transfer and theirs.trunk != policy.trunk:
+                raise SipError("that call is another neighbour's", status=403)
         except SipError as error:
             self.stats.refused += 1
             self._refuse(key, request, error.status, now)

@@ -217,3 +217,28 @@ def test_only_so_many_ended_calls_are_remembered(
         with pytest.raises(SipError) as refused:
             memory.find(Replaces(call_id, taken.local_tag, tag))
         assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("trunk", "accepts_transfer", "answer"),
+    [("b", False, "403 INVITE"), ("b", True, ""), ("a", False, "")],
+    ids=["of another trunk", "of another that allows it", "of the same trunk"],
+)
+def test_a_trunk_takes_over_the_calls_of_none_but_its_own_and_of_those_who_allow_it(
+    network: VirtualNetwork,
+    ann: Phone,
+    carl: Phone,
+    trunk: str,
+    accepts_transfer: bool,
+    answer: str,
+) -> None:
+    policies = {
+        ann.address: Policy(trunk=trunk, accepts_transfer=accepts_transfer),
+        carl.address: Policy(trunk="a", accepts_transfer=True),
+    }
+    bob = network.phone(
+        "192.0.2.2", accepts=lambda request, flow: Verdict(policy=policies[flow.remote])
+    )
+    _, taken = ann.connect(bob)
+    assert invite(network, carl, bob, ("Replaces", name(taken))) == answer
+    assert [type(event) for event in bob.heard(taken)] == ([] if answer else [Replaced])
