@@ -381,3 +381,24 @@ def test_hours_of_a_call_survive_a_network_that_loses_a_third(seed: int) -> None
     assert Answered(b"answer") in ann.heard(call)
     assert call.is_live
     assert bob.calls[0].is_live
+
+
+@pytest.mark.parametrize(
+    ("told", "refreshed_after"), [(4_294_967_295, 900), (1801, 900), (1800, 900), (600, 300)]
+)
+def test_who_answers_may_shorten_a_session_and_never_lengthen_it(
+    network: VirtualNetwork, ann: Phone, bob: Phone, told: int, refreshed_after: int
+) -> None:
+    network.drop = lambda sent: sent.flow.remote == bob.address
+    ann.call(bob, b"offer", policy=HALF_HOUR)
+    network.run(0.1)
+    answer = response_to(network.last_request("INVITE"), 200, to_tag="b")
+    answer.headers.add("Contact", "<sip:192.0.2.2>")
+    answer.headers.add("Require", "timer")
+    answer.headers.add("Allow", "UPDATE")
+    answer.headers.add("Session-Expires", f"{told};refresher=uac")
+    answer.body = b"answer"
+    network.carry(bytes(answer), bob.flow_to(ann))
+    network.run(1000.0)
+    assert network.times("UPDATE")[0] == pytest.approx(refreshed_after, abs=1.0)
+    assert session(network.last("UPDATE"))[0] == f"{2 * refreshed_after};refresher=uac"

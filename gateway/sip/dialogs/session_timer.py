@@ -33,6 +33,7 @@ class SessionTimer:
         self._policy = policy
         self._least = max(policy.min_se, _SHORTEST)  # the peer may have asked for more
         self._asked_at = 0.0
+        self._asked = 0  # seconds; 0: for no limit
         self._refresh_at: float | None = None
         self._expires_at: float | None = None
 
@@ -44,7 +45,7 @@ class SessionTimer:
     def ask(self, request: Request, now: float) -> None:
         """Say in an INVITE or UPDATE of ours how long the session shall live (section 7)."""
         self._asked_at = now
-        seconds = self._wanted
+        self._asked = seconds = self._wanted
         if not seconds:
             return
         for name in ("Session-Expires", "Min-SE"):
@@ -55,13 +56,13 @@ class SessionTimer:
             request.headers.add("Min-SE", str(self._least))
 
     def agree(self, response: Response, now: float) -> None:
-        """Take in a 2xx to a request of ours."""
+        """Take in a 2xx to a request of ours; it may shorten what we asked for (section 7.2)."""
         asked = _read(response)
         # The peer counts from when a refresh came, though its answer to us may have been lost.
         since = self._asked_at if self.seconds else now
         if asked is not None:
-            seconds, is_ours = max(asked.seconds, _SHORTEST), asked.refresher != "uas"
-            self._start(seconds, is_ours, now, since=since)
+            seconds = max(min(asked.seconds, self._asked or asked.seconds), _SHORTEST)
+            self._start(seconds, asked.refresher != "uas", now, since=since)
         else:
             self._start(self._wanted, True, now, since=since, is_shared=False)
 
