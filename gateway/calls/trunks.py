@@ -127,8 +127,7 @@ class Trunks:
         if shown.proof is Proof.GOOD and trunk is not None and used in trunk.digests:
             return trunk
         user = shown.username[:_LONGEST_TOLD]
-        self._log.warning("refused: wrong password", address=flow.remote[0], user=user)
-        return Verdict(403)
+        return Verdict(403, why=f"a wrong password for {user!r}")
 
     def named(self, name: str) -> TrunkSettings | None:
         """Return the trunk of this name, if there is one."""

@@ -42,12 +42,14 @@ class Verdict:
         status: 200 lets it in; otherwise what it is refused with.
         headers: what the refusal says besides, such as a challenge.
         policy: what a call that it opens is held to.
+        why: what the log says of a refusal, now and then, where the status does not say it all.
 
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     policy: Policy = Policy()
+    why: str = ""
 
     @property
     def lets_in(self) -> bool:

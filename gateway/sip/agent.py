@@ -180,9 +180,11 @@ class UserAgent:
         try:
             message = parse(data)
         except MessageError as error:
-            self._refuse_malformed(error, flow, now)
+            self._refuse_malformed(error, flow, now, len(data))
             return True
-        if isinstance(message, Request) and self._door.turns_away(message, flow, now):
+        if isinstance(message, Request) and self._door.turns_away(
+            message, flow, now, size=len(data)
+        ):
             return True
         self._layer.receive(message, flow, now)
         self._dispatch(now)
@@ -318,6 +320,8 @@ class UserAgent:
         verdict, tag = self._door.verdict_of(request, flow), self._ids.token()
         if not verdict.lets_in:
             self.stats.refused += 1
+            if verdict.why:
+                self._door.refused(flow, verdict.why, now)
             self._refuse(key, request, verdict.status, now, headers=verdict.headers)
         elif request.method == "INVITE" and (unfit := policy_refusal(request, verdict.policy, tag)):
             self.stats.refused += 1
@@ -383,11 +387,11 @@ class UserAgent:
         is_peer = session is not None and session.has_peer(request.from_.tag or "")
         return session if is_peer else None
 
-    def _refuse_malformed(self, error: MessageError, flow: Flow, now: float) -> None:
+    def _refuse_malformed(self, error: MessageError, flow: Flow, now: float, size: int) -> None:
         """Answer what cannot be read, if its sender could tell what the answer is about."""
         self.stats.malformed += 1
         request = error.answerable
-        if self._door.turns_away_malformed(error, flow, now):
+        if self._door.turns_away_malformed(error, flow, now, size=size):
             return
         if request is None or not all(name in request.headers for name in _ESSENTIAL):
             return

@@ -147,7 +147,7 @@ async def test_a_loud_stranger_is_banned_and_told_of_in_the_facts() -> None:
                 sock.send(request("REGISTER", "demo"))
             assert len(await answers(sock, request("OPTIONS", "demo"))) == 3
         (ban,) = scene.gateway.facts()["banned"]
-        assert (ban["source"], ban["why"]) == ("127.0.4.1", "of no trunk, or with a wrong password")
+        assert (ban["source"], ban["why"]) == ("127.0.4.1", "of no trunk")
         assert 590 < ban["seconds_left"] <= 600
 
 

@@ -7,12 +7,21 @@ import pytest
 from gateway.config.sip import GuardSettings
 from gateway.sip.admission import Verdict
 from gateway.sip.flow import Flow
-from gateway.sip.guard.guard import Guard
+from gateway.sip.guard.guard import Guard, Notice
 from gateway.sip.wire.message import Request
 from gateway.testing.sip import Phone, VirtualNetwork
 
 TRUNK, STRANGER = "192.0.2.1", "198.51.100.7"
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="gateway", nonce="abc"')
+
+
+TWO = tuple(
+    (
+        "WWW-Authenticate",
+        f'Digest realm="gateway", nonce="{"x" * 36}", algorithm={name}, qop="auth"',
+    )
+    for name in ("SHA-256", "MD5")
+)
 
 
 def accepts(request: Request, flow: Flow) -> Verdict:
@@ -27,15 +36,21 @@ def challenges(request: Request, flow: Flow) -> Verdict:
     return verdict if verdict.lets_in else Verdict(401, (CHALLENGE,))
 
 
+def doubts(request: Request, flow: Flow) -> Verdict:
+    """Take every password for a wrong one."""
+    return Verdict(403, why="a wrong password for 'bob'")
+
+
 class House:
     """A guarded phone with a trunk and a stranger as its neighbours."""
 
     def __init__(self, network: VirtualNetwork, *, judge: Any = accepts, **settings: Any) -> None:
         self.network = network
+        self.notices: list[Notice] = []
         self.guard = Guard(
             GuardSettings(**settings),
             knows=lambda flow: flow.remote[0] == TRUNK,
-            report=lambda notice: None,
+            report=self.notices.append,
         )
         self.phone = network.phone("192.0.2.2", accepts=judge, guard=self.guard)
         self.trunk, self.stranger = network.phone(TRUNK), network.phone(STRANGER)
@@ -135,6 +150,48 @@ def test_no_answer_is_larger_than_a_little(house: House) -> None:
         house.told(data)
         answer = bytes(house.network.sent[-1].message)
         assert len(answer) < len(data) + 120
+
+
+@pytest.mark.parametrize(("size", "challenges_left"), [(100, 0), (130, 1), (300, 2)])
+def test_an_answer_is_never_more_than_three_times_as_long_as_what_came(
+    network: VirtualNetwork, size: int, challenges_left: int
+) -> None:
+    house = House(network, judge=lambda request, flow: Verdict(401, TWO))
+    tiny = (
+        b"INVITE sip:a SIP/2.0\r\nv:SIP/2.0/UDP a;rport\r\nf:<sip:a>;tag=1\r\nt:<sip:a>\r\n"
+        b"i:1\r\nCSeq:1 INVITE\r\n"
+    )
+    data = tiny + b"P: " + b"x" * (size - len(tiny) - 7) + b"\r\n\r\n"
+    assert len(data) == size
+    assert len(house.told(data)) == bool(challenges_left)
+    if challenges_left:
+        reply = network.sent[-1].message
+        assert len(reply.headers.get_all("WWW-Authenticate")) == challenges_left
+        assert len(bytes(reply)) <= 3 * size
+
+
+def test_of_wrong_passwords_no_more_lines_are_told_than_of_anything_else(
+    network: VirtualNetwork,
+) -> None:
+    house = House(network, judge=doubts)
+    for n in range(3000):
+        flow = Flow("udp", house.phone.address, (f"10.0.{n >> 8}.{n & 255}", 5060))
+        house.phone.agent.receive(forge("INVITE", branch=str(n)), flow, n / 100)
+    assert 28 <= len(house.notices) <= 33
+    assert {notice.why for notice in house.notices} == {"a wrong password for 'bob'"}
+
+
+def test_a_trunk_with_a_wrong_password_is_told_of_once_a_minute_and_never_banned(
+    network: VirtualNetwork,
+) -> None:
+    house = House(network, judge=doubts)
+    for n in range(130):
+        assert house.told(forge("INVITE", branch=str(n)), house.trunk) == ["403 INVITE"]
+        network.run(1.0)
+    assert [(each.source, each.why) for each in house.notices] == 3 * [
+        (TRUNK, "a wrong password for 'bob'")
+    ]
+    assert house.guard.bans(network.now) == []
 
 
 def test_copies_get_the_same_answer_to_the_letter(house: House) -> None:

@@ -4,6 +4,7 @@ A nonce carries the time it was made and a seal over it, so that a challenge cos
 Remembered is only how often a nonce was used by somebody who knew the password.
 """
 
+import base64
 import enum
 import hashlib
 import hmac
@@ -20,7 +21,8 @@ from .digest import ALGORITHMS, Credentials, Secret
 __all__ = ["Challenger", "Proof", "Shown"]
 
 _OFFERED: Final = ("SHA-256", "MD5")  # strongest first (RFC 8760 section 2.4)
-_NONCE: Final = re.compile(r"([0-9a-f]{1,12})\.([0-9A-Za-z\-]{1,64})\.([0-9a-f]{32})")
+_NONCE: Final = re.compile(r"([0-9a-f]{1,12})\.([0-9A-Za-z\-]{1,64})\.([0-9A-Za-z_\-]{16})")
+_SEAL: Final = 12  # bytes: nobody guesses them, and challenges to strangers stay short
 _COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _MOST_LINES: Final = 8  # of credentials in one request
 _MOST_NONCES: Final = 4096
@@ -70,7 +72,7 @@ class Challenger:
         self, now: float, algorithms: Sequence[str] = _OFFERED, *, is_stale: bool = False
     ) -> tuple[tuple[str, str], ...]:
         """Return the ``WWW-Authenticate`` headers of a 401, in the order of ``algorithms``."""
-        made, salt = f"{int(now * 1000):x}", self._ids.token()
+        made, salt = f"{int(now * 1000):x}", self._ids.token(32)
         nonce = f"{made}.{salt}.{self._seal(made, salt)}"
         stale = ", stale=true" if is_stale else ""
         return tuple(
@@ -146,7 +148,7 @@ class Challenger:
 
     def _seal(self, made: str, salt: str) -> str:
         sealed = hmac.new(self._key, f"{made}.{salt}".encode(), hashlib.sha256)
-        return sealed.hexdigest()[:32]
+        return base64.urlsafe_b64encode(sealed.digest()[:_SEAL]).decode()
 
 
 def _is_for(named: str, requested: str) -> bool:

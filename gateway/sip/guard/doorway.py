@@ -14,7 +14,7 @@ from ...errors import SipError
 from ..admission import Verdict
 from ..flow import Flow
 from ..transactions.layer import TransactionLayer
-from ..wire.message import MessageError, Request, response_to, stamp_received
+from ..wire.message import MessageError, Request, Response, response_to, stamp_received
 from .guard import Guard
 
 __all__ = ["Doorway", "Judge"]
@@ -25,10 +25,11 @@ _ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _GROUNDS: Final = {  # what is held against whoever gets such an answer; being busy is our affair
     400: "malformed",
     401: "no password",
-    403: "of no trunk, or with a wrong password",
+    403: "of no trunk",
     404: "no such user",
 }
 _LARGEST_ANSWER: Final = 1300  # bytes
+_MOST_GAIN: Final = 3  # times as long as what came; whoever forges an address gains no more
 
 
 class Doorway:
@@ -75,8 +76,13 @@ class Doorway:
             return judged[1]
         return self._accepts(request, flow)
 
-    def turns_away(self, request: Request, flow: Flow, now: float) -> bool:
-        """Deal with a stranger's request, unless it may come in."""
+    def refused(self, flow: Flow, why: str, now: float) -> None:
+        """Take note that somebody's request was refused, and why."""
+        if self._guard is not None:
+            self._guard.refused(flow, why, now)
+
+    def turns_away(self, request: Request, flow: Flow, now: float, *, size: int) -> bool:
+        """Deal with a stranger's request of ``size`` bytes, unless it may come in."""
         guard = self._guard
         if guard is None or not guard.is_stranger(flow, now) or self._layer.is_known(request):
             return False
@@ -86,24 +92,25 @@ class Doorway:
         if request.method == "ACK":
             guard.stats.strangers_unanswered += 1
         elif request.to.tag is not None:
-            self._answer(request, 481, flow, now, why="no such call")
+            self._answer(request, Verdict(481, why="no such call"), flow, now, size)
         else:
             verdict = self._judge(request, flow)
             if verdict.lets_in:
                 self._judged = request, verdict
                 guard.vouch(flow, now)
                 return False
-            why = _GROUNDS.get(verdict.status, "")
-            self._answer(request, verdict.status, flow, now, verdict.headers, why=why)
+            self._answer(request, verdict, flow, now, size)
         return True
 
-    def turns_away_malformed(self, error: MessageError, flow: Flow, now: float) -> bool:
+    def turns_away_malformed(
+        self, error: MessageError, flow: Flow, now: float, *, size: int
+    ) -> bool:
         """Deal with what a stranger sent that cannot be read."""
         guard, request = self._guard, error.answerable
         if guard is None or not guard.is_stranger(flow, now):
             return False
         if request is not None and all(name in request.headers for name in _ESSENTIAL):
-            self._answer(request, error.status, flow, now, why="malformed")
+            self._answer(request, Verdict(error.status, why="malformed"), flow, now, size)
         else:
             guard.refused(flow, "malformed", now)
             guard.stats.strangers_unanswered += 1
@@ -117,28 +124,33 @@ class Doorway:
             return Verdict(error.status or 400)
 
     def _answer(
-        self,
-        request: Request,
-        status: int,
-        flow: Flow,
-        now: float,
-        headers: Iterable[tuple[str, str]] = (),
-        *,
-        why: str,
+        self, request: Request, verdict: Verdict, flow: Flow, now: float, size: int
     ) -> None:
+        """Say no, with as many challenges as there is room for: one is enough."""
         guard = self._guard
         assert guard is not None
-        if why:
+        if why := verdict.why or _GROUNDS.get(verdict.status, ""):
             guard.refused(flow, why, now)
         stamp_received(request, flow.remote)
-        answer = response_to(request, status, to_tag=self._tag_for(request))
-        for name, value in headers:
-            answer.headers.add(name, value)
-        if guard.is_stealthy or len(bytes(answer)) > _LARGEST_ANSWER:
+        most = min(_LARGEST_ANSWER, _MOST_GAIN * size)
+        headers = list(verdict.headers)
+        answer = self._refusal(request, verdict.status, headers)
+        while len(headers) > 1 and len(bytes(answer)) > most:
+            headers.pop()
+            answer = self._refusal(request, verdict.status, headers)
+        if guard.is_stealthy or len(bytes(answer)) > most:
             guard.stats.strangers_unanswered += 1
             return
         guard.stats.strangers_answered += 1
         self._layer.send_direct(answer, flow)
+
+    def _refusal(
+        self, request: Request, status: int, headers: Iterable[tuple[str, str]]
+    ) -> Response:
+        answer = response_to(request, status, to_tag=self._tag_for(request))
+        for name, value in headers:
+            answer.headers.add(name, value)
+        return answer
 
     def _tag_for(self, request: Request) -> str:
         parts = (request.headers.get(name) or "" for name in ("Via", "From", "Call-ID", "CSeq"))

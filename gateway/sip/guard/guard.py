@@ -179,10 +179,14 @@ class Guard:
 
     def refused(self, flow: Flow, why: str, now: float) -> None:
         """Take note that a message was refused; strangers are banned after some."""
-        if not (self.is_stranger(flow, now) and not self.is_vouched(flow, now)):
-            return
-        block = block_of(flow.remote[0])
-        self._hold_against(_keep(self._strangers, block, _MOST_SOURCES), block, why, now)
+        host = flow.remote[0]
+        block = block_of(host)
+        if (neighbour := self._neighbour(flow, now)) is not None:
+            self._tell(neighbour, host, why, now)
+        elif self.is_vouched(flow, now):
+            self._tell(self._vouched[block], block, why, now)
+        else:
+            self._hold_against(_keep(self._strangers, block, _MOST_SOURCES), block, why, now)
 
     def bans(self, now: float) -> list[Ban]:
         """Return who is not heard at present, the latest first."""
