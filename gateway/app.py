@@ -64,7 +64,9 @@ class Gateway:
         external = settings.sip.external_ip
         is_asked_for = external.startswith("stun:")
         advertise = Advertiser(None if is_asked_for else external or None, settings.sip.tls.host)
-        self._outside = Outside(external, resolver, advertise, ids) if is_asked_for else None
+        self._outside = (
+            Outside(external, resolver, advertise, ids, self._move) if is_asked_for else None
+        )
         trunks = Trunks(settings, ids=ids)
         self._guard = Guard(settings.guard, knows=trunks.knows, report=self._tell_of)
         self._agent = UserAgent(
@@ -206,6 +208,11 @@ class Gateway:
             "counted": counted,
             "banned": banned,
         }
+
+    def _move(self) -> None:
+        """Register anew: the outside world sees us at another address."""
+        self._agent.duties.move(self._sip.now())
+        self._sip.flush()
 
     def _tell_of(self, notice: Notice) -> None:
         """Log what the guard has to say: of each source once a minute at most."""

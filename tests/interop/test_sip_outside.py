@@ -32,10 +32,13 @@ async def test_peers_are_told_the_address_that_a_stun_server_sees(
         assert server.asked_by[0] == local
         away = Flow("udp", local, ("192.0.2.7", 5060))
         assert gateway._agent.host_towards(away) == "203.0.113.5"
+        moves: list[float] = []
+        monkeypatch.setattr(gateway._agent.duties, "move", moves.append)
         server.seen = ("203.0.113.6", 40124)  # the line has got another address overnight
         async with asyncio.timeout(5):
             while gateway._agent.host_towards(away) != "203.0.113.6":
                 await asyncio.sleep(0.01)
+        assert len(moves) == 1, "registrations are renewed"
         near = Flow("udp", local, ("127.0.0.1", 5060))
         assert gateway._agent.host_towards(near) == "127.0.0.1"
 

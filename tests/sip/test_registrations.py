@@ -104,6 +104,42 @@ def test_refreshes_come_at_four_fifths_to_nine_tenths_and_not_in_step(
     assert registree.news == [(True, "registered")]
 
 
+def hosts(registrar: Registrar) -> list[str]:
+    return [request.contacts[0].uri.host for _, request in registrar.asked]
+
+
+def move(registree: Registree, host: str) -> None:
+    """Have the outside world see us somewhere else."""
+    agent = registree.phone.agent
+    agent._courier._here._advertise = lambda flow: (host, 5060)
+    agent.duties.move(registree.phone.now())
+    registree.phone.flush()
+
+
+def test_who_is_seen_at_another_address_registers_it_at_once(network: VirtualNetwork) -> None:
+    registree, registrar, registration = start(network, seconds=600)
+    move(registree, "192.0.2.1")
+    network.run(10.0)
+    assert hosts(registrar) == ["192.0.2.1"], "it is the same as before"
+    move(registree, "203.0.113.9")
+    network.run(1.0)
+    assert hosts(registrar) == ["192.0.2.1", "203.0.113.9"]
+    assert registration.is_registered
+    network.run(479.0)
+    assert len(registrar.asked) == 2, "the next one is due in its time"
+    assert registree.news == [(True, "registered")]
+
+
+def test_who_moves_while_it_registers_does_so_again(network: VirtualNetwork) -> None:
+    registrar = Registrar(network)
+    registree = Registree(network.phone("192.0.2.1"), registrar)
+    registration = registree.register()
+    move(registree, "203.0.113.9")
+    network.run(1.0)
+    assert hosts(registrar) == ["192.0.2.1", "203.0.113.9"]
+    assert registration.is_registered
+
+
 def test_too_brief_is_answered_with_the_time_wanted(network: VirtualNetwork) -> None:
     answers = [(423, (("Min-Expires", "1800"),))]
     registree, registrar, registration = start(network, seconds=60, answers=answers)

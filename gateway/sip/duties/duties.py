@@ -60,6 +60,11 @@ class Duties:
         for duty in self._duties:
             duty.lose(flow, now)
 
+    def move(self, now: float) -> None:
+        """Take note that we may be reached at another address than before."""
+        for duty in self._duties:
+            duty.move(now)
+
     def end(self, now: float) -> None:
         """Take back every registration, and watch nobody any more."""
         for duty in self._duties:

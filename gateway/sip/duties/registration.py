@@ -173,6 +173,11 @@ class Registration:
             self._has_been_cut = True
             self._fail("the connection is gone", now, wait)
 
+    def move(self, now: float) -> None:
+        """Refresh the binding at once where it names an address that is ours no more."""
+        if self.state is RegistrationState.REGISTERED and self._has_moved:
+            self._due_at = now
+
     def end(self, now: float) -> None:
         """Take the binding back; with a REGISTER out, once that is answered (section 10.2)."""
         self._is_leaving = True
@@ -227,6 +232,13 @@ class Registration:
         self._sequence += 1
         return self._sequence
 
+    @property
+    def _has_moved(self) -> bool:
+        """Whether the server was last told another Contact than it would be now."""
+        if self._flow is None or self._posted is None:
+            return False
+        return self._posted.request.headers.get("Contact") != self._contact(self._flow)
+
     def _contact(self, way: Way) -> str:
         contact = self._courier.contact(way, user=self.token)
         if self._enrolment.instance:
@@ -266,7 +278,7 @@ class Registration:
         self.is_outbound = "outbound" in response.require
         least, more = _REFRESH
         share = least + more * self._courier.ids.number(1001) / 1000
-        self._due_at = now + max(seconds * share, _SHORTEST_WAIT)
+        self._due_at = now if self._has_moved else now + max(seconds * share, _SHORTEST_WAIT)
         self._tell("registered")
         if self._is_leaving:
             self._leave(flow, now)

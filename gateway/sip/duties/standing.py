@@ -63,6 +63,10 @@ class Duty(Protocol):
         """Take note that a connection is gone."""
         ...
 
+    def move(self, now: float) -> None:
+        """Take note that we may be reached at another address than before."""
+        ...
+
     def end(self, now: float) -> None:
         """Undo what was done, and stop."""
         ...

@@ -99,6 +99,9 @@ class Watch:
     def lose(self, flow: Flow, now: float) -> None:
         """Go on: a connection that is gone is opened anew for the next question."""
 
+    def move(self, now: float) -> None:
+        """Go on: the next question tells of it."""
+
     def end(self, now: float) -> None:
         """Ask no more."""
         del now

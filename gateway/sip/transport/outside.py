@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -29,16 +29,23 @@ class Outside:
         server: The STUN server, ``stun:HOST[:PORT]``.
         resolver: Looks its name up.
         advertise: Who is told.
+        on_change: Called when it is another than before.
 
     """
 
     def __init__(
-        self, server: str, resolver: Resolver, advertise: Advertiser, ids: Ids | None = None
+        self,
+        server: str,
+        resolver: Resolver,
+        advertise: Advertiser,
+        ids: Ids | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.server = server
         self.seen: dict[Address, Address] = {}  # by the addresses of our sockets
         self._resolver = resolver
         self._advertise = advertise
+        self._on_change = on_change
         self._ids = ids or RandomIds()
         self._has_complained = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +117,7 @@ class Outside:
         if self.seen.get(socket.local) != seen:
             self.seen[socket.local] = seen
             self._advertise.learn(socket.local, seen)
+            self._on_change()
             self._log.info("our address as seen from outside", host=seen[0], port=seen[1])
 
     def _complain(self) -> None:
