@@ -12,7 +12,6 @@ from gateway.sip.wire.parties import (
     diversions,
     history,
     identities,
-    preferred,
     privacy,
     user_to_user,
 )
@@ -40,7 +39,6 @@ def test_an_asserted_identity_counts_from_who_is_trusted_and_from_nobody_else() 
 
 def test_a_preferred_identity_is_a_wish_and_names_nobody() -> None:
     request = invite(("P-Preferred-Identity", "<sip:+15550111@pbx.example>"))
-    assert [one.uri.username for one in preferred(request)] == ["+15550111"]
     assert number(request, is_trusted=True) == "+15550100"
 
 
@@ -184,7 +182,7 @@ def test_a_signed_identity_is_kept_to_the_byte() -> None:
 def test_nonsense_is_left_out_and_breaks_nothing(header: str, value: str) -> None:
     request = invite((header, value))
     caller_of(request, is_trusted=True)
-    for read in (asserted, preferred, diversions, history, user_to_user, identities):
+    for read in (asserted, diversions, history, user_to_user, identities):
         read(request)
 
 

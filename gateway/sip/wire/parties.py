@@ -1,7 +1,7 @@
 """Who calls, and how the call came about, as headers beside From tell it.
 
-P-Asserted-Identity and P-Preferred-Identity (RFC 3325), Privacy (RFC 3323), Remote-Party-ID
-(never an RFC, still sent), Diversion (RFC 5806), History-Info (RFC 7044), User-to-User
+P-Asserted-Identity (RFC 3325), Privacy (RFC 3323), Remote-Party-ID (never an RFC, still sent),
+Diversion (RFC 5806), History-Info (RFC 7044), User-to-User
 (RFC 7433), Identity (RFC 8224).  All of it only informs: what cannot be read is left out.
 """
 
@@ -28,7 +28,6 @@ __all__ = [
     "diversions",
     "history",
     "identities",
-    "preferred",
     "privacy",
     "user_to_user",
 ]
@@ -157,11 +156,6 @@ def caller_of(request: Request, *, is_trusted: bool) -> Caller:
 def asserted(message: Message) -> tuple[NameAddr, ...]:
     """Return P-Asserted-Identity: whom the network found to call, to be asked of the trusted."""
     return _read(message, "P-Asserted-Identity", NameAddr.parse)
-
-
-def preferred(message: Message) -> tuple[NameAddr, ...]:
-    """Return P-Preferred-Identity: which of its names a phone asks its network to assert."""
-    return _read(message, "P-Preferred-Identity", NameAddr.parse)
 
 
 def privacy(message: Message) -> frozenset[str]:
