@@ -1,8 +1,6 @@
 """A leg in virtual time: real sessions and descriptions, and a lane that only takes notes."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,34 +18,15 @@ from gateway.legs.events import (
 )
 from gateway.legs.leg import Leg
 from gateway.legs.sip_leg import SipLeg
-from gateway.sdp.negotiate import Negotiated, OfferAnswer
+from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Terms
 from gateway.sip.dialogs.session import Session
 from gateway.sip.dialogs.session_events import OfferReceived
 from gateway.sip.wire.uri import Uri
+from gateway.testing.lanes import NotedLane
 from gateway.testing.sip import VirtualNetwork
 
 CODECS = ("PCMU", "PCMA")
-
-
-@dataclass
-class NotedLane:
-    host: str = "192.0.2.2"
-    port: int = 40000
-    fingerprint: str = ""
-    agreed: list[Negotiated] = field(default_factory=list)
-    holds: list[bool] = field(default_factory=list)
-    digits: list[str] = field(default_factory=list)
-
-    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
-        self.agreed.append(negotiated)
-        self.refuse = on_refused
-
-    def hold(self, is_on: bool) -> None:
-        self.holds.append(is_on)
-
-    def send_digits(self, digits: str) -> None:
-        self.digits.append(digits)
 
 
 class Desk:

@@ -1,7 +1,6 @@
 """What the descriptions of a call come to at its lane: holds, late offers, encryption."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -15,30 +14,10 @@ from gateway.sdp.terms import Srtp, Terms
 from gateway.sip.dialogs.session import Session
 from gateway.sip.dialogs.session_events import Answered
 from gateway.sip.wire.message import Request, response_to
+from gateway.testing.lanes import NotedLane
 from gateway.testing.sip import VirtualNetwork
 
 CODECS = ("PCMU", "PCMA", "G722")
-
-
-class Lane:
-    """Notes what it is told."""
-
-    host = "192.0.2.2"
-    port = 40000
-    fingerprint = ""
-
-    def __init__(self) -> None:
-        self.agreed: list[Negotiated] = []
-
-    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
-        del on_refused
-        self.agreed.append(negotiated)
-
-    def hold(self, is_on: bool) -> None:
-        del is_on
-
-    def send_digits(self, digits: str) -> None:
-        raise NotImplementedError(digits)
 
 
 class Desk:
@@ -51,7 +30,7 @@ class Desk:
         terms = Terms(CODECS, srtp=theirs)
         self.media = OfferAnswer("192.0.2.1", 30000, terms, ids=RandomIds(), is_private=True)
         self.terms = Terms(CODECS, srtp=ours)
-        self.lane = Lane()
+        self.lane = NotedLane()
         self.told: list[LegEvent] = []
         self.session: Session
 

@@ -1,8 +1,6 @@
 """Somebody else comes into the place of a leg's far end, in virtual time."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -19,34 +17,18 @@ from gateway.legs.events import (
     LegRinging,
 )
 from gateway.legs.sip_leg import SipLeg
-from gateway.sdp.negotiate import Negotiated, OfferAnswer
+from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Terms
 from gateway.sip.admission import Policy, Verdict
 from gateway.sip.dialogs.session import Session
 from gateway.sip.dialogs.session_events import Ended, OfferReceived, ReferEnded, ReferReceived
 from gateway.sip.wire.reason import NORMAL
 from gateway.sip.wire.uri import Uri
+from gateway.testing.lanes import NotedLane
 from gateway.testing.sip import Phone, VirtualNetwork
 
 CODECS = ("PCMU", "PCMA")
 WELCOME = Policy(accepts_transfer=True)
-
-
-@dataclass
-class NotedLane:
-    host: str = "192.0.2.2"
-    port: int = 40000
-    fingerprint: str = ""
-    agreed: list[Negotiated] = field(default_factory=list)
-
-    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
-        self.agreed.append(negotiated)
-
-    def hold(self, is_on: bool) -> None:
-        pass
-
-    def send_digits(self, digits: str) -> None:
-        pass
 
 
 class Scene:

@@ -1,7 +1,6 @@
 """What well-known peers send, from their first message to our answer and our goodbye."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,27 +17,12 @@ from gateway.sip.dialogs.session_events import ReferReceived
 from gateway.sip.flow import Flow
 from gateway.sip.wire.message import Request, Response
 from gateway.sip.wire.uri import Uri
+from gateway.testing.lanes import NotedLane
 from gateway.testing.sip import Phone, VirtualNetwork
 
 PEERS = Path(__file__).parent / "peers"
 CODECS = ("PCMU", "PCMA", "G722", "opus")
 TRUNK = TrunkSettings(name="peer", hosts=["0.0.0.0/0"], trusted=True, headers=["X-*"])
-
-
-class NotedLane:
-    host, port, fingerprint = "192.0.2.2", 40000, ""
-
-    def __init__(self) -> None:
-        self.agreed: list[Negotiated] = []
-
-    def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
-        self.agreed.append(negotiated)
-
-    def hold(self, is_on: bool) -> None:
-        raise AssertionError("nobody asked for that")
-
-    def send_digits(self, digits: str) -> None:
-        raise AssertionError("nobody asked for that")
 
 
 class Scene:
@@ -83,6 +67,7 @@ class Scene:
         leg.answer()
         self.network.run(0.05)
         assert "180 INVITE" in self.network.titles(), "it rings at once: some give up after 5 s"
+        assert self.lane.holds == self.lane.digits == [], "nobody asked for that"
         return self.lane.agreed[-1]
 
     def reply(self) -> Response:
