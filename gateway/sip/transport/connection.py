@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         """Take in bytes, and hand on the messages they complete."""
         if self._transport is None or self._transport.is_closing():
             return
-        if self.flow.is_secure and self._tls is None:
+        if self._is_bare:
             self._give_up(SipError("it has no encryption"))
             return
         pongs = self._framer.pongs
@@ -170,6 +170,11 @@ class Connection(asyncio.Protocol):
             self._framer.close()
             self._pump()
             self._transport.close()
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there should be encryption, and is none: nothing may pass either way."""
+        return self.flow.is_secure and self._tls is None
 
     def _check_standing(self) -> None:
         is_open = self._framer.is_open and (self._tls is None or self._tls.is_open)
@@ -229,7 +234,7 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Put on the wire what waits."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._is_bare:
             return
         data = b"".join(self._framer.data_to_send())
         if self._tls is not None:

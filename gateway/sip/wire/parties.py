@@ -1,8 +1,8 @@
 """Who calls, and how the call came about, as headers beside From tell it.
 
 P-Asserted-Identity (RFC 3325), Privacy (RFC 3323), Remote-Party-ID (never an RFC, still sent),
-Diversion (RFC 5806), History-Info (RFC 7044), User-to-User
-(RFC 7433), Identity (RFC 8224).  All of it only informs: what cannot be read is left out.
+Diversion (RFC 5806), History-Info (RFC 7044), User-to-User (RFC 7433), Identity (RFC 8224).
+All of it only informs: what cannot be read is left out.
 """
 
 from collections.abc import Callable
