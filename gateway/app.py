@@ -199,7 +199,12 @@ class Gateway:
         }
         now = self._sip.now()
         banned = [
-            {"source": ban.source, "why": ban.why, "seconds_left": math.ceil(ban.until - now)}
+            {
+                "source": ban.source,
+                "over": ban.over,
+                "why": ban.why,
+                "seconds_left": math.ceil(ban.until - now),
+            }
             for ban in itertools.islice(self._guard.bans(now), _MOST_TOLD)
         ]
         return {

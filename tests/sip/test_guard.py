@@ -30,13 +30,15 @@ class Gate:
         self.asked += 1
         return flow.remote[0] in self.neighbours
 
-    def heard(self, host: str = STRANGER, count: int = 1, data: bytes = PROBE) -> int:
+    def heard(
+        self, host: str = STRANGER, count: int = 1, data: bytes = PROBE, over: str = "udp"
+    ) -> int:
         """Return how many of so many messages at once are read."""
-        return sum(self.guard.admits(data, flow(host), self.now) for _ in range(count))
+        return sum(self.guard.admits(data, flow(host, over), self.now) for _ in range(count))
 
-    def refuse(self, host: str = STRANGER, count: int = 1) -> None:
+    def refuse(self, host: str = STRANGER, count: int = 1, over: str = "udp") -> None:
         for _ in range(count):
-            self.guard.refused(flow(host), "no trunk has this address", self.now)
+            self.guard.refused(flow(host, over), "no trunk has this address", self.now)
 
     def banned(self) -> list[str]:
         return [ban.source for ban in self.guard.bans(self.now)]
@@ -265,6 +267,37 @@ def test_a_flood_of_others_does_not_lift_a_ban(gate: Gate) -> None:
         gate.heard(f"10.{n >> 8}.{n & 255}.1")
         gate.now += 0.001
     assert gate.heard() == 0
+
+
+def test_a_ban_for_datagrams_cuts_no_connection_off(gate: Gate) -> None:
+    gate.refuse(count=10)  # as whoever forges its address would have it
+    gate.refuse(count=9, over="tls")
+    assert gate.heard() == 0
+    assert gate.heard(over="tls") == gate.heard(over="tcp") == 1
+    assert gate.guard.is_banned(flow(STRANGER), gate.now)
+    assert not gate.guard.is_banned(flow(STRANGER, "tls"), gate.now)
+    assert [ban.over for ban in gate.guard.bans(gate.now)] == ["datagrams"]
+
+
+def test_a_ban_for_what_came_by_a_connection_is_for_datagrams_too(gate: Gate) -> None:
+    gate.refuse(count=10, over="tcp")
+    assert gate.heard(over="tls") == gate.heard() == 0
+    assert [ban.over for ban in gate.guard.bans(gate.now)] == ["connections"]
+
+
+def test_a_flood_of_datagrams_takes_nothing_from_who_is_connected(gate: Gate) -> None:
+    gate.heard(count=100)
+    for n in range(2000):
+        gate.heard(f"10.{n >> 8}.{n & 255}.1")
+    assert gate.heard(count=100, over="tcp") == 20
+
+
+def test_whoever_is_vouched_for_is_so_by_every_way(gate: Gate) -> None:
+    gate.heard(count=100)
+    gate.heard(count=100, over="tls")
+    gate.guard.vouch(flow(STRANGER), gate.now)
+    gate.refuse(count=20, over="tls")
+    assert gate.heard(count=500, over="tls") == 500
 
 
 def test_of_each_source_one_line_a_minute_is_told(gate: Gate) -> None:

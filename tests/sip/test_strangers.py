@@ -251,6 +251,44 @@ def test_a_challenge_is_small_and_kept_nowhere(network: VirtualNetwork) -> None:
     assert house.is_untouched
 
 
+def test_a_stranger_with_a_pass_who_places_many_calls_at_once_is_let_in(
+    network: VirtualNetwork,
+) -> None:
+    house = House(network, judge=challenges)
+    for n in range(12):
+        assert house.told(forge("INVITE", branch=str(n))) == ["401 INVITE"]
+        network.run(0.02)
+    for n in range(12):
+        house.told(forge("ACK", branch=str(n)))
+        house.told(forge("INVITE", "Authorization: right", branch=f"right-{n}"))
+    assert len(house.phone.calls) == 12
+    assert house.guard.bans(network.now) == []
+
+
+def test_whoever_is_asked_for_a_pass_is_bounded_by_the_rate_and_not_banned(
+    network: VirtualNetwork,
+) -> None:
+    house = House(network, judge=challenges)
+    answers = [house.told(forge("INVITE", branch=str(n))) for n in range(100)]
+    assert answers.count(["401 INVITE"]) == 20
+    assert house.guard.stats.dropped_stranger_rate == 80
+    assert house.guard.bans(network.now) == []
+
+
+def test_a_stranger_who_guesses_passes_is_not_heard_for_a_while(network: VirtualNetwork) -> None:
+    def judge(request: Request, flow: Flow) -> Verdict:
+        return accepts(request, flow) if "Authorization" in request.headers else Verdict(401)
+
+    house = House(network, judge=judge)
+    answers = []
+    for n in range(15):
+        answers += house.told(forge("INVITE", branch=f"ask-{n}"))
+        answers += house.told(forge("INVITE", "Authorization: guess", branch=f"guess-{n}"))
+        network.run(0.2)
+    assert answers == ["401 INVITE", "403 INVITE"] * 10
+    assert [ban.source for ban in house.guard.bans(network.now)] == [STRANGER]
+
+
 def test_a_stranger_with_the_right_pass_is_let_in_and_judged_once(network: VirtualNetwork) -> None:
     seen = []
 

@@ -75,6 +75,15 @@ def test_whoever_is_banned_may_not_connect_and_is_sent_away(door: Door) -> None:
     assert door.visitors.patience(here, 1.0) == 0.0
 
 
+def test_who_is_banned_for_datagrams_may_connect_and_stay(door: Door) -> None:
+    here = connection(STRANGER, 1)
+    assert door.visitors.admits(here, 0.0)
+    for _ in range(10):
+        door.guard.refused(Flow("udp", here.local, here.remote), "malformed", 0.0)
+    assert door.visitors.admits(connection(STRANGER, 2), 1.0)
+    assert door.visitors.patience(here, 1.0) == 32.0
+
+
 def test_a_stranger_must_go_on_talking_and_one_we_know_need_not(door: Door) -> None:
     assert door.visitors.patience(connection(STRANGER, 1), 0.0) == 32.0
     assert door.visitors.patience(connection(TRUNK, 1), 0.0) == math.inf

@@ -22,9 +22,10 @@ __all__ = ["Doorway", "Judge"]
 Judge: TypeAlias = Callable[[Request, Flow], Verdict]
 
 _ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
-_GROUNDS: Final = {  # what is held against whoever gets such an answer; being busy is our affair
+# What is held against whoever gets such an answer.  Being busy is our affair, and a 401 asks:
+# whoever has the password needs one for each request, and may send several at once.
+_GROUNDS: Final = {
     400: "malformed",
-    401: "no password",
     403: "of no trunk",
     404: "no such user",
 }

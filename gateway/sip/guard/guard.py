@@ -7,6 +7,9 @@ otherwise shut it out.  Between the two stand the *vouched*: strangers we spoke 
 whose request was let in for its credentials or for the call it belongs to; for an hour they have
 a neighbour's rate and cannot be banned either.
 
+What comes in datagrams, whose sender anybody may forge, is counted apart from what comes by
+connections: it takes nothing from them, and no ban for it cuts them off.
+
 Sans-I/O.  All that is kept is bounded, and what a message costs that is dropped is a few look-ups.
 """
 
@@ -15,7 +18,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from ...config.sip import GuardSettings
 from ..flow import Flow
@@ -32,6 +35,8 @@ _MOST_SOURCES: Final = 16_384
 _MOST_BANS: Final = 4096
 _MOST_VOUCHED: Final = 4096
 _MOST_NOTICES: Final = 1.0  # a second, of all sources
+
+_Name = TypeVar("_Name")
 
 
 @dataclass(slots=True)
@@ -69,11 +74,16 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A source that is not heard until ``until``."""
+    """A source that is not heard until ``until``.
+
+    ``over`` says by what it came: a ban for datagrams is for these alone, since they may be
+    forged; one for what came by connections is for both.
+    """
 
     source: str
     until: float
     why: str
+    over: Literal["datagrams", "connections"]
 
 
 class _Bucket:
@@ -91,6 +101,13 @@ class _Bucket:
         is_open = tokens >= 1.0
         self._tokens = tokens - 1.0 if is_open else tokens
         return is_open
+
+
+class _Stranger(NamedTuple):
+    """Who is counted apart."""
+
+    block: str
+    is_connected: bool
 
 
 class _Source(_Bucket):
@@ -136,9 +153,9 @@ class Guard:
         self._judged: OrderedDict[str, float] = OrderedDict()  # strangers' hosts, until when
         self._neighbours: OrderedDict[str, _Source] = OrderedDict()
         self._vouched: OrderedDict[str, _Source] = OrderedDict()
-        self._strangers: OrderedDict[str, _Source] = OrderedDict()
-        self._bans: OrderedDict[str, Ban] = OrderedDict()
-        self._everybody = _Source()
+        self._strangers: OrderedDict[_Stranger, _Source] = OrderedDict()
+        self._bans: OrderedDict[_Stranger, Ban] = OrderedDict()
+        self._everybody = {False: _Source(), True: _Source()}  # by whether they are connected
         self._notices = _Bucket()
 
     def admits(self, data: bytes, flow: Flow, now: float) -> bool:
@@ -146,15 +163,14 @@ class Guard:
         source = self._neighbour(flow, now)
         if source is not None:
             return self._takes_known(source, flow.remote[0], now)
-        block = block_of(flow.remote[0])
-        ban = self._bans.get(block)
-        if ban is not None and now < ban.until:
+        stranger = _stranger(flow)
+        if self._is_banned(stranger, now):
             self.stats.dropped_banned += 1
             return False
-        vouched = self._vouched.get(block)
+        vouched = self._vouched.get(stranger.block)
         if vouched is not None and now < vouched.until:
-            return self._takes_known(vouched, block, now)
-        return self._takes_stranger(data, block, now)
+            return self._takes_known(vouched, stranger.block, now)
+        return self._takes_stranger(data, stranger, now)
 
     def is_stranger(self, flow: Flow, now: float) -> bool:
         """Tell whether a flow comes from somebody who is no neighbour, vouched for or not."""
@@ -166,31 +182,35 @@ class Guard:
         return vouched is not None and now < vouched.until
 
     def is_banned(self, flow: Flow, now: float) -> bool:
-        """Tell whether nothing that a stranger sends is read at present."""
-        ban = self._bans.get(block_of(flow.remote[0]))
-        return ban is not None and now < ban.until
+        """Tell whether nothing that a stranger sends by this way is read at present."""
+        return self._is_banned(_stranger(flow), now)
 
     def vouch(self, flow: Flow, now: float) -> None:
         """Trust a stranger for a while: we speak to it, or it has shown that it may speak."""
         if self._neighbour(flow, now) is None:
             block = block_of(flow.remote[0])
             _keep(self._vouched, block, _MOST_VOUCHED).until = now + _VOUCHED_FOR
-            self._strangers.pop(block, None)
+            for is_connected in (False, True):
+                self._strangers.pop(_Stranger(block, is_connected), None)
 
     def refused(self, flow: Flow, why: str, now: float) -> None:
         """Take note that a message was refused; strangers are banned after some."""
-        host = flow.remote[0]
-        block = block_of(host)
+        stranger = _stranger(flow)
         if (neighbour := self._neighbour(flow, now)) is not None:
-            self._tell(neighbour, host, why, now)
+            self._tell(neighbour, flow.remote[0], why, now)
         elif self.is_vouched(flow, now):
-            self._tell(self._vouched[block], block, why, now)
+            self._tell(self._vouched[stranger.block], stranger.block, why, now)
         else:
-            self._hold_against(_keep(self._strangers, block, _MOST_SOURCES), block, why, now)
+            source = _keep(self._strangers, stranger, _MOST_SOURCES)
+            self._hold_against(source, stranger, why, now)
 
     def bans(self, now: float) -> list[Ban]:
         """Return who is not heard at present, the latest first."""
         return [ban for ban in reversed(self._bans.values()) if now < ban.until]
+
+    def _is_banned(self, stranger: _Stranger, now: float) -> bool:
+        bans = self._bans.get(stranger), self._bans.get(_Stranger(stranger.block, True))
+        return any(ban is not None and now < ban.until for ban in bans)
 
     def _neighbour(self, flow: Flow, now: float) -> _Source | None:
         """Return what is remembered of a neighbour, or nothing for a stranger."""
@@ -218,41 +238,43 @@ class Guard:
         self._tell(source, name, "more messages than trunk_requests_per_second", now)
         return False
 
-    def _takes_stranger(self, data: bytes, block: str, now: float) -> bool:
-        source = self._strangers.get(block)
+    def _takes_stranger(self, data: bytes, stranger: _Stranger, now: float) -> bool:
+        source = self._strangers.get(stranger)
         if source is not None and not source.takes(self._rate, now):
             self.stats.dropped_stranger_rate += 1
-            self._tell(source, block, "more messages than requests_per_second", now)
+            self._tell(source, stranger.block, "more messages than requests_per_second", now)
             return False
-        if not self._everybody.takes(self._rate * _ALL_STRANGERS, now):
+        everybody = self._everybody[stranger.is_connected]
+        if not everybody.takes(self._rate * _ALL_STRANGERS, now):
             self.stats.dropped_stranger_flood += 1
-            self._tell(self._everybody, "", "too many messages of strangers", now)
+            self._tell(everybody, "", "too many messages of strangers", now)
             return False
         if source is None:
-            source = _keep(self._strangers, block, _MOST_SOURCES)
+            source = _keep(self._strangers, stranger, _MOST_SOURCES)
             source.takes(self._rate, now)
         else:
-            self._strangers.move_to_end(block)
+            self._strangers.move_to_end(stranger)
         if self._is_scanner(data):
             self.stats.dropped_scanner += 1
-            self._hold_against(source, block, "a scanner", now)
+            self._hold_against(source, stranger, "a scanner", now)
             return False
         return True
 
-    def _hold_against(self, source: _Source, block: str, why: str, now: float) -> None:
+    def _hold_against(self, source: _Source, stranger: _Stranger, why: str, now: float) -> None:
         if now - source.since > _WINDOW:
             source.since, source.refusals = now, 0
         source.refusals += 1
         if source.refusals < self._ban_after or not self._ban_seconds:
-            self._tell(source, block, why, now)
+            self._tell(source, stranger.block, why, now)
             return
         self.stats.bans += 1
-        self._strangers.pop(block, None)
-        self._bans[block] = Ban(block, now + self._ban_seconds, why)
-        self._bans.move_to_end(block)
+        self._strangers.pop(stranger, None)
+        over: Final = "connections" if stranger.is_connected else "datagrams"
+        self._bans[stranger] = Ban(stranger.block, now + self._ban_seconds, why, over)
+        self._bans.move_to_end(stranger)
         if len(self._bans) > _MOST_BANS:
             self._bans.popitem(last=False)
-        self._write(Notice(block, why, source.count + 1, self._ban_seconds), now)
+        self._write(Notice(stranger.block, why, source.count + 1, self._ban_seconds), now)
 
     def _tell(self, source: _Source, name: str, why: str, now: float) -> None:
         source.count += 1
@@ -279,7 +301,11 @@ def block_of(host: str) -> str:
     return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
 
 
-def _keep(sources: OrderedDict[str, _Source], name: str, most: int) -> _Source:
+def _stranger(flow: Flow) -> _Stranger:
+    return _Stranger(block_of(flow.remote[0]), flow.is_reliable)
+
+
+def _keep(sources: OrderedDict[_Name, _Source], name: _Name, most: int) -> _Source:
     """Return the entry of a source, made if need be; of too many the oldest is forgotten."""
     source = sources.get(name)
     if source is None:
