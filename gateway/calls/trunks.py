@@ -82,23 +82,17 @@ class Trunks:
     def of(self, request: Request, flow: Flow) -> TrunkSettings | None:
         """Return the trunk a request came from by what its way tells; nothing for a stranger.
 
-        The first trunk that the sender's address or certificate fits decides; one that must show a
-        password is not known by this alone: see :meth:`prove`.  Calls that a server sends us
-        because we registered there come to the address that it alone was told.
+        Calls that a server sends us because we registered there come to the address that it alone
+        was told, which also tells several accounts there apart.  Else the first trunk that the
+        sender's address or certificate fits decides.  One that must show a password is not known
+        by where it calls from: see :meth:`prove`.
         """
-        for trunk in self._settings.trunks:
-            if _fits(trunk, flow):
-                return trunk if trunk.authenticate == "address" else None
-        try:
-            user = Uri.parse(request.uri).user
-        except SipError:
+        told = self._told(request, flow)
+        fitting = (trunk for trunk in self._settings.trunks if _fits(trunk, flow))
+        trunk = told or next(fitting, None)
+        if trunk is None or (trunk.authenticate == "digest" and _fits(trunk, flow)):
             return None
-        for trunk in self._settings.trunks:
-            registration = self.registrations.get(trunk.name)
-            is_ours = registration is not None and registration.token == user
-            if is_ours and self._is_registrar(trunk, flow):
-                return trunk
-        return None
+        return trunk
 
     def knows(self, flow: Flow) -> bool:
         """Tell whether a flow may come from a trunk, before anything that came by it is read."""
@@ -201,6 +195,19 @@ class Trunks:
         return Terms(
             tuple(trunk.codecs) or codecs, trunk.srtp, trunk.srtp_keys, trunk.ptime, trunk.ice
         )
+
+    def _told(self, request: Request, flow: Flow) -> TrunkSettings | None:
+        """Return the trunk whose registrar alone was told the address that a request is for."""
+        try:
+            user = Uri.parse(request.uri).user
+        except SipError:
+            return None
+        for trunk in self._settings.trunks:
+            registration = self.registrations.get(trunk.name)
+            if registration is not None and registration.token == user:
+                is_there = self._is_registrar(trunk, flow) or _fits(trunk, flow)
+                return trunk if is_there else None
+        return None
 
     def _owner(self, target: Uri) -> TrunkSettings | None:
         """Return the trunk by which an address is called, if it is by one.

@@ -42,9 +42,8 @@ def name_of(found: Any) -> str | None:
 
 
 class _Registered:
-    token = "5ecre7"
-
-    def __init__(self, *routes: str) -> None:
+    def __init__(self, *routes: str, token: str = "5ecre7") -> None:
+        self.token = token
         self.addresses = {"192.0.2.9": None}
         self.service_routes = list(routes)
 
@@ -54,8 +53,8 @@ class _Live:
     policy = Policy(trunk="pbx")
 
 
-def registered(*routes: str) -> Registration:
-    return cast("Registration", _Registered(*routes))
+def registered(*routes: str, token: str = "5ecre7") -> Registration:
+    return cast("Registration", _Registered(*routes, token=token))
 
 
 # Who calls
@@ -81,6 +80,32 @@ def test_a_call_for_our_registration_is_its_servers_and_nobody_elses() -> None:
     assert ours.of(request("sip:demo@192.0.2.1"), flow("192.0.2.9")) is None
     assert ours.of(request("urn:service:sos"), flow("192.0.2.9")) is None
     assert ours.knows(flow("192.0.2.9"))
+
+
+def test_of_several_accounts_at_one_server_the_address_that_it_was_told_decides() -> None:
+    there = {"server": "sip:192.0.2.9", "hosts": ["192.0.2.9", "192.0.2.20"]}
+    ours = trunks({"name": "one", **there}, {"name": "two", **there})
+    ours.registrations |= {"one": registered(token="0ne"), "two": registered(token="2wo")}
+    for host in there["hosts"]:  # from the registrar, or another of its machines
+        assert name_of(ours.of(request("sip:0ne@192.0.2.1"), flow(host))) == "one"
+        assert name_of(ours.of(request("sip:2wo@192.0.2.1"), flow(host))) == "two"
+        assert name_of(ours.of(request("sip:demo@192.0.2.1"), flow(host))) == "one"
+        assert name_of(ours.of(request("urn:service:sos"), flow(host))) == "one"
+    assert ours.of(request("sip:2wo@192.0.2.1"), flow("192.0.2.8")) is None
+
+
+def test_an_address_that_was_told_elsewhere_decides_nothing() -> None:
+    ours = trunks(
+        {"name": "pbx", "hosts": ["10.0.0.5"]}, {"name": "there", "server": "sip:192.0.2.9"}
+    )
+    ours.registrations["there"] = registered()
+    assert name_of(ours.of(request("sip:5ecre7@192.0.2.1"), flow("10.0.0.5"))) == "pbx"
+
+
+def test_the_address_that_its_server_was_told_is_no_password() -> None:
+    ours = trunks({**BOB, "server": "sip:192.0.2.9", "hosts": ["192.0.2.9"], "password": "sesame"})
+    ours.registrations["bob"] = registered()
+    assert ours.of(request("sip:5ecre7@192.0.2.1"), flow("192.0.2.9")) is None
 
 
 def proven(ours: Trunks, account: Account, host: str = "198.51.100.7") -> Any:

@@ -130,6 +130,22 @@ async def test_a_call_to_the_registered_name_reaches_the_gateway(
         assert tone_share(heard[-12_000:], CALLER, 24_000) > 0.9
 
 
+async def test_two_accounts_at_one_server_are_told_apart(registrar: int, tmp_path: Path) -> None:
+    rows = [
+        trunk(registrar, name=name, username=name, users=[name], hosts=["127.0.0.1"])
+        for name in ("first", "second")
+    ]
+    async with LoopbackService([CALLEE]) as service, gateway_at(service, *rows) as gateway:
+        async with asyncio.timeout(15):
+            while not all(facts["registered"] for facts in gateway.facts()["trunks"]):
+                await asyncio.sleep(0.02)
+        with phone(tmp_path / "phone", CALLER, calls=f"sip:second@127.0.0.1:{registrar}"):
+            await service.session(0)
+            await _hang_up(gateway)
+        (record,) = gateway.registry.records()
+    assert record.called == "second"  # whom the other trunk may not reach
+
+
 async def test_a_stranger_is_not_let_in_by_the_registration_of_somebody_else(
     registrar: int, tmp_path: Path
 ) -> None:
