@@ -9,6 +9,7 @@ from gateway.sip.dialogs.outgoing import OutgoingSession
 from gateway.sip.dialogs.session_events import Answered, Ended, OfferReceived, OfferRefused, Renewed
 from gateway.sip.dialogs.session_timer import SessionTimer
 from gateway.sip.wire.message import Message, Request, Response, response_to
+from gateway.sip.wire.reason import Reason
 from gateway.testing.sip import Phone, VirtualNetwork
 
 HALF_HOUR = Policy(session_expires=1800)
@@ -34,6 +35,11 @@ def connect(
 
 def times(network: VirtualNetwork, title: str, by: Phone) -> list[float]:
     return [s.at for s in network.sent if s.title == title and s.flow.local == by.address]
+
+
+def reason_of_bye(network: VirtualNetwork, by: Phone) -> str | None:
+    byes = (s.message for s in network.sent if s.title == "BYE" and s.flow.local == by.address)
+    return next(byes).headers.get("Reason")
 
 
 def session(message: Message) -> tuple[str | None, str | None]:
@@ -68,7 +74,9 @@ def test_a_caller_that_falls_silent_is_let_go_before_the_session_runs_out(
     network.drop = lambda sent: sent.flow.local == ann.address
     network.run(1900.0)
     assert times(network, "BYE", bob)[0] == pytest.approx(start + 1800 - 32, abs=0.3)
-    assert bob.heard(taken) == [Ended("gateway", 408, None)]
+    expired = Reason("Q.850", 102, "session expired")
+    assert bob.heard(taken) == [Ended("gateway", 408, expired)]
+    assert reason_of_bye(network, bob) == str(expired)
 
 
 def test_a_short_session_is_watched_to_two_thirds(network: VirtualNetwork, ann: Phone) -> None:
@@ -87,6 +95,7 @@ def test_a_refresher_whom_nobody_answers_ends_the_call(network: VirtualNetwork, 
     network.drop = lambda sent: sent.flow.local == bob.address
     network.run(950.0)
     assert ann.heard(call) == [Ended("peer", 408, None)]
+    assert reason_of_bye(network, ann) == "Q.850;cause=102"
 
 
 @pytest.mark.parametrize(

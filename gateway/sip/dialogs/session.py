@@ -7,7 +7,7 @@ Descriptions pass through as bytes: what they say is not read here.
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..admission import Policy
 from ..deadline import earliest
@@ -15,7 +15,7 @@ from ..flow import Flow
 from ..ways.courier import Courier
 from ..wire.message import Request, Response, response_to
 from ..wire.multipart import description
-from ..wire.reason import NORMAL, Reason
+from ..wire.reason import NORMAL, Reason, cause_of_status
 from ..wire.uri import Uri
 from .dialog import Dialog, Order
 from .info import Infos
@@ -39,6 +39,8 @@ from .transfer import Transfer
 __all__ = ["Session"]
 
 _Handler: TypeAlias = Callable[[str, Request, float], None]
+
+_EXPIRED: Final = Reason("Q.850", 102, "session expired")  # recovery on timer expiry
 
 
 class Session:
@@ -240,7 +242,7 @@ class Session:
         self._offers.wake(now)
         self._transfer.wake(now)
         if self.is_live and self._refreshes.wake(now):
-            self._end_with_bye(408, now)
+            self._end_with_bye(408, now, reason=_EXPIRED)
         if self.referred.wake(now):
             self.hang_up(now, NORMAL)
         invite = self._offers.incoming
@@ -289,10 +291,15 @@ class Session:
             self._move(SessionInput.OVER)
 
     def _end_with_bye(
-        self, status: int, now: float, by: Literal["gateway", "peer"] = "gateway"
+        self,
+        status: int,
+        now: float,
+        by: Literal["gateway", "peer"] = "gateway",
+        reason: Reason | None = None,
     ) -> None:
-        self._finish(by, status, None, SessionInput.HANG_UP)
-        self._send_bye(now, self._bye_reason)
+        self._finish(by, status, reason, SessionInput.HANG_UP)
+        told = reason or self._bye_reason or Reason("Q.850", cause_of_status(status))
+        self._send_bye(now, told)
 
     def _send_bye(self, now: float, reason: Reason | None) -> None:
         self._is_bye_due = False

@@ -138,7 +138,7 @@ class Ended:
     """The session is over.
 
     ``status`` is 200 for a call that was up, else the final status that ended it;
-    ``reason`` is what the peer gave in words and cause, if it gave any.
+    ``reason`` is what whoever ended it gave in words and cause, if anything.
     """
 
     by: Literal["gateway", "peer"]
