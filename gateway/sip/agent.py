@@ -127,7 +127,7 @@ class UserAgent:
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams
         )
         self.duties = Duties(self._courier)
-        self._merges = MergeWatch(timers)
+        self._merges = MergeWatch(self._layer.is_ongoing)
         self._predecessors = Predecessors(self.sessions)
         self._opened: dict[str, IncomingSession] = {}  # by the key of the first INVITE
         self._touched: dict[Session, None] = {}
@@ -308,7 +308,7 @@ class UserAgent:
                 session.receive(key, request, flow, now)
             else:
                 self._refuse_unknown(key, request, now)
-        elif self._merges.is_merged(request, now):
+        elif self._merges.is_merged(key, request):
             self.stats.merged += 1
             self._refuse(key, request, 482, now)
         elif request.method in ("INVITE", "OPTIONS"):

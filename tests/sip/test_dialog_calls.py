@@ -238,17 +238,44 @@ def test_every_fork_that_answers_is_acknowledged_and_all_but_the_first_ended(
     assert ann.heard(call) == [Ringing(180, None), Answered(ANSWER)]
 
 
-def test_a_merged_invite_is_told_so(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
-    ann.call(bob, OFFER)
-    network.run(0.1)
+def send_by_another_way(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
     invite = network.last("INVITE")
     via = invite.via
     via.params["branch"] = "z9hG4bK-another-way"
     invite.headers.set("Via", str(via))
     network.carry(bytes(invite), ann.flow_to(bob))
     network.run(0.1)
+
+
+@pytest.mark.parametrize("step", ["it rings", "it is answered", "its refusal has no ACK yet"])
+def test_a_merged_invite_is_told_so(
+    network: VirtualNetwork, ann: Phone, bob: Phone, step: str
+) -> None:
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    if step == "it is answered":
+        bob.calls[0].answer(ANSWER, network.now)
+        network.run(20.0)
+    elif step != "it rings":
+        network.drop = lambda sent: sent.title == "ACK"
+        bob.calls[0].reject(486, network.now)
+        network.run(0.1)
+    send_by_another_way(network, ann, bob)
     assert "482 INVITE" in network.titles()
     assert len(bob.calls) == 1
+
+
+@pytest.mark.parametrize("wait", [0.1, 10.0])
+def test_a_call_that_was_refused_may_come_back_by_another_way(
+    network: VirtualNetwork, ann: Phone, bob: Phone, wait: float
+) -> None:
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    bob.calls[0].reject(503, network.now)
+    network.run(wait)
+    send_by_another_way(network, ann, bob)
+    assert "482 INVITE" not in network.titles()
+    assert len(bob.calls) == 2
 
 
 def test_a_phone_can_call_itself(network: VirtualNetwork, ann: Phone) -> None:

@@ -253,11 +253,23 @@ def test_alarms_ring_in_order_and_only_as_last_set() -> None:
     assert alarms.deadline is None
 
 
-def test_merges_are_forgotten_in_time() -> None:
-    watch = MergeWatch(Timers())
-    assert [watch.is_merged(invite(), now) for now in (0.0, 1.0, 31.9, 32.1)] == [
-        *(False, True, True, False),
-    ]
+def test_merges_are_forgotten_with_the_transaction() -> None:
+    ongoing = {"first"}
+    watch = MergeWatch(ongoing.__contains__)
+    assert [watch.is_merged(key, invite()) for key in ("first", "second")] == [False, True]
+    ongoing.clear()
+    assert not watch.is_merged("third", invite())
+
+
+def test_of_merges_no_more_is_kept_than_goes_on() -> None:
+    watch = MergeWatch(lambda key: key == "call-7")
+    for number in range(5000):
+        request = invite()
+        request.headers.set("Call-ID", f"call-{number}")
+        assert not watch.is_merged(request.call_id, request)
+    assert len(watch) <= 1024
+    request.headers.set("Call-ID", "call-7")
+    assert watch.is_merged("again", request)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,11 @@ class TransactionLayer:
         is_about = request.method in ("ACK", "CANCEL")
         return _server_key(request, "INVITE" if is_about else request.method) in self._entries
 
+    def is_ongoing(self, key: str) -> bool:
+        """Tell whether a transaction goes on: a refusal of ours, once acknowledged, ends it."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.transaction.state is not State.CONFIRMED
+
     def invite_of(self, cancel: Request) -> str | None:
         """Return the key of the INVITE that a CANCEL means (section 9.2)."""
         key = _server_key(cancel, "INVITE")
