@@ -183,6 +183,23 @@ def test_new_contact_of_a_reinvite_is_where_the_bye_goes(
     assert bye.flow.remote == ("192.0.2.77", 5099)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_the_contact_of_what_we_refuse_moves_nothing(
+    network: VirtualNetwork, ann: Phone, bob: Phone, method: str
+) -> None:
+    call, taken = ann.connect(bob)
+    strayed = inside(call, method, b"offer", "application/sdp")
+    strayed.headers.set("Contact", "<sip:strayed@192.0.2.77:5099>")
+    network.carry(bytes(strayed), ann.flow_to(bob))
+    network.run(0.1)
+    taken.refuse_offer(488, network.now)
+    taken.hang_up(network.now)
+    bob.flush()
+    assert f"488 {method}" in network.titles(by=bob)
+    assert network.last_request("BYE").uri == str(call.request.contacts[0].uri)
+    assert network.sent[-1].flow.remote == ann.address
+
+
 def test_update_is_answered_at_once_without_and_by_the_owner_with_an_offer(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:

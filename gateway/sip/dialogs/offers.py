@@ -33,6 +33,7 @@ class Offers:
         timer: SessionTimer,
         tell: Callable[[AnswerReceived | OfferReceived | OfferRefused | Renewed], None],
         on_response: OnResponse,
+        on_accepted: Callable[[Request], None],
         *,
         local_tag: str,
         owns_call_id: bool,
@@ -46,6 +47,7 @@ class Offers:
         self._timer = timer
         self._tell = tell
         self._on_response = on_response
+        self._on_accepted = on_accepted
         self._local_tag = local_tag
         self._owns_call_id = owns_call_id
         self._is_waiting = False
@@ -112,6 +114,7 @@ class Offers:
             self._line.introduce(response)
             if request.method == "UPDATE":
                 self._timer.answer(request, response, now)
+                self._on_accepted(request)
             if sdp:
                 response.headers.set("Content-Type", SDP)
                 response.body = sdp
@@ -120,6 +123,7 @@ class Offers:
         elif self.incoming is not None and self.incoming.is_proceeding:
             self.incoming.accept(sdp)
             self.incoming.advance(now)
+            self._on_accepted(self.incoming.request)
             self.agree(sdp, self.incoming.offer)
 
     def refuse(self, status: int, now: float) -> None:

@@ -73,6 +73,7 @@ class Session:
             self._timer,
             self._tell,
             self._on_plain_response,
+            self._follow,
             local_tag=local_tag,
             owns_call_id=is_ours,
         )
@@ -197,8 +198,6 @@ class Session:
             return
         self._line.heard_by(flow)
         self._line.learn(request)
-        if request.method in ("INVITE", "UPDATE"):
-            dialog.refresh(request)
         handler(key, request, now)
         self._settle()
 
@@ -260,6 +259,11 @@ class Session:
         """Return the dialog with the one who goes by ``tag``."""
         is_peer = self.dialog is not None and self.dialog.id.remote_tag == tag
         return self.dialog if is_peer else None
+
+    def _follow(self, accepted: Request) -> None:
+        """Send to the Contact of a change from now on, as it has our 2xx (12.2.2, RFC 6141)."""
+        if dialog := self._dialog_with(accepted.from_.tag or ""):
+            dialog.refresh(accepted)
 
     def _on_bye(self, key: str, request: Request, now: float) -> None:
         self._courier.respond(key, response_to(request, 200), now)
