@@ -1,5 +1,7 @@
 """How long a call lives that nobody refreshes (RFC 4028): both sides, in virtual time."""
 
+from collections.abc import Callable
+
 import pytest
 from test_agent_refusals import forge
 
@@ -285,6 +287,35 @@ class TestTooShort:
         network.run(0.1)
         assert ann.heard(call) == [Ended("peer", 422, None)]
 
+    @pytest.mark.parametrize(
+        ("wanted", "asked"),
+        [
+            (lambda count: 600 + 100 * count, ["600", "700", "800", "900"]),
+            (lambda count: 4_000_000_000, ["600"]),
+            (lambda count: 86_400, ["600", "86400"]),
+        ],
+        ids=["ever more", "past all reason", "a day and no less"],
+    )
+    def test_a_caller_who_is_asked_for_ever_more_gives_up(
+        self,
+        network: VirtualNetwork,
+        ann: Phone,
+        bob: Phone,
+        wanted: Callable[[int], int],
+        asked: list[str],
+    ) -> None:
+        network.drop = lambda sent: sent.flow.local == bob.address
+        call = ann.call(bob, b"offer", policy=Policy(session_expires=600))
+        for count in range(1, 10):
+            network.run(0.1)
+            response = response_to(network.last_request("INVITE"), 422, to_tag="b")
+            response.headers.add("Min-SE", str(wanted(count)))
+            ann.agent.receive(bytes(response), ann.flow_to(bob), network.now)
+            ann.flush()
+        invites = [s.message for s in network.sent if s.title == "INVITE"]
+        assert [session(invite)[0] for invite in invites] == asked
+        assert ann.heard(call) == [Ended("peer", 422, None)]
+
     @pytest.mark.parametrize("allows_update", [True, False])
     def test_a_refresh_too_short_is_asked_for_again(
         self, network: VirtualNetwork, ann: Phone, allows_update: bool
@@ -320,7 +351,9 @@ PEERS = [
     ("no wish at all", "timer", "", "", NONE, None),
     ("wish of ours", "timer", "", "", HALF_HOUR, "1800;refresher=uac"),
     ("a proxy's wish", "", "1800", "", HALF_HOUR, "1800;refresher=uas"),
-    ("a proxy's short wish", "", "20", "", NONE, "90;refresher=uas"),
+    ("a proxy's wish below ours", "", "300", "90", HALF_HOUR, "300;refresher=uas"),
+    ("less than it would have itself", "timer", "600", "1800", NONE, "600;refresher=uac"),
+    ("for ever", "timer", "4000000000", "", NONE, "86400;refresher=uac"),
     ("nonsense", "timer", "soon", "never", NONE, None),
     ("more nonsense", "timer", '1800;";', "90", NONE, "1800;refresher=uac"),
 ]
@@ -345,6 +378,66 @@ def test_what_each_peer_asks_for_is_agreed_on(
     assert response.headers.get("Session-Expires") == agreed
     assert (response.headers.get("Require") == "timer") is (agreed or "").endswith("uac")
     assert (timer.deadline is None) is (agreed is None)
+
+
+# Too short for us, of a caller who knows no timer (a 422 would help nobody), or past all reason.
+@pytest.mark.parametrize(
+    ("expires", "min_se", "policy"),
+    [
+        ("20", "", NONE),
+        ("30", "90", HALF_HOUR),
+        ("120", "", Policy(session_expires=1800, min_se=600)),
+        ("4000000000", "4000000000", HALF_HOUR),
+        ("", "4000000000", HALF_HOUR),
+    ],
+)
+def test_what_cannot_be_agreed_on_limits_nothing_and_is_not_answered_with_more(
+    expires: str, min_se: str, policy: Policy
+) -> None:
+    request = Request("INVITE", "sip:bob@192.0.2.2")
+    for name, value in (("Session-Expires", expires), ("Min-SE", min_se)):
+        if value:
+            request.headers.add(name, value)
+    response, timer = Response(200), SessionTimer(policy)
+    timer.answer(request, response, now=0.0)
+    assert response.headers.get("Session-Expires") is None
+    assert not timer.is_over(1e9)
+    assert timer.deadline == (policy.session_expires / 2 or None), "we refresh it all the same"
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "wait"),
+    [
+        (491, None, (2.1, 4.0)),
+        (500, "7", (7.0, 7.0)),
+        (500, "0", (2.0, 2.0)),
+        (503, "20 (busy)", (20.0, 20.0)),
+        (500, "86400", (900.0, 900.0)),
+        (500, None, (450.0, 450.0)),
+    ],
+)
+def test_a_refresh_that_was_refused_is_sent_again_when_the_peer_says(
+    network: VirtualNetwork,
+    ann: Phone,
+    status: int,
+    retry_after: str | None,
+    wait: tuple[float, ...],
+) -> None:
+    bob = phone(network, HALF_HOUR)
+    call, _ = connect(network, ann, bob, HALF_HOUR)
+    network.drop = lambda sent: sent.title == "200 UPDATE"
+    network.run(900.2)
+    refusal = response_to(network.last_request("UPDATE"), status)
+    if retry_after is not None:
+        refusal.headers.add("Retry-After", retry_after)
+    before = len(network.times("UPDATE"))
+    network.carry(bytes(refusal), bob.flow_to(ann))
+    network.drop = lambda sent: False
+    at = network.now
+    network.run(905.0)
+    assert wait[0] <= network.times("UPDATE")[before] - at <= wait[1] + 0.1
+    network.run(3600.0)
+    assert call.is_live
 
 
 def test_who_refreshes_stays_the_same_when_the_other_side_offers() -> None:

@@ -134,6 +134,17 @@ class Offers:
         elif self.incoming is not None:
             self.incoming.refuse(status, now)
 
+    def pause_after(self, refusal: Response) -> float | None:
+        """Return how long to wait if two requests have met (491, section 14.1; RFC 3311 5.3).
+
+        The owner of the Call-ID waits 2.1 to 4 s, the other side up to 2 s, so
+        that they do not meet again.
+        """
+        if refusal.status != 491:
+            return None
+        number = self._courier.ids.number
+        return 2.1 + 0.01 * number(191) if self._owns_call_id else 0.01 * number(201)
+
     def stop(self, now: float) -> None:
         """End with the call: refuse the open offers, let go of our own."""
         if self.is_asked:
@@ -193,21 +204,14 @@ class Offers:
             self._tell(Renewed(theirs))
 
     def _give_way(self, response: Response, now: float, is_refresh: bool) -> None:
-        """Put off our offer if it met one of the peer's (491, section 14.1), else give it up.
-
-        The owner of the Call-ID waits 2.1 to 4 s, the other side up to 2 s, so
-        that they do not meet again.
-        """
-        if response.status == 491:
-            ids = self._courier.ids
-            wait = 2.1 + 0.01 * ids.number(191) if self._owns_call_id else 0.01 * ids.number(201)
-            self._retry_at = now + wait
+        """Put off our offer if it met one of the peer's, else give it up."""
+        pause = self.pause_after(response)
+        if pause is not None:
+            self._retry_at = now + pause
             self._is_waiting = self._is_waiting or not is_refresh
-            if is_refresh:
-                self._timer.put_off(now, wait)
-        elif is_refresh:
-            self._timer.refused(response.status, now)
-        if not is_refresh:
+        if is_refresh:
+            self._timer.refused(response, now, pause)
+        else:
             self._tell(OfferRefused(response.status))
 
     def _refusal(self, request: Request) -> Response | None:

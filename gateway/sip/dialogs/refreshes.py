@@ -54,5 +54,5 @@ class Refreshes:
             self._line.peer_methods -= {"UPDATE"}
             self._refresh(now)
         else:
-            self._timer.refused(response.status, now)
+            self._timer.refused(response, now, self._offers.pause_after(response))
         self._on_response(response, now)

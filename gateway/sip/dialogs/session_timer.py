@@ -16,6 +16,8 @@ __all__ = ["TIMER", "SessionTimer", "timer_refusal"]
 
 TIMER: Final = "timer"
 _SHORTEST: Final = 90  # section 4: no Min-SE is below it
+_LONGEST: Final = 86_400  # seconds; who wants more than a day is not followed
+_MOST_RAISES: Final = 3  # that one request makes for a 422
 _SOON: Final = 2.0  # seconds until a refresh is tried again that could not be sent
 
 
@@ -32,6 +34,7 @@ class SessionTimer:
         self.is_ours = False  # the refreshes are ours to send
         self._policy = policy
         self._least = max(policy.min_se, _SHORTEST)  # the peer may have asked for more
+        self._raises = 0
         self._asked_at = 0.0
         self._asked = 0  # seconds; 0: for no limit
         self._refresh_at: float | None = None
@@ -67,14 +70,21 @@ class SessionTimer:
             self._start(self._wanted, True, now, since=since, is_shared=False)
 
     def answer(self, request: Request, response: Response, now: float) -> None:
-        """Say in a 2xx of ours how long the session lives, and who refreshes it (section 9)."""
+        """Say in a 2xx of ours how long the session lives, and who refreshes it (section 9).
+
+        That is never longer than was asked for, which the section forbids.  What is too short for
+        us is therefore left out where no 422 could help, as the caller knows no timer and a proxy
+        asked: nobody limits the call then, and we refresh it as often as we would ourselves.
+        """
         asked = _read(request)
-        limit = self._policy.session_expires
-        if asked is None and not (limit or self.seconds):
-            return
+        limit, shortest = self._policy.session_expires, _min_se(request)
         wanted = asked.seconds if asked is not None else limit or self.seconds
-        floor = max(self._least, _min_se(request))
-        seconds = max(min(wanted, limit or wanted), floor)
+        if wanted < max(self._policy.min_se, _SHORTEST) or shortest > _LONGEST:
+            self._start(limit or self.seconds, True, now, is_shared=False)
+            return
+        seconds = max(min(wanted, limit or _LONGEST), self._least, shortest)
+        if asked is not None:
+            seconds = min(seconds, asked.seconds)
         is_shared = TIMER in request.supported or TIMER in request.require
         refresher = asked.refresher if asked is not None else ""
         if not is_shared or refresher == "uas":
@@ -89,10 +99,16 @@ class SessionTimer:
         self._start(seconds, is_ours, now, is_shared=is_shared)
 
     def raise_to(self, refusal: Response) -> bool:
-        """Ask for more from now on, as a 422 wants it; ``False`` where that is no more (8)."""
+        """Ask for more from now on, as a 422 wants it; ``False`` where that is no more (7.4).
+
+        Nor is one that wants more than a day followed, or the fourth for one request.
+        """
         least = _min_se(refusal)
-        if refusal.status != 422 or least <= max(self._least, self._wanted):
+        is_more = max(self._least, self._wanted) < least <= _LONGEST
+        if refusal.status != 422 or not is_more or self._raises >= _MOST_RAISES:
+            self._raises = 0
             return False
+        self._raises += 1
         self._least = least
         return True
 
@@ -107,14 +123,21 @@ class SessionTimer:
         """Whether the session has run out."""
         return self._expires_at is not None and now >= self._expires_at
 
-    def put_off(self, now: float, wait: float = _SOON) -> None:
+    def put_off(self, now: float) -> None:
         """Send the refresh a little later: it would meet something that is under way."""
-        self._refresh_at = now + wait
+        self._refresh_at = now + _SOON
 
-    def refused(self, status: int, now: float) -> None:
-        """Take note that a refresh was refused: who refuses still knows the call."""
-        self._refresh_at = now + self.seconds / 4
-        if status != 503 and self._expires_at is not None:  # that may be our own transport
+    def refused(self, response: Response, now: float, wait: float | None = None) -> None:
+        """Take note that a refresh was refused: who refuses still knows the call.
+
+        It is sent again after ``wait``, or when the peer says, or else after a quarter of the time.
+        """
+        after = response.retry_after
+        if wait is None:
+            wait = self.seconds / 4 if after is None else max(after, _SOON)
+        self._refresh_at = now + min(wait, self.seconds / 2)
+        is_heard = response.status != 503 or after is not None  # else our own transport may say so
+        if is_heard and self._expires_at is not None:
             self._expires_at = now + self.seconds
 
     def stop(self) -> None:
@@ -135,7 +158,7 @@ class SessionTimer:
         since: float | None = None,
         is_shared: bool = True,
     ) -> None:
-        self.seconds, self.is_ours = seconds, is_ours
+        self.seconds, self.is_ours, self._raises = seconds, is_ours, 0
         self.stop()
         if not seconds:
             return

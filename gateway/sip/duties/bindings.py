@@ -7,7 +7,7 @@ from ..wire.grammar import parse_number
 from ..wire.headers import NameAddr
 from ..wire.message import Response
 
-__all__ = ["granted", "retry_after", "routes"]
+__all__ = ["granted", "routes"]
 
 _LONGEST: Final = 7 * 86_400  # seconds that we believe in anything
 _MOST_ROUTES: Final = 16
@@ -33,13 +33,6 @@ def granted(response: Response, user: str, instance: str, asked: int) -> int:
         ours = [c for c in contacts if (c.params.get("+sip.instance") or "").lower() == named]
     told = max(map(life, ours)) if ours else min(map(life, contacts), default=usual)
     return min(told, _LONGEST)
-
-
-def retry_after(response: Response) -> int | None:
-    """Return after how many seconds a server wants to be asked again, if it says (20.33)."""
-    text = (response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0]
-    seconds = parse_number(text.strip())
-    return None if seconds is None else min(seconds, _LONGEST)
 
 
 def routes(response: Response, name: str) -> list[str]:

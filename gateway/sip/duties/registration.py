@@ -20,7 +20,7 @@ from ..ways.routing import Way
 from ..wire.grammar import parse_number
 from ..wire.message import Headers, Request, Response
 from ..wire.uri import Uri
-from .bindings import granted, retry_after, routes
+from .bindings import granted, routes
 from .standing import Changed, DutyEvent, WayDue
 
 __all__ = ["Enrolment", "Registration", "RegistrationState", "address_of_record"]
@@ -30,7 +30,7 @@ _REFRESH: Final = (0.80, 0.10)  # of the time granted: at least, and more by cha
 _BASE_WAIT: Final = 30.0  # RFC 5626 section 4.5, doubled with each failure in a row
 _LONGEST_WAIT: Final = 1800.0
 _SHORTEST_WAIT: Final = 5.0  # whatever a server says
-_LONGEST: Final = 7 * 86_400  # seconds that we believe in a Min-Expires
+_LONGEST: Final = 7 * 86_400  # seconds that we believe in a Min-Expires or Retry-After
 _MOST_ADDRESSES: Final = 64
 _HOPELESS: Final = frozenset({401, 403, 404, 407})  # asking again soon does not help
 _WORDS: Final = {
@@ -301,8 +301,10 @@ class Registration:
             words = "it asks for a password"
         told = f"{status} {response.reason}".strip()
         wait = None
-        if (after := retry_after(response)) is not None:
-            wait = max(after, _SHORTEST_WAIT) + 0.001 * self._courier.ids.number(1001)
+        if (after := response.retry_after) is not None:
+            wait = max(min(after, _LONGEST), _SHORTEST_WAIT) + 0.001 * self._courier.ids.number(
+                1001
+            )
         if status in _HOPELESS:
             self.expires_at = None
             self._failures = max(self._failures, 6)

@@ -1,6 +1,5 @@
 """Which targets failed lately, so that the next request tries the others first."""
 
-import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -12,7 +11,6 @@ __all__ = ["Penalties"]
 _SECONDS: Final = 30.0  # for silence, or a connection that fails
 _LONGEST: Final = 300.0  # seconds, whatever a Retry-After asks for
 _MOST: Final = 256  # targets; the one that has waited longest is let off for a new one
-_DELAY: Final = re.compile(r"\s*(\d{1,9})")
 
 _Target: TypeAlias = tuple[str, tuple[str, int]]
 
@@ -39,8 +37,7 @@ class Penalties:
 
         One without Retry-After is like a 500: it says nothing of the requests to come.
         """
-        match = _DELAY.match(response.headers.get("Retry-After") or "")
-        if match is not None and (seconds := float(match[1])):
+        if seconds := response.retry_after:
             self._put(flow, now + min(seconds, _LONGEST))
 
     def lift(self, flow: Flow) -> None:

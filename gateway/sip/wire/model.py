@@ -177,6 +177,12 @@ class Message:
             return None
         return min(int(value[:12]), 2**32 - 1)
 
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which to ask again; ``None`` when absent or unreadable (section 20.33)."""
+        text = (self.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0]
+        return parse_number(text.strip())
+
     def check(self) -> None:
         """Read every header an element relies on.
 
