@@ -1,5 +1,7 @@
 """Calls given up, cancelled and hung up, whoever is first."""
 
+import pytest
+
 from gateway.sip.dialogs.session_events import Confirmed, Ended, Ringing
 from gateway.sip.dialogs.session_state import SessionState
 from gateway.sip.wire.message import Request
@@ -57,6 +59,44 @@ def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_ended(
     assert [s for s in network.titles(by=bob) if "CANCEL" in s] == ["200 CANCEL"]
     assert bob.heard(bob.calls[0]) == [Confirmed(), Ended("peer", 200, None)]
     assert [type(e) for e in ann.heard(call)] == [Ringing, Ended]
+
+
+STREAMS = b"v=0\r\nt=1 2\r\nm=audio 4000 RTP/AVP 0 8\r\na=mid:0\r\nm=video 4002/2 RTP/SAVP 31\r\n"
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_an_offer_in_an_answer_that_comes_too_late_is_turned_down_in_the_ack(
+    network: VirtualNetwork, ann: Phone, bob: Phone, is_cancelled: bool
+) -> None:
+    call = ann.call(bob, None)
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(0.1)
+    if is_cancelled:
+        call.hang_up(network.now)
+    bob.calls[0].answer(STREAMS, network.now)
+    network.run(0.1)
+    call.hang_up(network.now)
+    network.run(1.0)
+    assert network.titles(by=ann)[-2:] == ["ACK", "BYE"]
+    ack = network.last_request("ACK")
+    assert ack.content_type == "application/sdp"
+    assert ack.body.split(b"\r\n") == [
+        *(b"v=0", b"o=- 0 0 IN IP4 192.0.2.1", b"s=-", b"c=IN IP4 192.0.2.1", b"t=1 2"),
+        *(b"m=audio 0 RTP/AVP 0 8", b"m=video 0 RTP/SAVP 31", b""),
+    ]
+    assert bob.heard(bob.calls[0])[-2:] == [Confirmed(), Ended("peer", 200, None)]
+
+
+def test_an_answer_that_crosses_our_cancel_is_owed_none_when_we_made_the_offer(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    call = ann.call(bob, OFFER)
+    network.run(0.1)
+    call.hang_up(network.now)
+    bob.calls[0].answer(STREAMS, network.now)
+    network.run(1.0)
+    assert network.last_request("ACK").body == b""
 
 
 def test_a_second_cancel_is_answered_like_the_first(

@@ -10,6 +10,7 @@ from ..wire.message import Headers, Request, Response
 from ..wire.multipart import SDP, description
 from ..wire.reason import Reason
 from ..wire.uri import Uri
+from .declined import declined
 from .dialog import Dialog
 from .early import EarlyDialogs
 from .invite_out import InviteOutcome, OutgoingInvite
@@ -68,7 +69,7 @@ class OutgoingSession(Session):
             self._take_back(487, now, reason)
             return
         if self.state is SessionState.ANSWERED and self.dialog is not None:
-            self._acknowledge(None, now)  # an offer we shall not answer
+            self._acknowledge(self._refusal_of(self._offered), now)
         super().hang_up(now, reason)
 
     def answer_offer(self, sdp: bytes, now: float) -> None:
@@ -164,11 +165,18 @@ class OutgoingSession(Session):
             self._invite.acknowledge(self.dialog, self._line.way(), now, sdp)
             self._move(SessionInput.ACK)
 
+    def _refusal_of(self, offer: bytes | None) -> bytes | None:
+        """Return the answer to an offer in a 2xx that we want nothing of (section 13.2.2.4)."""
+        return declined(offer, self.local_host) if offer else None
+
     def _turn_down(self, response: Response, now: float, *, is_last: bool) -> None:
         """End a call that somebody took too late, or took as well (section 13.2.2.4)."""
-        dialog = self._early.confirm(self.request, response).dialog
+        fork = self._early.confirm(self.request, response)
+        dialog = fork.dialog
         way = self._line.way(dialog, self._invite.flow)
-        self._invite.acknowledge(dialog, way, now)
+        is_offer = not (self.request.body or fork.our_answer)
+        answer = self._refusal_of(description(response)) if is_offer else None
+        self._invite.acknowledge(dialog, way, now, answer)
         on_response = self._on_bye_response if is_last else _ignore
         self._line.send(dialog.request("BYE"), now, on_response, dialog=dialog, way=way)
 
