@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.sip.admission import Policy
 from gateway.sip.dialogs.session_events import Answered, AnswerReceived, Confirmed, Ended, Ringing
 from gateway.sip.dialogs.session_state import SessionState
 from gateway.sip.flow import Transport
@@ -157,7 +158,7 @@ def test_a_phone_may_ring_for_a_minute(network: VirtualNetwork, ann: Phone, bob:
     network.run(60.0)
     bob.calls[0].answer(ANSWER, network.now)
     network.run(0.1)
-    assert ann.heard(call) == [Ringing(180, None), Answered(ANSWER)]
+    assert ann.heard(call) == [Ringing(180, None), Ringing(180, None), Answered(ANSWER)]
 
 
 def test_ringing_ends_at_our_own_limit(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:
@@ -189,6 +190,27 @@ def test_a_caller_who_vanished_does_not_ring_for_ever(
     assert bob.heard(bob.calls[0]) == [Ended("gateway", 480, None)]
     network.run(40.0)
     assert bob.agent.is_idle
+
+
+@pytest.mark.parametrize("early", [None, b"early sound"])
+def test_who_rings_for_long_says_so_every_minute(
+    network: VirtualNetwork, ann: Phone, bob: Phone, early: bytes | None
+) -> None:
+    call = ann.call(bob, OFFER, policy=Policy(prack="off"))
+    network.run(0.1)
+    taken = bob.calls[0]
+    if early is None:
+        taken.ring(network.now)
+    else:
+        taken.progress(early, network.now)
+    network.run(130.0)
+    title = "180 INVITE" if early is None else "183 INVITE"
+    assert network.times(title) == [0.1, 60.1, 120.1]
+    assert network.last(title).body == (early or b"")
+    taken.answer(ANSWER, network.now)
+    network.run(200.0)
+    assert len(network.times(title)) == 3
+    assert call.is_live
 
 
 def test_late_offer_is_answered_in_the_ack(network: VirtualNetwork, ann: Phone, bob: Phone) -> None:

@@ -100,6 +100,23 @@ def test_plain_ringing_is_certain_only_where_one_side_demands_it(
     assert ann.heard(call) == [Ringing(180, None)]
 
 
+def test_who_rings_for_certain_says_so_again_after_two_and_a_half_minutes(
+    network: VirtualNetwork, ann: Phone
+) -> None:
+    bob = phone(network, "required")
+    _, taken = ringing(network, ann, bob)
+    taken.ring(network.now)
+    network.run(179.0)
+    assert network.times("180 INVITE") == [0.1, 150.1]
+    first, second = (s.message for s in network.sent if s.title == "180 INVITE")
+    numbers = [int(message.headers.get("RSeq") or 0) for message in (first, second)]
+    assert numbers[1] == numbers[0] + 1
+    assert network.titles().count("200 PRACK") == 2
+    taken.answer(ANSWER, network.now)
+    network.run(0.1)
+    assert bob.heard(taken) == [Confirmed()]
+
+
 def test_callers_who_know_no_prack_hear_early_media_as_ever(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:

@@ -28,6 +28,11 @@ class InviteState(enum.Enum):
     REFUSED = enum.auto()  # a final response of 300 or more
 
 
+# Seconds until the caller is told again that it rings, lest a proxy take the call for dead
+# (RFC 3261 section 13.3.1.1); longer where it is known to have heard it (RFC 3262 section 3).
+_MINUTE: Final = 60.0
+_RELIABLE_MINUTES: Final = 150.0
+
 _BUSY: Final = (InviteState.PROCEEDING, InviteState.ANSWERED)
 
 
@@ -58,6 +63,8 @@ class IncomingInvite:
         self._final: bytes | None = None  # what a 200 will say as soon as it may go
         self._answer: Response | None = None
         self._repeater: Repeater | None = None
+        self._progress: tuple[int, bytes | None] = (180, None)  # what the caller was last told
+        self._remind_at: float | None = None
 
     @property
     def is_proceeding(self) -> bool:
@@ -89,7 +96,7 @@ class IncomingInvite:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called."""
         ack = self._repeater.deadline if self._repeater is not None else None
-        return earliest(ack, self._reliable.deadline)
+        return earliest(ack, self._reliable.deadline, self._remind_at if self.is_open else None)
 
     def provisional(self, status: int, sdp: bytes | None, now: float) -> None:
         """Send a 1xx: one that is known to arrive, where both sides want that.
@@ -100,9 +107,12 @@ class IncomingInvite:
         """
         self._require_open()
         if self._is_reliable(sdp):
+            self._progress, self._remind_at = (status, None), now + _RELIABLE_MINUTES
             self._reliable.add(status, sdp, now)
         else:  # an offer may be lost there (RFC 3261, section 13.2.1)
-            self._respond(self._response(status, sdp if self.offer is not None else None), now)
+            sdp = sdp if self.offer is not None else None
+            self._progress, self._remind_at = (status, sdp), now + _MINUTE
+            self._respond(self._response(status, sdp), now)
 
     def accept(self, sdp: bytes) -> None:
         """Have :meth:`advance` send the 200 as soon as it may go, and again until the ACK.
@@ -176,8 +186,10 @@ class IncomingInvite:
         return True
 
     def wake(self, now: float) -> None:
-        """Repeat what is not acknowledged, or give that up."""
+        """Repeat what is not acknowledged, or give that up; say again that it rings."""
         self._reliable.wake(now)
+        if self._remind_at is not None and now >= self._remind_at and self.is_open:
+            self.provisional(*self._progress, now)
         if self._repeater is None or self._answer is None:
             return
         if self._repeater.wake(now):
