@@ -25,6 +25,7 @@ from ..sip.dialogs.session import Session
 from ..sip.dialogs.session_events import SessionEvent
 from ..sip.duties.standing import Reported
 from ..sip.flow import Flow, Transport
+from ..sip.wire.keepalive import PING
 from ..sip.wire.message import Request, Response, read
 from ..sip.wire.uri import Uri, bracketed
 from .loss import Loss
@@ -173,6 +174,7 @@ class VirtualNetwork:
     ) -> None:
         self.now = 0.0
         self.sent: list[Sent] = []
+        self.pings: list[tuple[float, Flow]] = []  # when, and by which way
         self.names: dict[str, list[tuple[str, int]]] = {}  # what look-ups of them find, in order
         self.drop: Callable[[Sent], bool] = lambda sent: False
         self._delay = delay
@@ -192,6 +194,9 @@ class VirtualNetwork:
 
     def carry(self, data: bytes, flow: Flow) -> None:
         """Take a message from a phone, or from nowhere: tests may forge."""
+        if data == PING:
+            self.pings.append((self.now, flow))
+            return
         sent = Sent(self.now, read(data), flow, is_lost=False)
         is_lossy = not flow.is_reliable and self._loss.is_next_lost(self._random)
         sent.is_lost = is_lossy or self.drop(sent)

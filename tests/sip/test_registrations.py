@@ -140,6 +140,43 @@ def test_who_moves_while_it_registers_does_so_again(network: VirtualNetwork) -> 
     assert registration.is_registered
 
 
+def test_a_way_back_over_udp_is_kept_open_for_as_long_as_there_is_a_binding(
+    network: VirtualNetwork,
+) -> None:
+    _, registrar, registration = start(network, seconds=600)
+    network.run(3600.0)
+    pings = [at for at, _ in network.pings]
+    assert min(b - a for a, b in itertools.pairwise(pings)) >= 24.0
+    signs = sorted([*pings, *(at for at, _ in registrar.asked), network.now])
+    assert max(b - a for a, b in itertools.pairwise(signs)) <= 29.1, "NATs forget after 30 s"
+    assert {flow.remote for _, flow in network.pings} == {registrar.phone.address}
+    registration.end(network.now)
+    network.run(1.0)
+    count = len(network.pings)
+    network.run(600.0)
+    assert len(network.pings) == count
+
+
+def test_a_refresh_that_fails_does_not_shut_the_way_to_a_binding_that_lives(
+    network: VirtualNetwork,
+) -> None:
+    _, registrar, registration = start(network, seconds=600)
+    registrar.answers = [(500, (("Retry-After", "3000"),))]
+    network.run(595.0)
+    assert registration.state is RegistrationState.WAITING
+    assert network.now - network.pings[-1][0] < 30
+    network.run(60.0)
+    count = len(network.pings)
+    network.run(600.0)
+    assert len(network.pings) == count, "it has expired"
+
+
+def test_a_connection_is_no_concern_of_its_registration(network: VirtualNetwork) -> None:
+    start(network, transport="tcp", seconds=600)
+    network.run(3600.0)
+    assert network.pings == []
+
+
 def test_too_brief_is_answered_with_the_time_wanted(network: VirtualNetwork) -> None:
     answers = [(423, (("Min-Expires", "1800"),))]
     registree, registrar, registration = start(network, seconds=60, answers=answers)

@@ -21,6 +21,7 @@ from ..wire.grammar import parse_number
 from ..wire.message import Headers, Request, Response
 from ..wire.uri import Uri
 from .bindings import granted, routes
+from .opening import Opening
 from .standing import Changed, DutyEvent, WayDue
 
 __all__ = ["Enrolment", "Registration", "RegistrationState", "address_of_record"]
@@ -105,6 +106,7 @@ class Registration:
         self._has_been_cut = False  # its connection was lost, and no refresh went well since
         self._is_leaving = False
         self._due_at: float | None = None
+        self._opening = Opening(courier)  # as long as there is a binding
         self._told: Changed | None = None
         self._events: list[DutyEvent] = [WayDue(enrolment.server)]
 
@@ -121,7 +123,8 @@ class Registration:
     @property
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
-        return earliest(self._due_at, self.expires_at)
+        opening = self._opening.deadline if self.is_registered else None
+        return earliest(self._due_at, self.expires_at, opening)
 
     def events(self) -> list[DutyEvent]:
         """Drain what happened since the last call."""
@@ -146,6 +149,8 @@ class Registration:
         if self.expires_at is not None and now >= self.expires_at:
             self.expires_at = None
             self._tell(self.why if self.state is RegistrationState.WAITING else "it has expired")
+        if self.is_registered:
+            self._opening.wake(now)
         if self._due_at is None or now < self._due_at:
             return
         self._due_at = None
@@ -273,6 +278,7 @@ class Registration:
         self._failures, self._has_been_corrected = 0, False
         self._has_been_cut = self._has_been_cut and not self.is_registered
         self.expires_at = now + seconds
+        self._opening.keep(flow, now)
         self.service_routes = routes(response, "Service-Route")
         self.path = routes(response, "Path")
         self.is_outbound = "outbound" in response.require

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from ..flow import Flow, default_port
 from ..wire.headers import BRANCH_COOKIE
+from ..wire.keepalive import PING
 from ..wire.message import Request, Response, response_to, stamp_received
 from .client import InviteClient, NonInviteClient
 from .machine import Passed, State
@@ -158,6 +159,10 @@ class TransactionLayer:
     def send_direct(self, message: Request | Response, flow: Flow) -> None:
         """Send a message that has no transaction: the ACK to a 2xx, a stateless answer."""
         self._sends.append((bytes(message), flow))
+
+    def send_ping(self, flow: Flow) -> None:
+        """Send a double CRLF, which is no message and keeps a way open."""
+        self._sends.append((PING, flow))
 
     def respond(self, key: str, response: Response, now: float) -> None:
         """Answer the request received under ``key``; too late, it is only counted."""

@@ -141,6 +141,10 @@ class Courier:
 
         self._find(way, now, send)
 
+    def keep_open(self, flow: Flow) -> None:
+        """Send a sign of life that is no message (RFC 5626 section 3.5.1)."""
+        self._layer.send_ping(flow)
+
     def respond(self, key: str, response: Response, now: float) -> None:
         """Answer the request received under ``key``."""
         response.headers.set("Server", self.name)

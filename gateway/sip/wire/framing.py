@@ -5,13 +5,13 @@ from typing import Final, Protocol
 
 from ...errors import SipError
 from .grammar import parse_number
+from .keepalive import PING
 from .parser import MAX_BODY, MAX_HEADER_BYTES, find_blank_line
 
 __all__ = ["Framer", "StreamFramer"]
 
 _LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:[ \t\r\n]*+([^\r\n]*+)", re.IGNORECASE)
 _PONG: Final = b"\r\n"
-_PING: Final = b"\r\n\r\n"
 
 
 class Framer(Protocol):
@@ -98,7 +98,7 @@ class StreamFramer:
     def ping(self) -> None:
         """Ask the other side for a sign of life."""
         self._awaits_pong = True
-        self._sends.append(_PING)
+        self._sends.append(PING)
 
     def close(self) -> None:
         """Say nothing: the end of the connection says it all."""
@@ -130,7 +130,7 @@ class StreamFramer:
         """Drop the line ends before a message; a lone first half of a ping waits."""
         buffer = self._buffer
         while buffer[:2] == _PONG:
-            if buffer[:4] == _PING:
+            if buffer[:4] == PING:
                 self._sends.append(_PONG)
                 del buffer[:4]
             elif self._awaits_pong and buffer[2:3] != b"\r":

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-__all__ = ["LONGEST_REST", "SHORTEST_REST", "KeepAlive"]
+__all__ = ["LONGEST_REST", "PING", "SHORTEST_REST", "KeepAlive"]
+
+PING: Final = b"\r\n\r\n"  # no message, and no part of one
 
 SHORTEST_REST: Final = 24.0  # seconds between two; section 4.4.1 wants 80 to 100 % of the longest
 LONGEST_REST: Final = 30.0

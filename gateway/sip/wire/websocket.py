@@ -10,13 +10,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
 from ...errors import SipError
+from .keepalive import PING
 from .parser import MAX_BODY, MAX_HEADER_BYTES
 
 __all__ = ["WebSocketFramer"]
 
 _SUBPROTOCOL: Final = Subprotocol("sip")
 _PONG: Final = b"\r\n"
-_PING: Final = b"\r\n\r\n"
 
 
 class WebSocketFramer:
@@ -121,6 +121,6 @@ class WebSocketFramer:
     def _is_keep_alive(self, message: bytes) -> bool:
         if message.strip(b"\r\n"):
             return False
-        if message == _PING:
+        if message == PING:
             self.send(_PONG)
         return True
