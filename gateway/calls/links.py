@@ -69,13 +69,13 @@ class Links:
         self._is_webrtc = settings.realtime.link == "webrtc"
 
     @property
-    def passes_law(self) -> bool:
+    def _passes_law(self) -> bool:
         """Whether a caller's G.711 goes to the service as it is."""
         return self._is_webrtc or self._settings.media.pass_through
 
     def plan(self, law: Law) -> LinkPlan:
         """Plan for a caller of our own, who speaks ``law``."""
-        audio = _LAWS[law if self.passes_law else ""]
+        audio = _LAWS[law if self._passes_law else ""]
         return self._over_webrtc(audio) if self._is_webrtc else self._over_websocket(audio)
 
     def plan_hosted(self, call_id: str) -> LinkPlan:

@@ -8,7 +8,7 @@ import structlog
 
 from ..clock import Ids
 from ..config import TrunkSettings
-from ..errors import CapacityError, GatewayError, NegotiationError, SipError
+from ..errors import CapacityError, NegotiationError, SdpError, SipError
 from ..legs.sip_leg import OnRefer, SipLeg
 from ..media.engine import MediaEngine
 from ..sdp.negotiate import OfferAnswer
@@ -29,6 +29,7 @@ from .trunks import Trunks
 __all__ = ["Reception"]
 
 _LAWS: Final[dict[str, Law]] = {"PCMU": "PCMU", "PCMA": "PCMA"}
+_SOME_PORT: Final = 4  # stands in answers that nobody is sent
 
 
 class Reception:
@@ -91,7 +92,7 @@ class Reception:
     def _make_call(self, session: IncomingSession, endpoint: SipEndpoint) -> Call:
         trunk = self._trunks.named(session.policy.trunk)
         terms = self._trunks.terms(trunk)
-        plan = self._links.plan(self._law(session, terms))
+        plan = self._links.plan(self._judge(session, terms))
         origin = self._origin(session.request, trunk)
         control = self._switchboard.control.for_call(origin.trunk, origin.called)
         call = self._switchboard.admit(plan)
@@ -130,16 +131,28 @@ class Reception:
             trunk.name, facts.caller, facts.called, facts.behalf, variables=facts.variables
         )
 
-    def _law(self, session: IncomingSession, terms: Terms) -> Law:
-        """Find out whether the caller will speak G.711, where that makes a difference."""
-        if not self._links.passes_law or session.offer is None:
+    def _judge(self, session: IncomingSession, terms: Terms) -> Law:
+        """Answer an offer for trial, before it costs a port; return the caller's own G.711.
+
+        Raises:
+            NegotiationError: The offer has no codec in common with us.
+            SipError: The offer cannot be read.
+
+        """
+        if session.offer is None:
             return ""
-        fingerprint = self._engine.fingerprint
-        trial = OfferAnswer("127.0.0.1", 4, terms, ids=self._ids, fingerprint=fingerprint)
+        trial = OfferAnswer(
+            self._advertise.host_towards(session.flow.remote[0], self._settings.media_host),
+            _SOME_PORT,
+            terms,
+            ids=self._ids,
+            is_private=session.flow.is_secure,
+            fingerprint=self._engine.fingerprint,
+        )
         try:
             trial.answer(session.offer)
-        except GatewayError:
-            return ""  # the leg will say what is wrong
+        except SdpError as error:
+            raise SipError(str(error), status=400) from error
         return _LAWS.get(trial.negotiated.codec.name, "") if trial.negotiated else ""
 
     def _refuse(

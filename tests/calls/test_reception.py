@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any, NoReturn, cast
 
 import pytest
 
 from gateway.app import Gateway
 from gateway.config import load
+from gateway.errors import CapacityError
+from gateway.media.engine import MediaEngine
 from gateway.sip.flow import Flow
+from gateway.sip.transport.endpoint import SipEndpoint
 from gateway.sip.wire.message import Request, parse
+from gateway.testing.sip import VirtualNetwork
 
 INVITE = (
     b"%(method)s sip:%(user)s@gw.example SIP/2.0\r\n"
@@ -91,3 +96,30 @@ def test_patterns_are_of_the_number_called_as_the_world_writes_it(
 def test_a_stranger_is_not_even_told_our_health(gateway: Gateway) -> None:
     asked = request(b"anyone", b"OPTIONS")
     assert gateway.reception.accepts(asked, flow("198.51.100.1")).status == 403
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer"),
+    [
+        (b"v=0", "488 INVITE"),
+        (b"nonsense", "400 INVITE"),
+        (
+            b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+            b"m=audio 4000 RTP/AVP 31\r\n",
+            "488 INVITE",
+        ),
+    ],
+)
+def test_an_offer_that_cannot_be_used_costs_no_port(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, offer: bytes, answer: str
+) -> None:
+    def no_port(*_: Any) -> NoReturn:
+        raise CapacityError("no free RTP port pair")
+
+    monkeypatch.setattr(MediaEngine, "open", no_port)
+    network = VirtualNetwork()
+    ann, bob = network.phone("192.0.2.1"), network.phone("192.0.2.2")
+    bob.on_invite = lambda session: gateway.reception.take(session, cast("SipEndpoint", bob))
+    ann.call(bob, offer)
+    network.run(0.1)
+    assert answer in {sent.title for sent in network.sent}
