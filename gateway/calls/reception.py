@@ -23,12 +23,14 @@ from .call import Call, Origin
 from .facts import CallFacts, called_by
 from .lanes import caller_options
 from .links import Law, Links
+from .refusals import Refusals
 from .switchboard import Switchboard
 from .trunks import Trunks
 
 __all__ = ["Reception"]
 
 _LAWS: Final[dict[str, Law]] = {"PCMU": "PCMU", "PCMA": "PCMA"}
+_LONGEST: Final = 100  # characters of a number that is told to the log
 _SOME_PORT: Final = 4  # stands in answers that nobody is sent
 
 
@@ -54,6 +56,7 @@ class Reception:
         self._advertise = advertise
         self._ids = ids
         self._on_refer = on_refer
+        self._refusals = Refusals()
         self._log = structlog.get_logger()
 
     def accepts(self, request: Request, flow: Flow) -> Verdict:
@@ -68,11 +71,11 @@ class Reception:
             return Verdict(policy=self._trunks.policy(trunk))
         user = called_by(request, trunk)
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in trunk.users):
-            self._log.info("refused: no such user", trunk=trunk.name, user=user)
+            self._refusals.tell(request, trunk.name, 404, f"no such user: {user[:_LONGEST]}")
             return Verdict(404)
         is_one_more = request.method == "INVITE" and "Replaces" not in request.headers
         if is_one_more and (why := self._trunks.is_full(trunk)):
-            self._log.warning("refused: too many calls", trunk=trunk.name, why=why)
+            self._refusals.tell(request, trunk.name, 503, f"too many calls: {why}")
             return Verdict(503, headers=(("Retry-After", str(self._switchboard.retry_after)),))
         return Verdict(policy=self._trunks.policy(trunk))
 
@@ -158,7 +161,7 @@ class Reception:
     def _refuse(
         self, session: IncomingSession, endpoint: SipEndpoint, status: int, why: str
     ) -> None:
-        self._log.info("refused", status=status, why=why)
+        self._refusals.tell(session.request, session.policy.trunk, status, why)
         wait = self._switchboard.retry_after if status == 503 else None
         session.reject(status, endpoint.now(), retry_after=wait)
         endpoint.flush()

@@ -41,7 +41,12 @@ def gateway() -> Iterator[Gateway]:
 
 
 def ask(gateway: Gateway, host: str, user: str, account: Account | None = None) -> Verdict:
-    lines = (("CSeq", "1 INVITE"), ("To", f"<sip:{user}@gw>"))
+    lines = (
+        ("CSeq", "1 INVITE"),
+        ("Call-ID", "1@pbx"),
+        ("From", "<sip:ann@pbx>;tag=1"),
+        ("To", f"<sip:{user}@gw>"),
+    )
     asked = Request("INVITE", f"sip:{user}@gw", Headers(*lines))
     if account is not None:
         account.authorize(asked, CountedIds("c"))
