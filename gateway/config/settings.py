@@ -43,6 +43,7 @@ from .sections import (
     check_session,
     table_at,
 )
+from .sense import nonsense
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 from .sip import LOOPBACK, GuardSettings, SipSettings, TrunkSettings
 
@@ -120,6 +121,8 @@ class Settings(BaseSettings):
                 f"guard.stealth: nobody would be asked for the password of {unasked[0]!r};"
                 " give it hosts or tls_names"
             )
+        if problem := nonsense(self.sip, self.trunks, self.targets):
+            raise ValueError(problem)
         return self
 
     @property
@@ -249,7 +252,7 @@ def _one_line(error: ValidationError, name: str, text: str, overrides: dict[str,
     message = first["msg"].removeprefix("Value error, ")
     if not path and ": " in message:  # a fault between sections names its own place
         place, _, message = message.partition(": ")
-        path = tuple(place.split("."))
+        path = tuple(int(part) if part.isdecimal() else part for part in place.split("."))
     if _holds(overrides, path):
         variable = _PREFIX + "__".join(str(part).upper() for part in path)
         return f"{variable} in the environment: {_remedy(first['type'], path, message)}"

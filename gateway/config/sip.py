@@ -21,11 +21,16 @@ __all__ = [
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 _BIND: Final = re.compile(r"(udp|tcp|tls|ws|wss):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
-_NAMESERVER: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+)(?::\d{1,5})?")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_COUNTRY: Final = re.compile(r"[1-9][0-9]{0,2}")
+_NAMESERVER: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+)(?::(\d{1,5}))?")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _STUN: Final = re.compile(r"stun:(\[[0-9A-Fa-f:]+\]|[^:\s]+)(:\d{1,5})?")
 _DIGESTS: Final = frozenset({"SHA-512-256", "SHA-256", "MD5"})
 _CALLER: Final = re.compile(r"(sip:[^@\s<>]+@[^@\s<>]+|[^@:\s<>]+)")
-_SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(:\d{1,5})?(;\S*)?")
+_SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(?::(\d+))?((?:;\S*)?)")
+_TRANSPORT: Final = re.compile(r";transport=([^;]*)", re.IGNORECASE)
+_CALLED_BY: Final = frozenset({"udp", "tcp", "tls"})
 
 
 class TlsSettings(Table):
@@ -34,8 +39,15 @@ class TlsSettings(Table):
     certificate: str = ""  # PEM file: our certificate, then those that lead to its authority
     key: str = ""  # PEM file of its key; empty: it stands in the certificate's file
     authorities: str = ""  # PEM file of those we believe; empty: the system's
-    host: str = Field(default="", pattern=r"[A-Za-z0-9._-]*")  # ours in Via and Contact over TLS
+    host: str = ""  # ours in Via and Contact over TLS
     clients: Literal["ignore", "ask", "require"] = "ask"  # the certificates of who connects
+
+    @field_validator("host")
+    @classmethod
+    def _named(cls, host: str) -> str:
+        if host and _HOST.fullmatch(host) is None:
+            raise ValueError(f"{host!r} is no host name; write one such as sbc.example.com")
+        return host
 
 
 class SipSettings(Table):
@@ -69,6 +81,8 @@ class SipSettings(Table):
             match = _NAMESERVER.fullmatch(server)
             try:
                 ipaddress.ip_address(match[1].strip("[]") if match else "")
+                if match and not _is_port(match[2]):
+                    raise ValueError
             except ValueError:
                 raise ValueError(
                     f"{server!r} is no name server; write 10.0.0.2 or 10.0.0.2:5353"
@@ -78,9 +92,40 @@ class SipSettings(Table):
     @field_validator("external_ip")
     @classmethod
     def _numeric(cls, address: str) -> str:
-        if address and _STUN.fullmatch(address) is None:
-            ipaddress.ip_address(address)
+        if not address or _STUN.fullmatch(address) is not None:
+            return address
+        try:
+            is_somewhere = not ipaddress.ip_address(address).is_unspecified
+        except ValueError:
+            is_somewhere = False
+        if not is_somewhere:
+            raise ValueError(
+                f"{address!r} is no address that others reach; write an IP address,"
+                " such as 203.0.113.5, or stun:HOST to ask for it"
+            )
         return address
+
+    @field_validator("origins")
+    @classmethod
+    def _whole(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"{origin!r} is no origin; write https://HOST, without a path")
+        return origins
+
+    @model_validator(mode="after")
+    def _is_of_a_family_of_ours(self) -> "SipSettings":
+        try:
+            version = ipaddress.ip_address(self.external_ip).version
+            families = {ipaddress.ip_address(host).version for host in self._hosts}
+        except ValueError:  # none, or a name, which may be of both
+            return self
+        if version not in families:
+            raise ValueError(
+                f"sip.external_ip: {self.external_ip} is IPv{version}, and no address in"
+                " sip.bind is; bind one, or write another"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_prove_itself(self) -> "SipSettings":
@@ -108,16 +153,27 @@ class SipSettings(Table):
     @property
     def host(self) -> str:
         """The host part of the first address listened on, without brackets."""
-        match = _BIND.fullmatch(self.bind[0])
-        return match[2].strip("[]") if match else "127.0.0.1"
+        return self._hosts[0]
+
+    @property
+    def _hosts(self) -> list[str]:
+        matches = (_BIND.fullmatch(bind) for bind in self.bind)
+        return [match[2].strip("[]") for match in matches if match] or ["127.0.0.1"]
 
 
 class NumberSettings(Table):
     """``[trunks.numbers]``: how a neighbour writes telephone numbers, to make them E.164."""
 
-    country: str = Field(default="", pattern=r"\d{0,3}")  # its own code; empty: left as they are
+    country: str = ""  # its own code; empty: left as they are
     international_prefix: str = "00"
     national_prefix: str = "0"
+
+    @field_validator("country")
+    @classmethod
+    def _coded(cls, country: str) -> str:
+        if country and _COUNTRY.fullmatch(country) is None:
+            raise ValueError(f"{country!r} is no country's code; write its digits alone, as in 49")
+        return country
 
 
 class TrunkSettings(Table):
@@ -167,8 +223,16 @@ class TrunkSettings(Table):
     @field_validator("server")
     @classmethod
     def _callable(cls, server: str) -> str:
-        if server and _SERVER.fullmatch(server) is None:
+        if not server:
+            return server
+        match = _SERVER.fullmatch(server)
+        if match is None:
             raise ValueError(f"{server!r} is no server; write sip:HOST, sip:HOST;transport=tls")
+        if not _is_port(match[2]):
+            raise ValueError(f"{server!r} names a port that is none; write one from 1 to 65535")
+        transport = _TRANSPORT.search(match[3])
+        if transport and transport[1].lower() not in _CALLED_BY:
+            raise ValueError(f"{server!r} cannot be called so; write ;transport=udp, tcp or tls")
         return server
 
     @field_validator("codecs")
@@ -213,6 +277,12 @@ class TrunkSettings(Table):
             raise ValueError('password_env is the password of somebody; write username = "NAME"')
         if self.caller and not (self.server or self.caller.startswith("sip:")):
             raise ValueError(f"caller needs a host; write sip:{self.caller}@HOST")
+        if not (self.users or self.server):
+            raise ValueError('users = [] lets it reach nobody; write users = ["*"], or remove it')
+        if self.srtp == "off" and self.srtp_keys == "dtls":
+            raise ValueError(
+                'srtp = "off" needs no srtp_keys; remove them, or write srtp = "optional"'
+            )
         if self.options_seconds and not self.probed:
             raise ValueError('options_seconds needs to know whom to ask; write server = "sip:HOST"')
         return self
@@ -237,6 +307,10 @@ class TrunkSettings(Table):
         if isinstance(source, ipaddress.IPv6Address) and source.ipv4_mapped is not None:
             source = source.ipv4_mapped  # came by a socket of both kinds
         return any(source in _network(host) for host in self.hosts)
+
+
+def _is_port(digits: str | None) -> bool:
+    return digits is None or (len(digits) <= 5 and 0 < int(digits) <= 65535)
 
 
 @functools.lru_cache(1024)

@@ -64,6 +64,7 @@ def test_the_first_trunk_that_an_address_or_a_certificate_fits_is_it() -> None:
     ours = trunks(
         {"name": "a", "hosts": ["10.0.0.0/8"]},
         {"name": "b", "hosts": ["10.0.0.5"], "tls_names": ["*.pbx.example"]},
+        sip={"bind": ["tls:127.0.0.1:5061"], "tls": {"certificate": "own.pem"}},
     )
     assert name_of(ours.of(request(), flow("10.0.0.5"))) == "a"
     assert name_of(ours.of(request(), flow("192.0.2.5", "*.pbx.example"))) == "b"
