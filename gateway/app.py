@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from .sip.agent import UserAgent
 from .sip.dialogs.incoming import IncomingSession
 from .sip.guard.guard import Guard, Notice
 from .sip.transport.address import Advertiser
+from .sip.transport.certificates import validity_of
 from .sip.transport.endpoint import SipEndpoint
 from .sip.transport.outside import Outside
 from .sip.transport.resolver import Resolver
@@ -154,10 +156,18 @@ class Gateway:
             await self._outside.start(self._sip.datagram_sockets)
         self._engine.start()
         if not is_trial:
+            self._look_at_certificate()
             self._neighbours.begin()
         if self.settings.http.bind:
             await self._start_http()
         _favour_the_clock()
+
+    def _look_at_certificate(self) -> None:
+        """Tell the log of a certificate that nobody will believe."""
+        tls = self.settings.sip.tls
+        validity = validity_of(tls)
+        if validity is not None and (fault := validity.fault(datetime.now(UTC))):
+            self._log.warning("certificate is no good", file=tls.certificate, problem=f"it {fault}")
 
     def _make_folder(self) -> None:
         """Make the folder for recordings, so that no call finds out that it cannot be."""

@@ -4,11 +4,13 @@ import asyncio
 import errno
 import os
 from collections.abc import Sized
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from ..app import Gateway
 from ..calls.entries import load_entries
-from ..config import Settings, load
+from ..config import Settings, TlsSettings, load
 from ..control.settings import ControlSettings
 from ..errors import ConfigError
 from ..ops.flow_graph import flow_boxes
@@ -16,7 +18,7 @@ from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
 from ..sip.flow import Transport
 from ..sip.transport.address import Bind
-from ..sip.transport.certificates import Certificates
+from ..sip.transport.certificates import Certificates, validity_of
 from ..sip.transport.resolver import Resolver
 from ..sip.ways.locate import reach_of
 from .account_check import reach_account
@@ -34,6 +36,13 @@ from .serve import ConfigFile, run_loop
 from .service_check import reach_service
 
 __all__ = ["check"]
+
+_SOON: Final = timedelta(days=14)  # a certificate should be renewed
+_MARKS: Final = {
+    (True, False): ("ok    ", "green"),
+    (True, True): ("SOON  ", "yellow"),
+    (False, False): ("WRONG ", "red"),
+}
 
 
 def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None = None) -> int:
@@ -69,7 +78,7 @@ def check(*, config: ConfigFile = None, json: bool = False, graph: Path | None =
         say_json({"ok": code == 0, "findings": [finding.as_dict() for finding in findings]})
         return code
     for finding in findings:
-        mark, style = ("ok    ", "green") if finding.is_good else ("WRONG ", "red")
+        mark, style = _MARKS[finding.is_good, finding.is_warning]
         say(f"{mark} {finding.what}: {finding.detail}", style)
     return code
 
@@ -79,6 +88,7 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
     counts = f"{_count(settings.trunks, 'trunk')}, {_count(settings.rules, 'rule')}"
     findings = [
         Finding("configuration", True, counts),
+        *_certificate(settings.sip.tls),
         await _ports(settings),
         await reach_service(settings),
     ]
@@ -94,6 +104,25 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
         for name, target in settings.targets.items()
     ]
     return findings + list(await asyncio.gather(*asked, *servers, *accounts, *trunks, *targets))
+
+
+def _certificate(tls: TlsSettings) -> list[Finding]:
+    """Look at how long our certificate is good, if there is one."""
+    validity = validity_of(tls)
+    if validity is None:
+        return []
+    what, now = f"certificate ({tls.certificate})", datetime.now(UTC)
+    if fault := validity.fault(now):
+        return [Finding(what, False, f"{fault}; renew it")]
+    left = validity.until - now
+    detail = f"good until {validity.until:%Y-%m-%d}"
+    if left < _SOON:
+        return [Finding(what, True, f"{detail}, {_left(left)} left; renew it soon", True)]
+    return [Finding(what, True, detail)]
+
+
+def _left(time: timedelta) -> str:
+    return _count(range(time.days), "day") if time.days else "less than a day"
 
 
 def _finder(settings: Settings, resolver: Resolver) -> Find:

@@ -50,10 +50,16 @@ class Finding:
     what: str
     is_good: bool
     detail: str
+    is_warning: bool = False  # good, but not for long
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON would hold it."""
-        return {"what": self.what, "ok": self.is_good, "detail": self.detail}
+        return {
+            "what": self.what,
+            "ok": self.is_good,
+            "warning": self.is_warning,
+            "detail": self.detail,
+        }
 
 
 async def reach_target(name: str, address: str, certificates: Certificates, find: Find) -> Finding:

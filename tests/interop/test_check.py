@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from certificates import Authority
 from name_server import name_server
+from structlog.testing import capture_logs
 from stun_server import stun_server
 
 from gateway.app import Gateway
@@ -269,6 +270,34 @@ async def test_a_trunk_is_asked_over_tls_and_told_what_is_wrong_with_its_certifi
     is_good, words = await reach_over_tls(tmp_path, "127.0.0.1", is_known=False)
     assert not is_good
     assert "an authority that we do not know" in words
+
+
+@pytest.mark.parametrize(
+    ("is_expired", "words"), [(True, "renew it"), (False, "less than a day left; renew it soon")]
+)
+async def test_a_certificate_that_nobody_will_believe_is_wrong_and_one_soon_to_be_renewed_told(
+    tmp_path: Path, is_expired: bool, words: str
+) -> None:
+    own = Authority(tmp_path).certificate("a.example", is_expired=is_expired)
+    more = f"[sip.tls]\ncertificate = '{own}'\n"
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, more, bind="'tls:127.0.0.1:0'")
+    assert code == int(is_expired)
+    finding = found["certificate"]
+    assert (finding["ok"], finding["warning"]) == (not is_expired, not is_expired)
+    assert finding["detail"].endswith(words)
+
+
+async def test_a_gateway_says_that_its_certificate_has_expired(tmp_path: Path) -> None:
+    own = Authority(tmp_path).certificate("a.example", is_expired=True)
+    sip = {"bind": ["tls:127.0.0.1:0"], "tls": {"certificate": str(own)}}
+    async with embedded() as service:
+        with capture_logs() as logs:
+            async with loopback_gateway(service.url, sip=sip):
+                pass
+    (line,) = (line for line in logs if line["event"] == "certificate is no good")
+    assert line["file"] == str(own)
+    assert line["problem"].startswith("it expired on")
 
 
 async def test_a_key_that_belongs_to_another_certificate_is_told_at_once(tmp_path: Path) -> None:

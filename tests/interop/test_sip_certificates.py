@@ -1,5 +1,6 @@
 """Certificates from files: read, believed, replaced while running, and refused in words."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.config import TlsSettings
 from gateway.errors import ConfigError, SipError
-from gateway.sip.transport.certificates import Certificates
+from gateway.sip.transport.certificates import Certificates, validity_of
 from gateway.sip.transport.tls import TlsChannel
 
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
@@ -175,6 +176,44 @@ def test_a_new_certificate_that_is_no_good_changes_nothing_and_is_told_once(
     authority.certificate("new.example", file="shown.pem")
     assert shake_hands(ann, bob)[0].names == ("new.example",)
     assert bob.failures == 3
+
+
+def test_an_expired_certificate_does_not_take_the_place_of_a_good_one(
+    authority: Authority,
+) -> None:
+    ann = member(authority)
+    shown = authority.certificate("good.example", file="shown.pem")
+    bob = Certificates(settings(certificate=shown))
+    bob.check()
+    authority.certificate("late.example", file="shown.pem", is_expired=True)
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert shake_hands(ann, bob)[0].names == ("good.example",)
+    (line,) = logs
+    assert "shown.pem: it expired on" in line["problem"]
+    assert "the one before is still good; renew it" in line["problem"]
+    authority.certificate("new.example", file="shown.pem")
+    assert shake_hands(ann, bob)[0].names == ("new.example",)
+
+
+def test_an_expired_certificate_may_be_replaced_by_another(authority: Authority) -> None:
+    shown = authority.certificate("late.example", file="shown.pem", is_expired=True)
+    bob = Certificates(settings(certificate=shown))
+    bob.check()
+    authority.certificate("later.example", file="shown.pem", is_expired=True)
+    with capture_logs() as logs:
+        bob.server(is_web=False)
+    assert [line["event"] for line in logs] == ["certificate replaced"]
+
+
+def test_it_is_known_how_long_a_certificate_is_good(authority: Authority) -> None:
+    assert validity_of(settings()) is None
+    validity = validity_of(settings(certificate=authority.certificate("a.example")))
+    assert validity is not None
+    now = datetime.now(UTC)
+    assert validity.fault(now) == ""
+    assert validity.fault(now + timedelta(days=1)).startswith("expired on 20")
+    assert validity.fault(now - timedelta(days=1)).startswith("is not valid before 20")
 
 
 def test_a_certificate_and_its_key_may_change_one_after_the_other(

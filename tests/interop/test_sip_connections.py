@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from certificates import Authority
 from stations import Station, until
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
@@ -118,6 +119,30 @@ async def test_a_call_outlives_its_connection(
         station.endpoint.flush()
         assert await other.wait_for(Ended) == Ended("peer", 200, None)
         await until(lambda: not station.endpoint.agent.sessions)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_connection_leaves_from_the_address_that_is_bound(
+    transport: str, tls: TlsSettings
+) -> None:
+    async with Station(transport, "127.0.0.2", tls) as ann, Station(transport, tls=tls) as bob:
+        _, taken = await connected(ann, bob)
+        assert taken.flow.remote[0] == "127.0.0.2"
+
+
+async def test_who_connects_without_the_certificate_that_is_required_is_told_of_once(
+    tls: TlsSettings,
+) -> None:
+    strict = tls.model_copy(update={"clients": "require"})
+    nobody = TlsSettings(authorities=tls.authorities)
+    with capture_logs() as logs:
+        async with Station("tls", tls=strict) as bob, Station("tcp", tls=nobody) as ann:
+            for _ in range(3):
+                await ann.call(bob)
+                await ann.wait_for(Ended)
+    (line,) = (line for line in logs if line["event"] == "connection refused")
+    assert line["problem"] == "it showed no certificate"
+    assert line["address"] == "tls:127.0.0.1"
 
 
 async def test_what_waits_on_a_connection_fails_with_it(tls: TlsSettings) -> None:

@@ -74,14 +74,16 @@ async def test_a_server_whose_certificate_is_that_of_another_gets_no_call(
     async with stations(*settings) as (ann, bob):
         assert "that of pbx.example, not of 127.0.0.1" in await why_refused(ann, bob)
         assert "that of pbx.example, not of localhost" in await why_refused(ann, bob, "localhost")
-        bob_is.write_bytes(authority.certificate("127.0.0.1", is_expired=True).read_bytes())
-        assert "has expired" in await why_refused(ann, bob)
         stranger = Authority(tmp_path, "stranger")
         bob_is.write_bytes(stranger.certificate("127.0.0.1").read_bytes())
         assert "an authority that we do not know" in await why_refused(ann, bob)
         bob_is.write_bytes(authority.certificate("sip:localhost").read_bytes())
         await ann.call(bob, "localhost")
         await ann.wait_for(Answered)
+    late = authority.certificate("127.0.0.1", is_expired=True)
+    settings = member(authority, "ann.example"), member(authority, certificate=str(late))
+    async with stations(*settings) as (ann, bob):
+        assert "has expired" in await why_refused(ann, bob)
 
 
 async def test_a_caller_with_a_certificate_that_nobody_we_know_signed_is_not_heard(

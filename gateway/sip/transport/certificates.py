@@ -3,8 +3,9 @@
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 from cryptography import x509
@@ -17,7 +18,7 @@ from ...config import TlsSettings
 from ...errors import ConfigError
 from .tls import Claims, judge_by
 
-__all__ = ["Certificates"]
+__all__ = ["Certificates", "Validity", "validity_of"]
 
 _Key: TypeAlias = (
     rsa.RSAPrivateKey
@@ -31,8 +32,22 @@ _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
 
+class Validity(NamedTuple):
+    """From when until when a certificate is any good."""
+
+    since: datetime
+    until: datetime
+
+    def fault(self, now: datetime) -> str:
+        """Return in words why it is no good; empty where it is."""
+        if now > self.until:
+            return f"expired on {self.until:%Y-%m-%d at %H:%M} UTC"
+        return f"is not valid before {self.since:%Y-%m-%d at %H:%M} UTC" if now < self.since else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Contexts:
+    validity: Validity | None  # none without a certificate
     client: SSL.Context
     server: SSL.Context | None  # none without a certificate
     web_server: SSL.Context | None
@@ -85,7 +100,7 @@ class Certificates:
         elif stamp != self._stamp:
             self._stamp = stamp
             try:
-                self._contexts = self._read()
+                self._contexts = self._successor(self._contexts)
             except ConfigError as error:
                 self.failures += 1
                 structlog.get_logger().warning("certificate not replaced", problem=str(error))
@@ -93,6 +108,22 @@ class Certificates:
                 structlog.get_logger().info("certificate replaced", file=self._settings.certificate)
         assert self._contexts is not None
         return self._contexts
+
+    def _successor(self, before: _Contexts) -> _Contexts:
+        """Read the files anew.
+
+        Raises:
+            ConfigError: They are no good, or no longer are while what they were before still is.
+
+        """
+        after, now = self._read(), datetime.now(UTC)
+        fault = after.validity.fault(now) if after.validity else ""
+        if fault and before.validity is not None and not before.validity.fault(now):
+            raise ConfigError(
+                f"sip.tls.certificate: {self._settings.certificate}: it {fault},"
+                " and the one before is still good; renew it"
+            )
+        return after
 
     def _load(self) -> None:
         self._stamp = self._look()
@@ -111,9 +142,10 @@ class Certificates:
         settings = self._settings
         client = self._context("require", is_server=False)
         if not settings.certificate:
-            return _Contexts(client, None, None)
+            return _Contexts(None, client, None, None)
         of_browsers: Claims = "require" if settings.clients == "require" else "ignore"
         return _Contexts(
+            validity_of(settings),
             client,
             self._context(settings.clients, is_server=True),
             self._context(of_browsers, is_server=True),
@@ -150,14 +182,32 @@ def _content(setting: str, path: str) -> bytes:
         raise ConfigError(f"sip.tls.{setting}: {path}: {problem}; name another file") from None
 
 
+def validity_of(settings: TlsSettings) -> Validity | None:
+    """Return from when until when our certificate is good; nothing where there is none.
+
+    Raises:
+        ConfigError: It cannot be read.
+
+    """
+    if not settings.certificate:
+        return None
+    own, *_ = _chain(settings.certificate)
+    return Validity(own.not_valid_before_utc, own.not_valid_after_utc)
+
+
+def _chain(path: str) -> list[x509.Certificate]:
+    """Read our certificate, and those behind it in the file."""
+    try:
+        return x509.load_pem_x509_certificates(_content("certificate", path))
+    except ValueError:
+        problem = "no certificate in PEM; convert it, or name another file"
+        raise ConfigError(f"sip.tls.certificate: {path}: {problem}") from None
+
+
 def _load_own(context: SSL.Context, certificate: str, key: str) -> None:
     """Have a context show a certificate, and those behind it in the file."""
     where = f"sip.tls.certificate: {certificate}"
-    try:
-        own, *chain = x509.load_pem_x509_certificates(_content("certificate", certificate))
-    except ValueError:
-        problem = "no certificate in PEM; convert it, or name another file"
-        raise ConfigError(f"{where}: {problem}") from None
+    own, *chain = _chain(certificate)
     private = _private_key("key" if key else "certificate", key or certificate)
     try:
         context.use_certificate(own)

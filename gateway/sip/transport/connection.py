@@ -16,7 +16,10 @@ from ..wire.framing import Framer
 from ..wire.keepalive import LONGEST_REST, SHORTEST_REST, KeepAlive
 from .tls import TlsChannel
 
-__all__ = ["Connection", "Owner"]
+__all__ = ["CLOSED", "Connection", "Owner"]
+
+CLOSED: Final = "connection closed"
+"""The problem of a connection of whose end nothing more is known."""
 
 _MOST_UNSENT: Final = 1 << 20  # bytes; a peer that reads no more is cut off
 _HANDSHAKE: Final = 10.0  # seconds until messages may flow
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end."""
         if not self.problem:
-            self.problem = getattr(exc, "strerror", None) or "connection closed"
+            self.problem = getattr(exc, "strerror", None) or CLOSED
         for timer in (self._watchdog, self._keep_alive_timer):
             if timer is not None:
                 timer.cancel()

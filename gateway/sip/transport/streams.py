@@ -1,6 +1,7 @@
 """SIP over connections taken, opened on demand, and used again (RFC 3261 section 18, RFC 5923)."""
 
 import asyncio
+import ipaddress
 import itertools
 import math
 import operator
@@ -13,6 +14,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from ...errors import SipError
+from ...seldom import Seldom
 from ..flow import Flow, Transport, default_port
 from ..guard.visitors import Visitors
 from ..wire.framing import Framer, StreamFramer
@@ -20,7 +22,7 @@ from ..wire.message import read
 from ..wire.websocket import WebSocketFramer
 from .address import Address, Bind
 from .certificates import Certificates
-from .connection import Connection
+from .connection import CLOSED, Connection
 from .tls import TlsChannel
 
 __all__ = ["StreamSocket"]
@@ -29,6 +31,7 @@ _MOST_CONNECTIONS: Final = 1024  # that others opened, and that we did
 _MOST_OF_ONE: Final = 256  # connections of one host
 _MOST_BEGINNING: Final = 128  # connections taken over which no message may flow yet
 _MOST_WAITING: Final = 64  # messages that may wait for one connection to open
+_PAUSE: Final = 10.0  # seconds until more that are refused for the same reason are told of
 _PATIENCE: Final = 32.0  # seconds a connection may take to open
 
 _Place: TypeAlias = tuple[Address, str]  # where somebody is, and who that must prove to be
@@ -68,6 +71,7 @@ class StreamSocket:
         self._origins = origins
         self._counts = Counter(opened=0, taken=0, turned_away=0, made_room=0, broken=0, unsent=0)
         self._visitors = visitors
+        self._refused = Seldom(_PAUSE)
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._source: socket.socket | None = None
@@ -201,6 +205,7 @@ class StreamSocket:
         if self._visitors is not None:
             self._visitors.leaves(flow)
         if not connection.is_standing:
+            self._tell_of_refused(connection)
             return
         for place in {(each.remote, each.domain) for each in (flow, *connection.uses)}:
             if self._by_place.get(place) is connection:
@@ -291,8 +296,22 @@ class StreamSocket:
         if self._source is not None and (sock := await self._from_kept_port(flow)) is not None:
             _, connection = await loop.create_connection(make, sock=sock)
         else:
-            _, connection = await loop.create_connection(make, *flow.remote)
+            _, connection = await loop.create_connection(
+                make, *flow.remote, local_addr=self._own_end(flow)
+            )
         return connection
+
+    def _own_end(self, flow: Flow) -> Address | None:
+        """Return where a connection begins that we open: at the address we are bound to.
+
+        Nothing where that is no single one, or can never reach the far end.
+        """
+        host, _ = self.local
+        ours, theirs = _ip_address(host), _ip_address(flow.remote[0])
+        if ours is None or theirs is None or ours.is_unspecified:
+            return None
+        is_within = ours.is_loopback and not theirs.is_loopback
+        return None if is_within or ours.version != theirs.version else (host, 0)
 
     async def _from_kept_port(self, flow: Flow) -> socket.socket | None:
         """Connect from our own port; nothing where the system does not let us just now."""
@@ -305,6 +324,20 @@ class StreamSocket:
                 return None
             raise
         return sock
+
+    def _tell_of_refused(self, connection: Connection) -> None:
+        """Tell the log who could not agree on TLS with us, though not of each."""
+        problem, host = connection.problem, connection.flow.remote[0]
+        if connection.is_ours or not self._is_secure or problem == CLOSED:
+            return
+        more = self._refused.unsaid(problem, _now())
+        if more is not None:
+            structlog.get_logger().warning(
+                "connection refused",
+                address=f"{self.transport}:{host}",
+                problem=problem,
+                more=more,
+            )
 
     def _tell(self, flow: Flow, problem: str) -> None:
         """Tell the log why a connection came to nothing."""
@@ -325,6 +358,13 @@ def _socket(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     return sock
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _now() -> float:
