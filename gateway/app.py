@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import gc
 import itertools
 import math
@@ -46,6 +47,7 @@ from .sip.transport.resolver import Resolver
 __all__ = ["Gateway"]
 
 _MOST_TOLD: Final = 100  # bans
+_NOT_OURS: Final = "write an address of this machine, or 0.0.0.0 for all it has"
 
 
 class Gateway:
@@ -65,7 +67,11 @@ class Gateway:
         resolver = Resolver(settings.sip.nameservers, ids=ids)
         external = settings.sip.external_ip
         is_asked_for = external.startswith("stun:")
-        advertise = Advertiser(None if is_asked_for else external or None, settings.sip.tls.host)
+        advertise = Advertiser(
+            None if is_asked_for else external or None,
+            settings.sip.tls.host,
+            settings.sip.local_networks,
+        )
         self._outside = (
             Outside(external, resolver, advertise, ids, self._move) if is_asked_for else None
         )
@@ -148,10 +154,10 @@ class Gateway:
             await self._sip.start()
         except OSError as error:
             cause = _cause(error)
-            raise ConfigError(
-                f"sip.bind: {', '.join(self.settings.sip.bind)}: {cause.strerror or cause};"
-                " free the port or choose another"
-            ) from cause
+            is_taken = cause.errno in (errno.EADDRINUSE, errno.EACCES)
+            remedy = "free the port or choose another" if is_taken else _NOT_OURS
+            where, problem = ", ".join(self.settings.sip.bind), cause.strerror or cause
+            raise ConfigError(f"sip.bind: {where}: {problem}; {remedy}") from cause
         if self._outside is not None:
             await self._outside.start(self._sip.datagram_sockets)
         self._engine.start()

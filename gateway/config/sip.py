@@ -20,6 +20,15 @@ __all__ = [
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
+_LOCAL: Final = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+)
+
 _BIND: Final = re.compile(r"(udp|tcp|tls|ws|wss):(\[[0-9A-Fa-f:]+\]|[^:\s]+):(\d{1,5})")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _COUNTRY: Final = re.compile(r"[1-9][0-9]{0,2}")
@@ -31,6 +40,18 @@ _CALLER: Final = re.compile(r"(sip:[^@\s<>]+@[^@\s<>]+|[^@:\s<>]+)")
 _SERVER: Final = re.compile(r"sip:(\[[0-9A-Fa-f:.]+\]|[^@:;?\s\[\]]+)(?::(\d+))?((?:;\S*)?)")
 _TRANSPORT: Final = re.compile(r";transport=([^;]*)", re.IGNORECASE)
 _CALLED_BY: Final = frozenset({"udp", "tcp", "tls"})
+
+
+def _known_networks(hosts: list[str]) -> list[str]:
+    """Return addresses and networks if they are well written."""
+    for host in hosts:
+        try:
+            ipaddress.ip_network(host, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{host!r} is not an IP address or network; write 10.0.0.5 or 10.0.0.0/24"
+            ) from None
+    return hosts
 
 
 class TlsSettings(Table):
@@ -55,6 +76,7 @@ class SipSettings(Table):
 
     bind: Words = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     external_ip: str = ""  # told to peers where it differs from ours; stun:HOST[:PORT] asks there
+    local_networks: Words = list(_LOCAL)  # of peers that are told our own address all the same
     origins: Words = []  # of pages that connect by ws or wss; empty: any
     nameservers: Words = []  # IP[:PORT] of those asked for names; none: the system's
     tls: TlsSettings = TlsSettings()
@@ -88,6 +110,11 @@ class SipSettings(Table):
                     f"{server!r} is no name server; write 10.0.0.2 or 10.0.0.2:5353"
                 ) from None
         return servers
+
+    @field_validator("local_networks")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        return _known_networks(networks)
 
     @field_validator("external_ip")
     @classmethod
@@ -211,14 +238,7 @@ class TrunkSettings(Table):
     def _networks(cls, hosts: list[str]) -> list[str]:
         if not hosts:
             raise ValueError("no host may call; list addresses or networks, such as 10.0.0.5")
-        for host in hosts:
-            try:
-                ipaddress.ip_network(host, strict=False)
-            except ValueError:
-                raise ValueError(
-                    f"{host!r} is not an IP address or network; write 10.0.0.5 or 10.0.0.0/24"
-                ) from None
-        return hosts
+        return _known_networks(hosts)
 
     @field_validator("server")
     @classmethod

@@ -24,6 +24,7 @@ SERVED = "[[trunks]]\nname = 'a'\nserver = 'sip:pbx.example"
         ("[sip]\nexternal_ip = 'gw.example.com'", "or stun:HOST to ask for it"),
         ("[sip]\nexternal_ip = '0.0.0.0'", "sip.external_ip: '0.0.0.0' is no address that others"),
         ("[sip]\nexternal_ip = '2001:db8::1'", "sip.external_ip: 2001:db8::1 is IPv6, and no"),
+        ("[sip]\nlocal_networks = ['lan']", "sip.local_networks: 'lan' is not an IP address"),
         ("[sip]\norigins = ['phone.example']", "sip.origins: 'phone.example' is no origin"),
         ("[sip]\nnameservers = ['127.0.0.1:99999']", "is no name server"),
         (ROW + "users = []", 'write users = ["*"]'),

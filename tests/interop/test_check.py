@@ -141,6 +141,13 @@ async def test_a_port_that_another_program_has_is_wrong(tmp_path: Path) -> None:
     assert "perhaps a gateway already runs there" in detail
 
 
+async def test_a_port_at_an_address_that_is_not_ours_is_wrong(tmp_path: Path) -> None:
+    async with embedded() as service:
+        code, found = await check(tmp_path, service.url, bind="'udp:192.0.2.1:0'")
+    assert code == 1
+    assert "write an address of this machine" in found["ports"]["detail"]
+
+
 async def test_a_gateway_that_refuses_us_is_known_all_the_same() -> None:
     trunks = [{"name": "far", "hosts": ["192.0.2.1"]}]
     async with loopback_gateway("ws://127.0.0.1:9", trunks=trunks) as gateway:

@@ -309,6 +309,22 @@ def test_an_outside_address_is_told_to_peers_of_its_family_alone() -> None:
     assert (advertise(old)[0], advertise(new)[0]) == ("192.0.2.1", "2001:db8::5")
 
 
+def test_neighbours_in_local_networks_are_told_our_own_address() -> None:
+    local = ["10.0.0.0/8", "fc00::/7"]
+    advertise = Advertiser("203.0.113.5", local_networks=local)
+    assert advertise(Flow("udp", ("10.0.0.2", 5060), ("10.9.9.9", 5060))) == ("10.0.0.2", 5060)
+    assert advertise.host_towards("10.9.9.9", "10.0.0.2") == "10.0.0.2"
+    assert advertise.host_towards("192.168.0.1", "10.0.0.2") == "203.0.113.5"
+    assert advertise.host_towards("pbx.example", "10.0.0.2") == "203.0.113.5"
+    advertise.learn(("10.0.0.2", 5060), ("203.0.113.6", 40123))
+    assert advertise(Flow("udp", ("10.0.0.2", 5060), ("10.9.9.9", 5060))) == ("10.0.0.2", 5060)
+
+
+def test_an_outside_address_in_a_local_network_is_told_there_too() -> None:
+    advertise = Advertiser("10.0.0.7", local_networks=["10.0.0.0/8", "172.16.0.0/12"])
+    assert advertise.host_towards("10.9.9.9", "172.17.0.2") == "10.0.0.7"
+
+
 def test_what_was_learnt_of_a_datagram_socket_is_told_with_its_port() -> None:
     advertise = Advertiser()
     local = ("0.0.0.0", 5060)

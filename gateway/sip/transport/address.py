@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast, get_args
 
@@ -54,12 +55,19 @@ class Advertiser:
     """Tells the host and port under which the far end of a flow can reach us.
 
     ``external_host`` is what the outside world sees of us behind a NAT; peers of
-    its family are told it, but neighbours on loopback are not.  ``secure_host``
-    is what we are called over TLS: some ask for the name in our certificate.
+    its family are told it, but neighbours on loopback are not, nor those in ``local_networks``
+    unless it lies in one of these itself.  ``secure_host`` is what we are called over TLS:
+    some ask for the name in our certificate.
     """
 
-    def __init__(self, external_host: str | None = None, secure_host: str = "") -> None:
+    def __init__(
+        self,
+        external_host: str | None = None,
+        secure_host: str = "",
+        local_networks: Iterable[str] = (),
+    ) -> None:
         self._secure_host = secure_host
+        self._local = [ipaddress.ip_network(each, strict=False) for each in local_networks]
         self._external: dict[Family, str] = {}
         self._learnt: dict[Address, Address] = {}  # of our UDP sockets
         self._remembered: dict[str, str] = {}
@@ -82,7 +90,7 @@ class Advertiser:
     def host_towards(self, remote: str, local: str = "0.0.0.0") -> str:
         """Return our address as ``remote`` sees it, for a socket bound to ``local``."""
         external = self._external.get(family_of(remote))
-        if external is not None and not _is_loopback(remote):
+        if external is not None and not self._is_near(remote, external):
             return external
         if not is_unspecified(local):
             return local
@@ -92,6 +100,19 @@ class Advertiser:
                 self._remembered.clear()
             host = self._remembered[remote] = _source_towards(remote) or local
         return host
+
+    def _is_near(self, remote: str, external: str) -> bool:
+        """Whether a neighbour reaches us at our own address, whatever the world sees."""
+        if _is_loopback(remote):
+            return True
+        return self._is_local(remote) and not self._is_local(external)
+
+    def _is_local(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self._local)
 
 
 def _is_loopback(host: str) -> bool:
