@@ -17,6 +17,7 @@ from ..sip.duties.registration import address_of_record
 from ..sip.transport.address import Advertiser, Bind
 from ..sip.transport.endpoint import SipEndpoint
 from ..sip.transport.resolver import Resolver
+from ..sip.ways.posted import unheard
 from ..sip.wire.message import Headers, Request, Response
 from ..sip.wire.uri import Uri
 from .neighbours import Finding
@@ -41,18 +42,19 @@ async def reach_account(settings: Settings, trunk: TrunkSettings) -> Finding:
     try:
         await endpoint.start()
         async with asyncio.timeout(_PATIENCE):
-            response = await _ask(endpoint, trunk)
+            response, words = await _ask(endpoint, trunk)
     except TimeoutError:
         return Finding(what, False, "no answer; check its address, its port and the firewall")
     except (OSError, SipError, ConfigError) as error:
         return Finding(what, False, f"{error}; check its address and transport")
     finally:
         await endpoint.close()
-    is_good, detail = _verdict(trunk, response)
+    is_good, detail = _verdict(trunk, response, words)
     return Finding(what, is_good, detail)
 
 
-async def _ask(endpoint: SipEndpoint, trunk: TrunkSettings) -> Response:
+async def _ask(endpoint: SipEndpoint, trunk: TrunkSettings) -> tuple[Response, str]:
+    """Return what came, or in words why nothing did."""
     server = Uri.parse(trunk.server)
     flows = await endpoint.resolve(server)
     answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
@@ -63,9 +65,10 @@ async def _ask(endpoint: SipEndpoint, trunk: TrunkSettings) -> Response:
             answer.set_result(response)
 
     request, account = _request(server, trunk.username), account_of(trunk)
-    endpoint.agent.ask(request, flows, endpoint.now(), on_response, account)
+    posted = endpoint.agent.ask(request, flows, endpoint.now(), on_response, account)
     endpoint.flush()
-    return await answer
+    response = await answer
+    return response, unheard(response.status, posted.flow) if posted.is_unheard else ""
 
 
 def _request(server: Uri, user: str) -> Request:
@@ -80,8 +83,10 @@ def _request(server: Uri, user: str) -> Request:
     return Request("REGISTER", str(Uri("sip", None, server.host, server.port)), headers)
 
 
-def _verdict(trunk: TrunkSettings, response: Response) -> tuple[bool, str]:
-    """Return whether all is well by an answer, and what it means."""
+def _verdict(trunk: TrunkSettings, response: Response, words: str) -> tuple[bool, str]:
+    """Return whether all is well by an answer, and what it means; ``words`` where none came."""
+    if words:
+        return False, f"{words}; check its address, its port and the firewall"
     status, told = response.status, f"{response.status} {response.reason}".strip()
     if status < 300:
         count = len(response.contacts)

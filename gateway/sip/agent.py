@@ -31,7 +31,7 @@ from .transactions.layer import AckReceived, RequestReceived, TransactionLayer
 from .transactions.merging import MergeWatch
 from .transactions.timers import Timers
 from .ways.courier import Courier
-from .ways.posted import OnResponse
+from .ways.posted import OnResponse, Posted
 from .ways.routing import Way
 from .wire.message import MessageError, Request, parse, read, response_to, stamp_received
 from .wire.multipart import SDP
@@ -278,9 +278,9 @@ class UserAgent:
         now: float,
         on_response: OnResponse,
         account: Account | None = None,
-    ) -> None:
+    ) -> Posted:
         """Send a request outside of any call, as it is."""
-        self._courier.send(request, way, now, on_response, account=account)
+        return self._courier.send(request, way, now, on_response, account=account)
 
     def host_towards(self, flow: Flow) -> str:
         """Return our address as the far end of ``flow`` sees it."""

@@ -230,9 +230,21 @@ def test_silence_is_told_and_tried_again(network: VirtualNetwork) -> None:
     registree, _, _ = start(network)
     network.run(100.0)
     assert registree.news == [
-        (False, "it does not answer (408 Request Timeout)"),
+        (False, "it does not answer"),
         (True, "registered"),
     ]
+
+
+def test_a_server_that_is_not_there_is_not_said_to_have_answered(network: VirtualNetwork) -> None:
+    registrar = Registrar(network, transport="tcp")
+    phone = network.phone("192.0.2.1", transport="tcp")
+    registree = Registree(phone, registrar)
+    network.drop = lambda sent: True
+    registree.register()
+    flow = Flow("tcp", phone.address, registrar.phone.address)
+    phone.agent.connection_lost(flow, network.now)
+    network.run(0.1)
+    assert registree.news == [(False, f"no answer: nobody listens at tcp:{HOST}:5060")]
 
 
 def test_a_server_that_is_not_found_is_looked_for_again(network: VirtualNetwork) -> None:

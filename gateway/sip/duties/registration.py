@@ -15,7 +15,7 @@ from ..deadline import earliest
 from ..dialogs.screening import ALLOW
 from ..flow import Flow
 from ..ways.courier import Courier
-from ..ways.posted import Posted
+from ..ways.posted import Posted, unheard
 from ..ways.routing import Way
 from ..wire.grammar import parse_number
 from ..wire.message import Headers, Request, Response
@@ -306,6 +306,8 @@ class Registration:
         if status in (401, 407) and self._enrolment.account is None:
             words = "it asks for a password"
         told = f"{status} {response.reason}".strip()
+        if self._posted is not None and self._posted.is_unheard:
+            words, told = unheard(status, self._posted.flow), ""
         wait = None
         if (after := response.retry_after) is not None:
             wait = max(min(after, _LONGEST), _SHORTEST_WAIT) + 0.001 * self._courier.ids.number(
@@ -314,7 +316,7 @@ class Registration:
         if status in _HOPELESS:
             self.expires_at = None
             self._failures = max(self._failures, 6)
-        self._fail(f"{words} ({told})" if words else told, now, wait)
+        self._fail(f"{words} ({told})" if words and told else words or told, now, wait)
 
     def _fail(self, why: str, now: float, wait: float | None = None) -> None:
         """Wait before the next try: longer with each failure, and not all at the same moment."""

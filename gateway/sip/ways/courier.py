@@ -250,7 +250,7 @@ class Courier:
             if attempt.may_turn:
                 self._turn(attempt, now)
                 return
-        posted.flow = attempt.flow
+        posted.flow, posted.is_unheard = attempt.flow, False
         posted.on_response(response, now)
 
     def _has_proven(self, attempt: Attempt, response: Response, now: float) -> bool:
@@ -273,6 +273,7 @@ class Courier:
         if attempt.may_turn and not (status == 408 and attempt.is_heard):
             self._turn(attempt, now)
         else:
+            attempt.posted.is_unheard = True
             attempt.posted.on_response(response_to(attempt.request, status), now)
 
     def _leave_behind(self, attempt: Attempt, now: float) -> None:

@@ -3,13 +3,16 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..credentials.account import Account, Tries
 from ..flow import Flow
 from ..wire.message import Request, Response
+from ..wire.uri import bracketed
 
-__all__ = ["Attempt", "OnResponse", "Posted"]
+__all__ = ["Attempt", "OnResponse", "Posted", "unheard"]
+
+_TIMEOUT: Final = 408
 
 OnResponse: TypeAlias = Callable[[Response, float], None]
 
@@ -56,6 +59,7 @@ class Posted:
     current: Attempt | None = None
     cancel_reason: str = ""
     is_answered: bool = False  # an INVITE has its first 2xx
+    is_unheard: bool = False  # no answer came: what was told in place of one is ours
     is_final: bool = False  # it is not sent again, whatever comes of it
     is_over: bool = False  # nobody waits for what comes of it
 
@@ -65,3 +69,11 @@ class Posted:
         self.left.clear()
         for attempt in self.attempts.values():
             attempt.fallback = None
+
+
+def unheard(status: int, flow: Flow) -> str:
+    """Say in words that no answer came, for whatever reason ``status`` stands for."""
+    if status == _TIMEOUT:
+        return "it does not answer"
+    host, port = flow.remote
+    return f"no answer: nobody listens at {flow.transport}:{bracketed(host)}:{port}"
