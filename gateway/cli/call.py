@@ -40,6 +40,7 @@ def call(
     seconds: float | None = None,
     transport: Literal["udp", "tcp", "tls"] | None = None,
     authorities: str = "",
+    certificate: str = "",
     srtp: bool = False,
     host: str | None = None,
     username: str = "",
@@ -60,6 +61,7 @@ def call(
         transport: udp, tcp or tls; without it, what the address says, else udp.
         authorities: File (PEM) of those whose certificates are believed over TLS; else the
             system's.
+        certificate: File (PEM) of our certificate and its key, shown over TLS to who asks.
         srtp: Encrypt the sound; the call fails where the other side does not.
         host: Our own address; without it, the one that leads to theirs.
         username: Who we are where a password is asked for.
@@ -78,7 +80,7 @@ def call(
     way = transport or _named_transport(target)
     if target.scheme == "sips" and way != "tls":
         raise ConfigError(f"--transport: {target} is only reached over tls")
-    tls = _believing(authorities)
+    tls = _tls(authorities, certificate)
     phone = _Job(target, cues, length, record)
     make = partial(
         Softphone,
@@ -182,19 +184,19 @@ def _named_transport(target: Uri) -> Transport:
             raise ConfigError(f"URI: transport={named} is not spoken here; use udp, tcp or tls")
 
 
-def _believing(authorities: str) -> TlsSettings:
-    """Return what is believed over TLS.
+def _tls(authorities: str, certificate: str) -> TlsSettings:
+    """Return what is believed over TLS, and shown.
 
     Raises:
-        ConfigError: The file holds nobody to believe.
+        ConfigError: A file holds nobody to believe, or no certificate with its key.
 
     """
-    tls = TlsSettings(authorities=authorities)
+    tls = TlsSettings(authorities=authorities, certificate=certificate)
     try:
         Certificates(tls).check()
     except ConfigError as error:
-        problem = str(error).removeprefix("sip.tls.authorities: ")
-        raise ConfigError(f"--authorities: {problem}") from None
+        setting, _, problem = str(error).removeprefix("sip.tls.").partition(": ")
+        raise ConfigError(f"--{setting}: {problem}") from None
     return tls
 
 

@@ -24,6 +24,7 @@ from gateway.cli import run
         (["call", "sip:a@127.0.0.1", "--record", "/no/such/folder/a.wav"], "--record"),
         (["call", "sip:a@127.0.0.1;transport=ws"], "transport=ws"),
         (["call", "sips:a@127.0.0.1", "--transport", "udp"], "only reached over tls"),
+        (["call", "sips:a@127.0.0.1", "--certificate", "none.pem"], "--certificate: none.pem"),
         (["call", "sips:a@127.0.0.1", "--authorities", "none.pem"], "--authorities: none.pem"),
         (["call", "sip:a@no-such-host.invalid"], "no way to"),
         (["demo", "--port", "99999"], "65535"),
