@@ -122,6 +122,7 @@ class UserAgent:
             accepts,
             lambda request: self._session_of(request) is not None,
             secret=ids.token(),
+            name=name,
         )
         self._courier = Courier(
             self._layer, ids, timers, advertise=advertise, name=name, has_streams=has_streams

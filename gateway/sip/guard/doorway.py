@@ -30,6 +30,7 @@ _GROUNDS: Final = {
     404: "no such user",
 }
 _LARGEST_ANSWER: Final = 1300  # bytes
+_HERE: Final = ("127.0.0.1", "::1")
 _MOST_GAIN: Final = 3  # times as long as what came; whoever forges an address gains no more
 
 
@@ -42,6 +43,7 @@ class Doorway:
         accepts: Judges a request from outside any call.
         belongs: Tells whether a request belongs to a call that is up.
         secret: Makes our tags in such answers unknown to others, and the same for each copy.
+        name: What we call ourselves to strangers on this machine; no other is told.
 
     """
 
@@ -53,12 +55,14 @@ class Doorway:
         belongs: Callable[[Request], bool],
         *,
         secret: str,
+        name: str,
     ) -> None:
         self._guard = guard
         self._layer = layer
         self._accepts = accepts
         self._belongs = belongs
         self._secret = secret.encode()
+        self._name = name
         self._judged: tuple[Request, Verdict] | None = None
 
     def admits(self, data: bytes, flow: Flow, now: float) -> bool:
@@ -135,6 +139,8 @@ class Doorway:
         stamp_received(request, flow.remote)
         most = min(_LARGEST_ANSWER, _MOST_GAIN * size)
         headers = list(verdict.headers)
+        if flow.remote[0] in _HERE:
+            headers.insert(0, ("Server", self._name))
         answer = self._refusal(request, verdict.status, headers)
         while len(headers) > 1 and len(bytes(answer)) > most:
             headers.pop()
