@@ -80,7 +80,8 @@ class Intake:
         self._on_key = on_key
         self._aim: _Aim | None = None
         self._types: dict[int, Codec] = {}
-        self._event_receivers: dict[int, EventReceiver] = {}
+        self._event_clocks: dict[int, int] = {}  # of each payload number that may bring keys
+        self._events = EventReceiver()  # one for all: a press goes on under another number
         self._coder: Coder | None = None
         self._payload_type = -1  # the one decoded last
         self._rest: Pcm = np.zeros(0, np.int16)  # less than a frame
@@ -98,9 +99,7 @@ class Intake:
         self.settle()
         self._look_for(negotiated)
         self._types = negotiated.receive_types
-        self._event_receivers = {
-            number: EventReceiver(clock) for number, clock in negotiated.dtmf_receive_types.items()
-        }
+        self._event_clocks = negotiated.dtmf_receive_types
         self.reception.clock = negotiated.codec.rate
         self._payload_type = -1
         self._idle_patience = PATIENCE if negotiated.receives else 0
@@ -154,16 +153,17 @@ class Intake:
             self.looped += 1
             self._arrays.heard_at[self._row] = now  # the way is open, if only there and back
             return
-        events = self._event_receivers.get(packet.payload_type)
-        if events is None and packet.payload_type not in self._types:
+        clock = self._event_clocks.get(packet.payload_type)
+        if clock is None and packet.payload_type not in self._types:
             self.wrong_type += 1
             return
         heard_at = float(self._arrays.heard_at[self._row])
         if not self.latch.accept(source, packet.ssrc, now, proof, heard_at):
             return
-        arrival = self.reception.receive(packet, now, is_event=events is not None)
-        if events is not None:
-            self._hear_keys(events.receive(packet, now), now)
+        arrival = self.reception.receive(packet, now, is_event=clock is not None)
+        if clock is not None:
+            self._events.clock = clock
+            self._hear_keys(self._events.receive(packet, now), now)
         if arrival is Arrival.FOREIGN:
             return
         if arrival is Arrival.RESTARTED:
@@ -193,8 +193,7 @@ class Intake:
 
     def wake(self, now: float) -> None:
         """Give up gaps that stayed open, and let go of keys whose packets stopped."""
-        for receiver in self._event_receivers.values():
-            self._hear_keys(receiver.wake(now), now)
+        self._hear_keys(self._events.wake(now), now)
         if self.order.deadline is not None and now >= self.order.deadline:
             self._forward(now)
 

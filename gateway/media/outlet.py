@@ -1,6 +1,5 @@
 """Sending to one caller: where to, as what, and everything that is not a plain packet."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -12,7 +11,7 @@ from .cipher import Cipher
 from .direct import Order, order_for, write
 from .events import LaneEvent
 from .formats import PCMU, Coder, Format
-from .keys import KeyQueue, tone_frames
+from .keys import KeyQueue
 from .laws import LAW_OFFSET
 from .playout import Playout
 from .ports import Address, Link, Port
@@ -62,9 +61,8 @@ class Outlet:
         self._link: Link | None = None
         self._needs_marker = True
         self._coder: Coder | None = None
-        self._keys: KeyQueue | None = None
+        self._keys = KeyQueue()
         self._key_type = 0
-        self._tones: deque[bytes] = deque()
         self._gathered = b""
         self._packet_size = 0  # bytes of payload in a packet; 0 for what a tick makes
         self._payload_type = 0
@@ -73,12 +71,12 @@ class Outlet:
         self._begin_packets()
 
     def configure(self, negotiated: Negotiated, target: Format) -> None:
-        """Send as negotiated from now on."""
+        """Send as negotiated from now on, the keys that wait too."""
+        self._change_keys(negotiated, target)
         self._coder = target.coder()
         self.format = target
         self.silence = target.silence
         self._gathered = b""
-        self._tones.clear()
         if self.tape is not None:
             self.tape.change(target)
         self._payload_type = negotiated.codec.payload_type
@@ -86,14 +84,22 @@ class Outlet:
         if negotiated.ptime != 20 and target.name.lower() != "opus":
             per_tick = target.size if target.is_coded else target.size // 4
             self._packet_size = per_tick * negotiated.ptime // 20
-        if negotiated.dtmf_send_type is None:
-            self._keys = None
-        else:
-            self._key_type = negotiated.dtmf_send_type
-            self._keys = KeyQueue(negotiated.dtmf_send_clock)
         self.is_allowed = negotiated.sends
         self._needs_marker = True
         self._begin_packets()
+
+    def _change_keys(self, negotiated: Negotiated, target: Format) -> None:
+        """Let a press go on as negotiated, or else end it as was agreed until now."""
+        number = negotiated.dtmf_send_type
+        clock = None if number is None else negotiated.dtmf_send_clock
+        is_reached = negotiated.remote is not None or negotiated.ice is not None
+        has_keys = not negotiated.is_secure or negotiated.srtp is not None or bool(self.cipher)
+        goes_on = negotiated.sends and is_reached and has_keys
+        for end in self._keys.change(clock, target, is_interrupted=not goes_on):
+            if self.is_sending:
+                self._send_key(end)
+        if number is not None:
+            self._key_type = number
 
     def aim(self, remote: Address | None, link: Link | None = None) -> None:
         """Send to ``remote``, through a socket that is linked to it if there is one."""
@@ -147,9 +153,8 @@ class Outlet:
             and not self._packet_size
             and (self.reference is None or bool(self.format.law))
             and not self._needs_marker
-            and not self._tones
             and not self.is_held
-            and not (self._keys is not None and self._keys.is_busy)
+            and not self._keys.is_busy
         )
 
     def send_packet(self) -> None:
@@ -186,10 +191,7 @@ class Outlet:
 
     def press(self, digits: str, duration_ms: int, gap_ms: int) -> None:
         """Send keys, as events if the peer takes them, else as tones."""
-        if self._keys is not None:
-            self._keys.add(digits, duration_ms, gap_ms)
-        else:
-            self._tones.extend(tone_frames(digits, duration_ms, gap_ms, self.format))
+        self._keys.add(digits, duration_ms, gap_ms)
         self.is_plain = False
 
     def tick(self, now: float) -> None:
@@ -197,7 +199,7 @@ class Outlet:
         arrays, row = self._arrays, self._row
         step = int(arrays.step[row])
         timestamp = (int(arrays.timestamp[row]) + step) & 0xFFFFFFFF
-        event = self._keys.tick(timestamp) if self._keys is not None else None
+        event = self._keys.tick(timestamp)
         if event is not None:
             arrays.timestamp[row] = timestamp
             self._gathered = b""
@@ -222,10 +224,8 @@ class Outlet:
             self._gathered = self._gathered[size:]
 
     def _next_payload(self, now: float) -> bytes:
-        frame = None
-        if self._tones:
-            frame = self._tones.popleft()
-        elif not self.is_held:
+        frame = self._keys.tone()
+        if frame is None and not self.is_held:
             frame = self.playout.take(now)
         is_quiet = frame is None
         frame = self.silence if frame is None else frame

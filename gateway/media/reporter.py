@@ -1,7 +1,8 @@
-"""RTCP for one lane: a report every five seconds, a goodbye, and what the other side reports."""
+"""RTCP for one lane: reports, a goodbye, and what the other side reports."""
 
 from typing import Final
 
+from ..clock import Ids
 from ..rtp.packet import is_rtcp
 from ..rtp.report import ReportSession
 from ..sdp.crypto import SrtpKeys
@@ -14,7 +15,10 @@ from .ports import Address, PortPair
 __all__ = ["Reporter"]
 
 INTERVAL: Final = 5.0
-"""Seconds between reports."""
+"""Seconds between reports, half as much more or less by chance (RFC 3550 section 6.3.1).
+
+So calls that began together do not report together.
+"""
 
 
 class Reporter:
@@ -25,7 +29,7 @@ class Reporter:
     """
 
     def __init__(
-        self, arrays: LaneArrays, row: int, pair: PortPair, ssrc: int, intake: Intake
+        self, arrays: LaneArrays, row: int, pair: PortPair, ssrc: int, ids: Ids, intake: Intake
     ) -> None:
         self.session = ReportSession(ssrc, f"{ssrc:08x}@{pair.host}", 8000, intake.reception)
         self.errors = 0
@@ -36,6 +40,7 @@ class Reporter:
         self._arrays = arrays
         self._row = row
         self._pair = pair
+        self._ids = ids
         self._intake = intake
         self._port = pair.rtcp
         self._announced: Address | None = None
@@ -51,7 +56,7 @@ class Reporter:
             self._announced = self._remote = announced
             self._is_settled = False
         if self._due is None:
-            self._due = now + INTERVAL
+            self._due = self._next_due(now)
 
     @property
     def host(self) -> str:
@@ -103,7 +108,7 @@ class Reporter:
         """Send the report that is due, if one is."""
         if self._due is None or now < self._due:
             return
-        self._due = now + INTERVAL
+        self._due = self._next_due(now)
         self._count(now)
         self._send(self.session.report(now))
 
@@ -116,6 +121,9 @@ class Reporter:
             self._own_cipher.close()
             self.cipher = self._own_cipher = None
             self.lacks_keys = True
+
+    def _next_due(self, now: float) -> float:
+        return now + INTERVAL * (0.5 + self._ids.number(1001) / 1000)
 
     def _count(self, now: float) -> None:
         """Enter what was sent and received since the last report."""

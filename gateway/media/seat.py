@@ -62,7 +62,7 @@ class Seat:
         self.intake = Intake(arrays, row, ssrc, self._hear_key)
         self.source = Source(self.intake, options.uplink, on_audio)
         self.outlet = Outlet(arrays, row, pair.rtp, ssrc, on_event)
-        self.reporter = Reporter(arrays, row, pair, ssrc, self.intake)
+        self.reporter = Reporter(arrays, row, pair, ssrc, ids, self.intake)
         self.porter = Porter(pair, outbox)
         self.privacy = Privacy(self.intake, self.outlet, self.reporter, group)
         self.playback = Playback(self.outlet, self._trip, self._tell_playout)

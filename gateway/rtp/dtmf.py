@@ -107,6 +107,11 @@ class EventSender:
         self._total = max(self._step, self.clock * duration_ms // 1000)
         self._ends = _ENDS
 
+    def cut(self) -> list[EventPayload]:
+        """End the press at the length it has; return the ends that are still to be sent."""
+        self._total = self._duration
+        return list(iter(self.tick, None))
+
     def tick(self) -> EventPayload | None:
         """Return this tick's packet, or ``None`` when no key is being sent."""
         if not self._ends:
@@ -132,6 +137,7 @@ class _Press:
     ssrc: int
     timestamp: int
     code: int
+    clock: int
     before: int = 0  # duration of the segments before this one, in clock units
     duration: int = 0  # of this segment
 
@@ -146,7 +152,7 @@ class EventReceiver:
     A press begins with whichever of its packets comes first, and ends with its
     first end packet, with the next press, or when its packets have stopped for
     :data:`END_TIMEOUT`.  Copies and stragglers of a press that is over are nothing
-    new.  ``clock`` is in Hz.
+    new.  ``clock`` is that of the packets to come, in Hz; it may change in mid-press.
     """
 
     __slots__ = ("_over", "_press", "clock", "deadline", "malformed", "unknown")
@@ -175,9 +181,9 @@ class EventReceiver:
         press = self._press
         if press is None or (press.identity != identity and not self._goes_on(press, identity)):
             events += self._let_go()
-            self._press = press = _Press(*identity)
+            self._press = press = _Press(*identity, self.clock)
             events.append(KeyDown(_NAMES[code]))
-        press.duration = max(press.duration, duration)
+        press.duration = max(press.duration, duration * press.clock // self.clock)
         self.deadline = now + END_TIMEOUT
         if flags & _END:
             events += self._let_go()
@@ -192,7 +198,7 @@ class EventReceiver:
     def _is_late(self, packet: RtpPacket) -> bool:
         """Say whether a packet is of an event before the one going on."""
         press = self._press
-        if press is None or press.ssrc != packet.ssrc:
+        if press is None or (press.ssrc, press.clock) != (packet.ssrc, self.clock):
             return False
         return timestamp_delta(packet.timestamp, press.timestamp) < 0
 
@@ -207,7 +213,7 @@ class EventReceiver:
         unheard = step - press.duration
         if (ssrc, code) != (press.ssrc, press.code) or not 0xF000 <= step <= _LONGEST + 1:
             return False
-        if unheard > END_TIMEOUT * self.clock:
+        if unheard > END_TIMEOUT * press.clock:
             return False
         self._over.append(press.identity)
         press.timestamp = timestamp
@@ -222,4 +228,4 @@ class EventReceiver:
             return []
         self._over.append(press.identity)
         units = press.before + press.duration
-        return [KeyUp(_NAMES[press.code], units * 1000 // self.clock)]
+        return [KeyUp(_NAMES[press.code], units * 1000 // press.clock)]

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clock import CountedIds
+from ..clock import CountedIds, Ids
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
@@ -49,6 +49,7 @@ class MediaWorld:
         media_timeout: float = 30.0,
         hold_timeout: float = 1800.0,
         ports: str = "10000-10099",
+        ids: Ids | None = None,
     ) -> None:
         self.network = network or MemoryNetwork()
         pool = PortPool(ports, "198.51.100.1", bind=self.network.bind, ids=CountedIds())
@@ -56,7 +57,7 @@ class MediaWorld:
             pool,
             poller=self.network,
             clock=lambda: self.network.now,
-            ids=CountedIds(),
+            ids=ids or CountedIds(),
             media_timeout=media_timeout,
             hold_timeout=hold_timeout,
         )

@@ -10,6 +10,7 @@ import pytest
 from voicecodecs.g711 import decode_ulaw
 from voicecodecs.tones import dtmf_tone
 
+from gateway.clock import RandomIds
 from gateway.errors import CapacityError
 from gateway.media.events import (
     KeyPressed,
@@ -278,11 +279,13 @@ def test_reports_carry_what_was_sent_and_the_last_says_goodbye(world: MediaWorld
     call = world.call()
     host, number = call.phone.port.address
     rtcp = world.network.bind(host, number + 1)
-    world.run(5.8)
-    (compound,) = reports(rtcp)
+    world.run(8.0)
+    compound, *_ = reports(rtcp)
     report = parse_compound(compound)[0]
     assert isinstance(report, SenderReport)
-    assert report.packet_count == pytest.approx(252, abs=12)
+    at = report.ntp / (1 << 32)
+    assert 2.5 <= at <= 8.0
+    assert report.packet_count == pytest.approx(50 * at, abs=3)
     assert report.octet_count == report.packet_count * 160
     assert report.blocks[0].ssrc == call.phone.ssrc
     assert report.blocks[0].fraction_lost == 0
@@ -290,6 +293,24 @@ def test_reports_carry_what_was_sent_and_the_last_says_goodbye(world: MediaWorld
     world.run(0.1)
     (last,) = reports(rtcp)
     assert any(isinstance(packet, Bye) for packet in parse_compound(last))
+
+
+def test_calls_that_begin_together_report_by_chance_and_not_in_step() -> None:
+    world = MediaWorld(ids=RandomIds())
+    ports = []
+    for _ in range(20):
+        host, number = world.call().phone.port.address
+        ports.append(world.network.bind(host, number + 1))
+    world.run(30.0)
+    times = []
+    for port in ports:
+        found = [parse_compound(compound)[0] for compound in reports(port)]
+        times.append([r.ntp / (1 << 32) for r in found if isinstance(r, SenderReport)])
+    gaps = [b - a for one in times for a, b in itertools.pairwise([0.0, *one])]
+    assert all(2.5 <= gap <= 8.1 for gap in gaps)  # what is due is looked at twice a second
+    assert min(gaps) < 4.0
+    assert max(gaps) > 6.0
+    assert len({round(one[0], 1) for one in times}) > 3
 
 
 def test_silence_on_the_wire_is_told_once_and_again_after_a_return() -> None:

@@ -200,9 +200,10 @@ def test_reports_at_a_port_of_their_own_have_keys_of_their_own() -> None:
     assert scene.phone.came_to is not None
     assert reports.local != scene.phone.came_to.local
     scene.phone.reports.arrive = lambda at, data, source: came.append(data)  # type: ignore[method-assign]
-    scene.world.run(6.0)
+    scene.world.run(8.0)
     cipher = Cipher(SrtpKeys(reports.suite, bytearray(reports.local), bytearray(reports.remote)))
-    assert [data[0] >> 6 for data in came] == [2]
+    assert came
+    assert {data[0] >> 6 for data in came} == {2}
     assert cipher.open_report(came[0]) is not None
 
 
