@@ -212,7 +212,9 @@ def test_tones_go_on_in_another_codec(codec: Codec, after_ms: int) -> None:
     coder = of.coder()
     payloads = [p.payload for _, p in call.phone.packets if p.payload_type == codec.payload_type]
     after = np.concatenate([coder.decode(p) if coder else of.unpack(p) for p in payloads])
-    assert loud_ms(before, 8000) + loud_ms(after, of.rate) == pytest.approx(200, abs=15)
+    assert loud_ms(before, 8000) + loud_ms(after, of.rate) == pytest.approx(
+        200, abs=18
+    )  # Opus rings
 
 
 def test_tones_give_way_to_events_once_those_are_agreed_on(call: MediaCall) -> None:

@@ -1,5 +1,6 @@
 """RFC 4733: every press once, whatever the network does to it."""
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -72,6 +73,17 @@ def test_every_key_arrives_with_its_duration(key: str) -> None:
     assert heard(press(key, 120)) == [KeyDown(key), KeyUp(key, 120)]
 
 
+def test_a_press_that_is_cut_ends_as_long_as_it_is() -> None:
+    sender = EventSender()
+    sender.start("5", 500, 8000)
+    packets = [carried(event) for _ in range(3) if (event := sender.tick()) is not None]
+    ends = [carried(event) for event in sender.cut()]
+    assert [p.payload.hex() for p in ends] == ["058a01e0"] * 3
+    assert not sender.is_busy
+    assert sender.cut() == []
+    assert heard(packets + ends) == [KeyDown("5"), KeyUp("5", 60)]
+
+
 def test_letters_may_be_small_and_unknown_keys_are_refused() -> None:
     assert heard(press("c"))[0] == KeyDown("C")
     with pytest.raises(KeyError):
@@ -136,6 +148,18 @@ def test_a_press_of_twenty_seconds_is_one_press(clock: int) -> None:
     assert len({p.timestamp for p in packets}) == segments
     assert sum(p.marker for p in packets) == 1
     assert heard(packets, EventReceiver(clock)) == [KeyDown("5"), KeyUp("5", 20_000)]
+
+
+@pytest.mark.parametrize("clock", [8000, 48_000])
+def test_each_segment_of_a_long_press_starts_where_the_one_before_ends(clock: int) -> None:
+    """RFC 4733 section 2.5.1.3: 0xFFFF units after it, and what was sent beyond is its own."""
+    packets = press("5", 20_000, timestamp=0xFFFFFF00, clock=clock)
+    starts = list(dict.fromkeys(p.timestamp for p in packets))
+    assert starts == [(0xFFFFFF00 + n * 0xFFFF) & 0xFFFFFFFF for n in range(len(starts))]
+    assert len(starts) == 20 * clock // 0xFFFF + 1
+    ends = [(p.timestamp + int.from_bytes(p.payload[2:])) & 0xFFFFFFFF for p in packets[:-2]]
+    step = clock // 50
+    assert {(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(ends)} == {step}
 
 
 def test_losses_around_the_seam_of_a_long_press_do_not_split_it() -> None:

@@ -300,6 +300,46 @@ def test_a_call_that_was_refused_may_come_back_by_another_way(
     assert len(bob.calls) == 2
 
 
+def test_two_callers_who_chose_the_same_call_id_and_number_are_two_calls(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    """The From tag tells them apart (section 8.2.2.2)."""
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    invite = network.last("INVITE")
+    via = invite.via
+    via.params["branch"] = "z9hG4bK-somebody-else"
+    invite.headers.set("Via", str(via))
+    invite.headers.set("From", f"<{ann.uri}>;tag=somebody-else")
+    network.carry(bytes(invite), ann.flow_to(bob))
+    network.run(0.1)
+    assert "482 INVITE" not in network.titles()
+    assert len(bob.calls) == 2
+
+
+def test_an_ack_of_somebody_elses_dialog_confirms_nothing(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    """A dialog is its Call-ID and both tags: the From tag counts too (section 12)."""
+    network.drop = lambda sent: sent.title == "ACK"
+    ann.call(bob, OFFER)
+    network.run(0.1)
+    taken = bob.calls[0]
+    taken.answer(ANSWER, network.now)
+    network.run(0.1)
+    network.drop = lambda sent: False
+    ack = network.last_request("ACK")
+    own = ack.headers.get("From") or ""
+    ack.headers.set("From", f"<{ann.uri}>;tag=somebody-else")
+    network.carry(bytes(ack), ann.flow_to(bob))
+    network.run(0.1)
+    assert bob.heard(taken) == []
+    ack.headers.set("From", own)
+    network.carry(bytes(ack), ann.flow_to(bob))
+    network.run(0.1)
+    assert bob.heard(taken) == [Confirmed()]
+
+
 def test_a_phone_can_call_itself(network: VirtualNetwork, ann: Phone) -> None:
     call = ann.call(ann, OFFER)
     network.run(0.1)

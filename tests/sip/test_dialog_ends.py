@@ -32,6 +32,23 @@ def test_a_call_given_up_while_ringing_is_cancelled(
     assert ann.agent.is_idle
 
 
+def test_a_cancel_takes_the_route_of_its_invite(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    """Section 9.1: a stateless proxy must send both the same way."""
+    routes = ["<sip:192.0.2.2:5060;lr>", "<sip:p2.example;lr>"]
+    call = ann.call(bob, OFFER, headers=[("Route", route) for route in routes])
+    network.run(0.1)
+    bob.calls[0].ring(network.now)
+    network.run(0.1)
+    call.hang_up(network.now)
+    network.run(0.1)
+    invite, cancel = network.last_request("INVITE"), network.last_request("CANCEL")
+    assert invite.headers.get_all("Route") == routes
+    assert cancel.headers.get_all("Route") == routes
+    assert cancel.uri == invite.uri
+
+
 def test_cancel_waits_for_the_first_provisional_response(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:

@@ -71,6 +71,16 @@ def test_caller_turns_the_route_round() -> None:
     assert dialog.request("BYE").cseq.number == 8
 
 
+def test_the_route_is_taken_anew_from_the_answer_that_makes_the_call() -> None:
+    ringing = accepted(invite(), "<sip:p2.example;lr>, <sip:p1.example;lr>")
+    dialog = Dialog.calling(invite(), ringing)
+    dialog.confirm(accepted(invite(), "<sip:p9.example;lr>, <sip:p8.example;lr>"))
+    assert dialog.ack(invite()).headers.get_all("Route") == [
+        *("<sip:p8.example;lr>", "<sip:p9.example;lr>"),
+    ]
+    assert dialog.next_hop.host == "p8.example"
+
+
 def test_strict_router_gets_its_own_address_as_the_target() -> None:
     routes = "<sip:p2.example;lr>, <sip:strict.example>"
     dialog = Dialog.calling(invite(), accepted(invite(), routes))
@@ -270,6 +280,24 @@ def test_of_merges_no_more_is_kept_than_goes_on() -> None:
     assert len(watch) <= 1024
     request.headers.set("Call-ID", "call-7")
     assert watch.is_merged("again", request)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"tag=a%41b", b"tag=another"),
+        (b"Call-ID: one", b"Call-ID: two"),
+        (b"CSeq: 7 INVITE", b"CSeq: 8 INVITE"),
+        (b"7 INVITE", b"7 OPTIONS"),
+    ],
+)
+def test_only_what_has_the_same_caller_call_and_number_is_merged(old: bytes, new: bytes) -> None:
+    watch = MergeWatch(Timers())
+    assert not watch.is_merged(invite(), 0.0)
+    other = INVITE.replace(old, new)
+    other = other.replace(b"INVITE sip", b"OPTIONS sip") if b"OPTIONS" in new else other
+    assert not watch.is_merged(invite(other), 0.0)
+    assert watch.is_merged(invite(), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,29 @@ def test_a_request_too_big_for_a_datagram_goes_by_tcp_and_falls_back_to_udp(
     assert sent(network, "INVITE")[-1].flow.transport == "udp"  # known not to take TCP
 
 
+@pytest.mark.parametrize(("size", "transport"), [(1300, "udp"), (1301, "tcp")])
+def test_a_datagram_is_1300_bytes_at_most(
+    network: VirtualNetwork, size: int, transport: str
+) -> None:
+    """RFC 3261 section 18.1.1; the Via to come counts as 80 bytes."""
+    via = 80
+    ann = network.phone("192.0.2.1", has_streams=True)
+    bob = network.phone("192.0.2.2")
+    dial(ann, bob, headers=[("X-Filler", "x" * 100)])
+    (first,) = sent(network, "INVITE")
+    without = first.message
+    without.headers.remove("Via")
+    filler = 100 + size - via - len(bytes(without))
+    again = network.phone("192.0.2.1", has_streams=True)  # whose tokens are as long
+    dial(again, bob, headers=[("X-Filler", "x" * filler)])
+    last = sent(network, "INVITE")[-1]
+    assert last.flow.transport == transport
+    via_sent = len(last.message.headers.get("Via") or "") + len("Via: \r\n")
+    assert via_sent <= via
+    if transport == "udp":
+        assert len(bytes(last.message)) == size - via + via_sent
+
+
 def test_a_request_too_big_tries_each_target_both_ways(network: VirtualNetwork) -> None:
     ann = network.phone("192.0.2.1", has_streams=True)
     call = dial(ann, NOBODY, ("192.0.2.98", 5060), headers=[("X-Filler", "x" * 1300)])

@@ -185,6 +185,23 @@ def test_too_brief_is_answered_with_the_time_wanted(network: VirtualNetwork) -> 
     assert registree.news == [(True, "registered")]
 
 
+@pytest.mark.parametrize("wanted", ["604801", "4294967295", "9" * 20, "60", "-1", "soon"])
+def test_no_other_time_than_a_longer_one_of_a_week_at_most_is_believed(
+    network: VirtualNetwork, wanted: str
+) -> None:
+    registree, registrar, _ = start(
+        network, seconds=60, answers=[(423, (("Min-Expires", wanted),))]
+    )
+    assert [request.expires for _, request in registrar.asked] == [60]
+    assert registree.news == [(False, "423 Interval Too Brief")]
+
+
+def test_a_week_is_believed(network: VirtualNetwork) -> None:
+    answers = [(423, (("Min-Expires", "604800"),))]
+    _, registrar, _ = start(network, seconds=60, answers=answers)
+    assert [request.expires for _, request in registrar.asked] == [60, 604_800]
+
+
 def test_too_brief_for_ever_ends_in_waiting(network: VirtualNetwork) -> None:
     answers: list[Any] = [(423, (("Min-Expires", str(100 * n)),)) for n in range(1, 50)]
     registree, registrar, _ = start(network, seconds=60, answers=answers)
