@@ -162,6 +162,14 @@ def test_each_segment_of_a_long_press_starts_where_the_one_before_ends(clock: in
     assert {(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(ends)} == {step}
 
 
+def test_a_press_whose_clock_changes_under_way_is_one_press_of_its_own_length() -> None:
+    receiver = EventReceiver(8000)
+    events = [e for packet in press("4")[:3] for e in receiver.receive(packet, 0.0)]
+    receiver.clock = 48_000
+    events += heard(press("4", clock=48_000)[3:], receiver)
+    assert events == [KeyDown("4"), KeyUp("4", 100)]
+
+
 def test_losses_around_the_seam_of_a_long_press_do_not_split_it() -> None:
     packets = press("5", 10_000, clock=48_000)
     seam = next(n for n, p in enumerate(packets) if p.timestamp != packets[0].timestamp)

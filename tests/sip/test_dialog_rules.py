@@ -53,6 +53,27 @@ def test_the_ack_to_a_refusal_goes_where_the_invite_went_whatever_contact_it_nam
     assert ack.flow.remote == bob.address
 
 
+def test_the_ack_takes_the_route_that_the_answer_names_and_not_the_one_of_the_ringing(
+    network: VirtualNetwork, ann: Phone, bob: Phone
+) -> None:
+    """Section 13.2.2.4: the route of a confirmed dialog is computed anew from the 2xx."""
+    network.drop = lambda sent: sent.flow.remote == bob.address
+    ann.call(bob, OFFER)
+    invite = network.last_request("INVITE")
+    for status, proxy in ((180, "192.0.2.7"), (200, "192.0.2.8")):
+        response = response_to(invite, status, to_tag="b")
+        response.headers.add("Record-Route", f"<sip:{proxy};lr>")
+        response.headers.add("Contact", f"<{bob.uri}>")
+        if status == 200:
+            response.headers.add("Content-Type", "application/sdp")
+            response.body = ANSWER
+        network.carry(bytes(response), bob.flow_to(ann))
+        network.run(0.1)
+    ack = network.last_request("ACK")
+    assert ack.headers.get_all("Route") == ["<sip:192.0.2.8;lr>"]
+    assert network.sent[-1].flow.remote[0] == "192.0.2.8"
+
+
 def test_a_bye_that_comes_again_gets_the_same_answer(
     network: VirtualNetwork, ann: Phone, bob: Phone
 ) -> None:
