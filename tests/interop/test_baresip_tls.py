@@ -1,10 +1,11 @@
 """baresip over TLS: it calls the gateway, is called by our phone, and nobody is who he is not."""
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from certificates import Authority
 from peers import TAPPED, Gateway, running
 from phones import phone, read_wav
+from talks import GREETING, assert_both_heard_each_other, dial, talk_and_press
 
 from gateway.testing.hearing import tone_share
 
 pytestmark = pytest.mark.interop
 
 TONE = 620.0  # Hz: what the phone says
+TOKEN = "a-token-of-ours"
 
 GATEWAY = """
 [sip]
@@ -26,13 +29,27 @@ bind = ["tls:127.0.0.1:0"]
 certificate = "{certificate}"
 authorities = "{authorities}"
 clients = "require"
+[[trunks]]
+name = "phones"
+hosts = ["127.0.0.1"]
+srtp = "required"
 [http]
 bind = "127.0.0.1:0"
+token_env = "DIAL_TOKEN"
+[media]
+recordings = "{recordings}"
 [realtime]
 provider = "custom"
 url = "{service}"
+[call]
+greeting = 'Say "{greeting}"'
 [barge_in]
 by = []
+[targets]
+ann = "{target}"
+[[rules]]
+on = "leg.answered"
+do = [{{ record = "start" }}, {{ send_dtmf = "17#" }}]
 [[rules]]
 on = "input_audio_buffer.dtmf_event_received"
 digit = "9"
@@ -40,35 +57,59 @@ do = ["hangup"]
 """
 
 
+@contextlib.contextmanager
+def gateway(demo: Gateway, folder: Path, authority: Authority, target: str) -> Iterator[Gateway]:
+    """Run a gateway that speaks TLS alone, and encrypts every sound."""
+    body = GATEWAY.format(
+        certificate=authority.certificate("127.0.0.1"),
+        authorities=authority.file,
+        recordings=folder / "calls",
+        service=demo.facts["service"],
+        target=target,
+        greeting=GREETING,
+    )
+    log = folder / "gateway.log"
+    environment = {"GATEWAY_CONFIG_BODY": body, "DIAL_TOKEN": TOKEN}
+    with running(["serve", "--json"], log, environment) as ours:
+        yield ours
+    assert "Traceback" not in log.read_text()
+
+
 def test_a_phone_calls_over_tls_and_is_hung_up_over_its_own_connection(
     demo: Gateway, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    body = GATEWAY.format(
-        certificate=authority.certificate("127.0.0.1"),
-        authorities=authority.file,
-        service=demo.facts["service"],
-    )
-    log = tmp_path / "gateway.log"
-    with running(["serve", "--json"], log, {"GATEWAY_CONFIG_BODY": body}) as gateway:
-        uri = f"sip:demo@127.0.0.1:{gateway.sip_port};transport=tls"
-        own = authority.certificate("phone.example")
+    with gateway(demo, tmp_path, authority, "sip:nobody@127.0.0.1") as ours:
         with phone(
             *(tmp_path / "phone", TONE),
-            calls=uri,
-            certificate=own,
+            calls=f"sip:demo@127.0.0.1:{ours.sip_port};transport=tls",
+            certificate=authority.certificate("phone.example"),
             authorities=authority.file,
             encrypts="srtp-mand",
         ) as caller:
-            gateway.wait_for_calls(1)
-            time.sleep(2)
-            caller.press("9")
-            (record,) = gateway.new_calls()
-        counted = gateway.ask("/v1/gateway")["counted"]["sip"]
+            record = talk_and_press(ours, caller)
+        counted = ours.ask("/v1/gateway")["counted"]["sip"]
     assert record["ended_by"] == "gateway"
     assert record["media"]["srtp"] == "AES_CM_128_HMAC_SHA1_80"
     assert (counted["tls_taken"], counted["tls_opened"], counted["tls_broken"]) == (1, 0, 0)
-    assert "Traceback" not in log.read_text()
+    assert_both_heard_each_other(record, caller, tmp_path / "calls", TONE)
+
+
+def test_a_phone_is_called_over_tls_and_hears_and_is_heard(demo: Gateway, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own = authority.certificate("127.0.0.1")
+    trusts = {"certificate": own, "authorities": authority.file}
+    with (
+        phone(tmp_path / "ann", TONE, user="ann", encrypts="srtp-mand", **trusts) as ann,
+        gateway(demo, tmp_path, authority, ann.tls_uri) as ours,
+    ):
+        dial(ours, "ann", TOKEN)
+        record = talk_and_press(ours, ann)
+        counted = ours.ask("/v1/gateway")["counted"]["sip"]
+    assert record["ended_by"] == "gateway"
+    assert record["media"]["srtp"] == "AEAD_AES_256_GCM"
+    assert (counted["tls_taken"], counted["tls_opened"], counted["tls_broken"]) == (0, 1, 0)
+    assert_both_heard_each_other(record, ann, tmp_path / "calls", TONE)
 
 
 def call(uri: str, *options: str) -> tuple[int, dict[str, Any], str]:
