@@ -6,6 +6,7 @@ Everything started here is ended here, by its own process id.
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -125,7 +126,10 @@ class Sipp:
         self._program, self._folder = program, folder
 
     def __call__(self, gateway: Gateway, scenario: str, *options: str, user: str = "demo") -> None:
-        """Run ``scenario`` (one of ours, else one of sipp's own) and expect it to succeed."""
+        """Run ``scenario`` and expect it to succeed.
+
+        It is one of ours, else one of sipp's own, or the text of :func:`scripts.script`.
+        """
         process = self._start(gateway, scenario, options, user)
         self._finish(process, scenario, gateway.tail())
 
@@ -148,13 +152,14 @@ class Sipp:
         the end of the block.
         """
         port = free_port()
-        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        is_text = scenario.startswith("<?xml")
+        text = scenario if is_text else (SCENARIOS / f"{scenario}.xml").read_text()
         for name, word in words.items():
             text = text.replace(f"[{name}]", word)
-        path = self._folder / f"{scenario}.xml"
+        path = self._folder / ("script.xml" if is_text else f"{scenario}.xml")
         path.write_text(text)
         command = [
-            self._program, "-sf", str(path), "-m", "1",
+            self._program, "-sf", str(path), "-m", "1", "-trace_msg",
             "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-trace_err", "-timeout", "60s",
         ]  # fmt: skip
         process = subprocess.Popen(
@@ -167,17 +172,28 @@ class Sipp:
             process.kill()
             process.communicate()
 
+    def came(self, start: str) -> list[str]:
+        """Return the messages that begin so and came to sipp, oldest first."""
+        logs = "".join(path.read_text() for path in sorted(self._folder.glob("*_messages.log")))
+        pieces = re.split(r"^-{20,} .*\n", logs, flags=re.MULTILINE)
+        arrived = (piece.split("\n\n", 1)[-1] for piece in pieces if "message received" in piece)
+        return [message for message in arrived if message.startswith(start)]
+
     def _start(
         self, gateway: Gateway, scenario: str, options: tuple[str, ...], user: str
     ) -> subprocess.Popen[str]:
         known = SCENARIOS / f"{scenario}.xml"
+        if scenario.startswith("<?xml"):
+            known = self._folder / "script.xml"
+            known.write_text(scenario)
         choice = ["-sf", str(known)] if known.exists() else ["-sn", scenario]
         once = [] if "-m" in options else ["-m", "1"]
+        here = [] if "-i" in options else ["-i", "127.0.0.1"]
         media_port = free_port() // 8 * 8
         command = [
-            self._program, *choice, *once, *options, "-s", user, "-i", "127.0.0.1",
+            self._program, *choice, *once, *options, "-s", user, *here,
             "-mi", "127.0.0.1", "-p", str(free_port()), "-mp", str(media_port), "-nostdin",
-            "-trace_err", "-timeout", "60s", f"127.0.0.1:{gateway.sip_port}",
+            "-trace_err", "-trace_msg", "-timeout", "60s", f"127.0.0.1:{gateway.sip_port}",
         ]  # fmt: skip
         return subprocess.Popen(
             command,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, ClientSession
 from peers import Sipp
+from scripts import OFFER, answers, asks, called, hears, pause, script, wants
 
 from gateway.app import Gateway
 from gateway.config import Settings
@@ -112,6 +113,48 @@ async def test_one_who_rings_reliably_and_wants_longer_sessions_is_talked_to(sip
     assert (record["ended_by"], record["q850"]) == ("peer", 31)
     names = [entry["name"] for entry in record["timeline"]]
     assert "leg.answered" in names
+
+
+TRYING = answers("180 Ringing", tag="a")
+ANSWER = answers("200 OK", tag="a", body=OFFER)
+GONE = wants("BYE", 9, "a") + hears(200)
+
+
+async def dialled(sipp: Sipp, *steps: str, **tables: Any) -> dict[str, Any]:
+    """Have sipp called, which does ``steps``; return the record of the call."""
+    async with LoopbackService([1037.0]) as ours:
+        with sipp.called(script(called(), *steps)) as target:
+            async with calling_gateway(ours.url, targets={"operator": target}, **tables) as gateway:
+                assert (await order(gateway, {"to": "operator"})).status == 201
+                return await until_over(gateway)
+
+
+async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_ended(sipp: Sipp) -> None:
+    crossed = TRYING, asks("CANCEL"), answers("200 OK"), ANSWER
+    ended = asks("ACK", CSeq="1 ACK"), asks("BYE"), answers("200 OK")
+    record = await dialled(sipp, *crossed, *ended, dial={"seconds": 1.0})
+    assert record["ended_by"] == "gateway"
+    assert "leg.answered" not in [entry["name"] for entry in record["timeline"]]
+
+
+async def test_of_two_places_that_answer_one_is_talked_to_and_one_let_go(sipp: Sipp) -> None:
+    ring = TRYING, answers("180 Ringing", tag="b")
+    early = wants("UPDATE", 1, "b", body=OFFER), hears(491, CSeq="1 UPDATE")
+    first = ANSWER, asks("ACK", To="tag=a$", message="^ACK sip:a@")
+    second = answers("200 OK", tag="b", body=OFFER), asks("ACK", To="tag=b$", message="^ACK sip:b@")
+    ended = asks("BYE", To="tag=b$", message="^BYE sip:b@"), answers("200 OK")
+    record = await dialled(sipp, *ring, *early, *first, *second, *ended, pause(200), GONE)
+    assert record["ended_by"] == "peer"
+    assert [entry["name"] for entry in record["timeline"]].count("leg.answered") == 1
+
+
+async def test_an_answer_that_comes_again_after_a_change_is_acknowledged_again(sipp: Sipp) -> None:
+    changed = wants("INVITE", 2, "a", body=OFFER), hears(200), wants("ACK", 2, "a")
+    again = ANSWER, asks("ACK", CSeq="^ 1 ACK")
+    record = await dialled(sipp, TRYING, ANSWER, asks("ACK"), *changed, *again, GONE)
+    assert record["ended_by"] == "peer"
+    first, second = sipp.came("ACK")
+    assert first == second
 
 
 @pytest.mark.parametrize(
