@@ -188,7 +188,8 @@ class VirtualNetwork:
     def phone(self, host: str, *, transport: Transport = "udp", **options: Any) -> Phone:
         """Return a new phone; ``options`` go to its user agent."""
         address = (host, _PORT)
-        agent = UserAgent(CountedIds(f"{host}-"), advertise=lambda flow: flow.local, **options)
+        told = {"advertise": lambda flow: flow.local} | options
+        agent = UserAgent(CountedIds(f"{host}-"), **told)
         phone = self._phones[address] = Phone(self, address, transport, agent)
         return phone
 

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from aiosipua import SipMessage, SipResponse, SipUAC, SipUAS, build_sdp
+from aiosipua import OutgoingCall, SipMessage, SipResponse, SipUAC, SipUAS, build_sdp
 from aiosipua.transport import UdpSipTransport
 
 
@@ -31,7 +31,9 @@ class Answers:
 
         transport.on_message = note
 
-    async def until(self, request: str) -> None:
+    async def until(self, call: OutgoingCall, method: str) -> None:
+        """Wait for the answer to the latest request of a call."""
+        request = f"{call.dialog.local_cseq} {method}"
         async with asyncio.timeout(10):
             while request not in self.told:
                 self._changed.clear()
@@ -55,14 +57,14 @@ async def main(host: str, port: int) -> None:
     held = build_sdp("127.0.0.1", 40_000, 0, "PCMU")
     held.media[0].attributes["sendonly"] = held.media[0].attributes.pop("sendrecv", [])
     caller.send_reinvite(call.dialog, held, there)
-    await answers.until("2 INVITE")
+    await answers.until(call, "INVITE")
     key = "Signal=7\r\nDuration=160\r\n"
     caller.send_info(call.dialog, key, "application/dtmf-relay", there)
-    await answers.until("3 INFO")
+    await answers.until(call, "INFO")
     caller.send_update(call.dialog, there)
-    await answers.until("4 UPDATE")
+    await answers.until(call, "UPDATE")
     call.hangup(caller)
-    await answers.until("5 BYE")
+    await answers.until(call, "BYE")
     print(json.dumps(answers.told))
     await station.stop()
 

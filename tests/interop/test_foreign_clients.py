@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.testing.loopback import sip_address
+from gateway.testing.loopback import loopback_gateway, sip_address
+from gateway.testing.service import LoopbackService
 from gateway.testing.witness import witnessed
 
 pytestmark = pytest.mark.interop
@@ -47,10 +48,27 @@ async def test_aiosipua_calls_holds_presses_a_key_refreshes_and_hangs_up() -> No
     async with witnessed() as scene:
         host, port = sip_address(scene.gateway)
         told = await run(sys.executable, str(CALLER), host, str(port))
-        assert set(json.loads(told.splitlines()[-1]).values()) == {200}
+        answers = json.loads(told.splitlines()[-1])
+        assert answers == dict.fromkeys(
+            ["1 INVITE", "2 INVITE", "3 INFO", "4 UPDATE", "5 BYE"], 200
+        )
         record = await scene.ended("aiosipua")
         assert record.ended_by == "caller"
         keys = [
             entry["detail"]["key"] for entry in record.timeline if entry["name"] == "key.pressed"
         ]
         assert keys == ["7"]
+
+
+async def test_aiosipua_acknowledges_that_it_is_rung_reliably() -> None:
+    trunk = {"name": "reliable", "hosts": ["127.0.0.1"], "prack": "required"}
+    async with (
+        LoopbackService([1037.0]) as service,
+        loopback_gateway(service.url, trunks=[trunk]) as gateway,
+    ):
+        host, port = sip_address(gateway)
+        told = await run(sys.executable, str(CALLER), host, str(port))
+        answers = json.loads(told.splitlines()[-1])
+        assert answers == dict.fromkeys(
+            ["1 INVITE", "2 PRACK", "3 INVITE", "4 INFO", "5 UPDATE", "6 BYE"], 200
+        )

@@ -1,101 +1,21 @@
 """What well-known peers send, from their first message to our answer and our goodbye."""
 
 import asyncio
-from pathlib import Path
+from dataclasses import replace
+from typing import cast
 
 import pytest
+from peer_scene import CODECS, PEERS, SETTINGS, TEAMS, TWILIO_TLS, Scene
 
-from gateway.calls.facts import CallFacts
+from gateway.calls.neighbours import Neighbours
 from gateway.clock import CountedIds
-from gateway.config import TrunkSettings
-from gateway.legs.events import LegAnswered, LegEnded, LegEvent, LegMedia
+from gateway.legs.events import LegAnswered, LegEnded, LegMedia
 from gateway.legs.sip_leg import SipLeg
-from gateway.sdp.negotiate import Negotiated
 from gateway.sdp.terms import Terms
-from gateway.sip.admission import Policy, Verdict
-from gateway.sip.dialogs.session_events import ReferReceived
 from gateway.sip.flow import Flow
-from gateway.sip.wire.message import Request, Response
+from gateway.sip.transport.endpoint import SipEndpoint
+from gateway.sip.wire.message import Request, response_to
 from gateway.sip.wire.uri import Uri
-from gateway.testing.lanes import NotedLane
-from gateway.testing.sip import Phone, VirtualNetwork
-
-PEERS = Path(__file__).parent / "peers"
-CODECS = ("PCMU", "PCMA", "G722", "opus")
-TRUNK = TrunkSettings(name="peer", hosts=["0.0.0.0/0"], trusted=True, headers=["X-*"])
-
-
-class Scene:
-    """Our gateway's side of one call with a peer who is no more than its messages."""
-
-    def __init__(self) -> None:
-        self.network = VirtualNetwork()
-        self.phone: Phone = self.network.phone(
-            "192.0.2.2",
-            accepts=lambda request, flow: Verdict(
-                policy=Policy(session_expires=1800, accepts_transfer=True)
-            ),
-        )
-        self.lane = NotedLane()
-        self.told: list[LegEvent] = []
-        self.asked: list[ReferReceived] = []
-        self.peer = ("203.0.113.10", 5060)
-
-    def send(self, name: str, **words: str) -> None:
-        flow = Flow("udp", self.phone.address, self.peer)
-        self.phone.agent.receive(written(name, **words), flow, self.network.now)
-        self.phone.flush()
-        self.network.run(0.05)
-
-    def call(self, name: str, **words: str) -> SipLeg:
-        """Have a peer call, and take that call as a leg."""
-        self.send(name, **words)
-        return SipLeg.incoming(
-            self.phone.calls[-1],
-            self.phone,
-            self.lane,
-            Terms(CODECS, srtp="optional"),
-            self.told.append,
-            on_refer=lambda leg, wish: self.asked.append(wish),
-            ids=CountedIds(),
-        )
-
-    def take(self, name: str, **words: str) -> Negotiated:
-        """Have a peer call, and answer; returns what was agreed."""
-        leg = self.call(name, **words)
-        leg.ring()
-        leg.answer()
-        self.network.run(0.05)
-        assert "180 INVITE" in self.network.titles(), "it rings at once: some give up after 5 s"
-        assert self.lane.holds == self.lane.digits == [], "nobody asked for that"
-        return self.lane.agreed[-1]
-
-    def reply(self) -> Response:
-        message = self.network.last("200 INVITE")
-        assert isinstance(message, Response)
-        return message
-
-    def facts(self) -> CallFacts:
-        return CallFacts.of(self.phone.calls[-1].request, TRUNK)
-
-    @property
-    def tag(self) -> str:
-        return self.reply().to.tag or ""
-
-    @property
-    def uri(self) -> str:
-        return str(self.reply().contacts[0].uri)
-
-
-def written(name: str, **words: str) -> bytes:
-    """Return a peer's message as it goes over the wire."""
-    text = (PEERS / f"{name}.sip").read_text()
-    for key, word in {"branch": "1", **words}.items():
-        text = text.replace(f"[{key}]", word)
-    head, _, body = text.partition("\n\n")
-    body = body.replace("\n", "\r\n")
-    head = head.replace("\n", "\r\n").replace("[len]", str(len(body)))
-    return f"{head}\r\n\r\n{body}".encode()
 
 
 @pytest.fixture
@@ -126,6 +46,7 @@ def test_twilio_is_answered_by_both_of_its_proxies_and_let_go_through_them(scene
 
 
 def test_twilio_over_tls_brings_one_key_and_is_answered_with_one_of_ours(scene: Scene) -> None:
+    scene.flow = TWILIO_TLS
     agreed = scene.take("twilio-secure")
     assert agreed.srtp is not None
     assert agreed.srtp.suite == "AES_CM_128_HMAC_SHA1_80"
@@ -133,6 +54,22 @@ def test_twilio_over_tls_brings_one_key_and_is_answered_with_one_of_ours(scene: 
     (line,) = [line for line in scene.reply().body.splitlines() if b"a=crypto" in line]
     assert line.startswith(b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:")
     assert b"RTP/SAVP 0 101" in scene.reply().body
+    contact = scene.reply().contacts[0].uri
+    assert (contact.host, contact.params["transport"]) == ("sbc.example", "tls")
+    assert scene.network.sent[-1].flow == TWILIO_TLS
+
+
+@pytest.mark.parametrize(
+    ("name", "flow"), [("twilio-secure", TWILIO_TLS), ("teams", TEAMS), ("teams-options", TEAMS)]
+)
+@pytest.mark.parametrize("names", [(), ("sip.carrier.example", "pstnhub.example.evil.example")])
+def test_whose_certificate_names_somebody_else_is_a_stranger(
+    scene: Scene, name: str, flow: Flow, names: tuple[str, ...]
+) -> None:
+    scene.flow = replace(flow, names=names)
+    scene.send(name)
+    assert scene.network.titles()[0].startswith("403")
+    assert scene.phone.calls == []
 
 
 @pytest.mark.parametrize(("cause", "q850"), [("16", 16), ("17", 17), ("31", 31), ("102", 102)])
@@ -145,7 +82,7 @@ def test_the_cause_that_twilio_gives_is_kept(scene: Scene, cause: str, q850: int
 
 
 def test_telnyx_gets_its_private_contact_back_as_the_address_of_the_goodbye(scene: Scene) -> None:
-    scene.peer = ("192.0.2.40", 5060)
+    scene.comes_from("192.0.2.40")
     scene.take("telnyx")
     acknowledge(scene)
     session = scene.phone.calls[-1]
@@ -167,7 +104,7 @@ def test_telnyx_says_trying_in_its_own_words(scene: Scene) -> None:
 
 
 def test_teams_is_understood_in_capitals_with_all_its_parameters(scene: Scene) -> None:
-    scene.peer = ("198.51.100.76", 5061)
+    scene.flow = TEAMS
     agreed = scene.take("teams")
     assert agreed.remote == ("198.51.100.77", 53780)
     assert agreed.codec.name in CODECS, "neither SILK nor comfort noise is taken for speech"
@@ -181,7 +118,7 @@ def test_teams_is_understood_in_capitals_with_all_its_parameters(scene: Scene) -
 
 
 def test_teams_may_send_us_to_an_address_without_a_user(scene: Scene) -> None:
-    scene.peer = ("198.51.100.76", 5061)
+    scene.flow = TEAMS
     leg = scene.call("teams")
     leg.answer()
     scene.network.run(0.05)
@@ -194,14 +131,47 @@ def test_teams_may_send_us_to_an_address_without_a_user(scene: Scene) -> None:
 
 
 def test_teams_asks_whether_we_live(scene: Scene) -> None:
+    scene.flow = TEAMS
     scene.send("teams-options")
     answer = scene.network.last("200 OPTIONS")
     assert "INVITE" in (answer.headers.get("Allow") or "")
     assert b"sips:" not in bytes(answer)
 
 
+def test_teams_is_asked_by_the_name_of_our_certificate_whether_it_lives() -> None:
+    scene = Scene("tls")
+    scene.network.names["sip.pstnhub.example"] = [TEAMS.remote]
+    asyncio.run(ask_whether_it_lives(scene))
+    first, second = (sent for sent in scene.network.sent if sent.title == "OPTIONS")
+    assert second.at - first.at == pytest.approx(61.0)
+    for sent in (first, second):
+        asked = sent.message
+        assert isinstance(asked, Request)
+        assert (sent.flow.transport, sent.flow.remote) == ("tls", TEAMS.remote)
+        assert asked.uri == "sip:sip.pstnhub.example:5061;transport=tls"
+        assert (asked.via.transport, asked.via.host) == ("TLS", "sbc.example")
+        contact = asked.contacts[0].uri
+        assert (contact.scheme, contact.host) == ("sip", "sbc.example")
+        assert contact.params["transport"] == "tls"
+
+
+async def ask_whether_it_lives(scene: Scene) -> None:
+    """Have our side ask Teams twice, and Teams answer."""
+    endpoint = cast("SipEndpoint", scene.phone)  # which does as one here
+    neighbours = Neighbours(SETTINGS, scene.trunks, endpoint)
+    neighbours.begin()
+    for _ in range(2):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asked = scene.network.last_request("OPTIONS")
+        answer = response_to(asked, 200)
+        scene.phone.agent.receive(bytes(answer), scene.network.sent[-1].flow, scene.network.now)
+        scene.network.run(61.0)
+    neighbours.end()
+
+
 def test_asterisk_pads_its_length_and_refreshes_its_session(scene: Scene) -> None:
-    scene.peer = ("192.0.2.50", 5060)
+    scene.comes_from("192.0.2.50")
     agreed = scene.take("asterisk")
     assert agreed.codec.name == "PCMA", "the first of its own"
     assert agreed.ptime == 20
@@ -209,7 +179,7 @@ def test_asterisk_pads_its_length_and_refreshes_its_session(scene: Scene) -> Non
 
 
 def test_freeswitch_folds_its_headers_and_names_the_caller_in_its_own(scene: Scene) -> None:
-    scene.peer = ("192.0.2.60", 5060)
+    scene.comes_from("192.0.2.60")
     agreed = scene.take("freeswitch")
     assert agreed.dtmf_send_type == 101
     assert 13 in agreed.receive_types, "its comfort noise is known for what it is"
@@ -221,7 +191,7 @@ def test_freeswitch_folds_its_headers_and_names_the_caller_in_its_own(scene: Sce
 
 
 def test_cisco_leaves_the_offer_to_us_and_limits_how_long_it_lets_us_ring(scene: Scene) -> None:
-    scene.peer = ("192.0.2.70", 5060)
+    scene.comes_from("192.0.2.70")
     leg = scene.call("cisco")
     session = scene.phone.calls[-1]
     assert session.offer is None
@@ -236,7 +206,7 @@ def test_cisco_leaves_the_offer_to_us_and_limits_how_long_it_lets_us_ring(scene:
 
 
 def test_cisco_gives_up_after_the_time_that_it_told(scene: Scene) -> None:
-    scene.peer = ("192.0.2.70", 5060)
+    scene.comes_from("192.0.2.70")
     leg = scene.call("cisco")
     leg.ring()
     scene.network.run(179.0)
@@ -247,7 +217,7 @@ def test_cisco_gives_up_after_the_time_that_it_told(scene: Scene) -> None:
 
 
 def test_a_recorder_of_cisco_sends_its_description_among_other_parts(scene: Scene) -> None:
-    scene.peer = ("192.0.2.70", 5060)
+    scene.comes_from("192.0.2.70")
     agreed = scene.take("cisco-recording")
     assert agreed.remote == ("192.0.2.70", 16552)
 
@@ -319,6 +289,5 @@ def acknowledge(scene: Scene) -> None:
         ack.headers.add(header, request.headers.get(header) or "")
     ack.headers.add("To", scene.reply().headers.get("To") or "")
     ack.headers.add("CSeq", f"{request.cseq.number} ACK")
-    flow = Flow("udp", scene.phone.address, scene.peer)
-    scene.phone.agent.receive(bytes(ack), flow, scene.network.now)
+    scene.phone.agent.receive(bytes(ack), scene.flow, scene.network.now)
     scene.phone.flush()
