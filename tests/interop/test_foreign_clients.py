@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -14,7 +15,10 @@ from gateway.testing.witness import witnessed
 
 pytestmark = pytest.mark.interop
 
+TOKEN = "a-token-of-ours"
+
 CALLER = Path(__file__).with_name("aiosipua_caller.py")
+CALLEE = Path(__file__).with_name("aiosipua_callee.py")
 
 
 async def run(*command: str) -> str:
@@ -72,3 +76,40 @@ async def test_aiosipua_acknowledges_that_it_is_rung_reliably() -> None:
         assert answers == dict.fromkeys(
             ["1 INVITE", "2 PRACK", "3 INVITE", "4 INFO", "5 UPDATE", "6 BYE"], 200
         )
+
+
+async def test_aiosipua_is_called_for_as_long_as_it_wants_and_rings_reliably() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(CALLEE)), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        port = int(await process.stdout.readline())
+        targets = {"ann": f"sip:ann@127.0.0.1:{port}"}
+        http = {"bind": "127.0.0.1:0", "token": TOKEN}
+        async with (
+            LoopbackService([1037.0]) as service,
+            loopback_gateway(service.url, targets=targets, http=http) as gateway,
+            ClientSession(gateway.page, headers={"Authorization": f"Bearer {TOKEN}"}) as session,
+        ):
+            async with session.post("/v1/calls", json={"to": "ann"}) as response:
+                assert response.status == 201
+            async with asyncio.timeout(15):
+                while not any(
+                    entry["name"] == "leg.answered"
+                    for record in gateway.registry.records()
+                    for entry in record.timeline
+                ):
+                    await asyncio.sleep(0.02)
+            (call,) = gateway.registry
+            call.hang_up("done")
+            async with asyncio.timeout(15):
+                asked, interval = json.loads(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+    methods = [method for method, _ in asked]
+    assert methods == ["INVITE", "ACK", "INVITE", "PRACK", "ACK", "BYE"]
+    assert [told.split(";")[0] for method, told in asked if method == "INVITE"] == ["1800", "3600"]
+    assert interval == 3600
