@@ -5,10 +5,10 @@ from typing import Literal, TypeAlias
 
 from .stream import PTIME
 
-__all__ = ["Srtp", "SrtpKeys", "Terms"]
+__all__ = ["KeyExchange", "Srtp", "Terms"]
 
 Srtp: TypeAlias = Literal["off", "optional", "required"]
-SrtpKeys: TypeAlias = Literal["sdes", "dtls"]
+KeyExchange: TypeAlias = Literal["sdes", "dtls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,6 @@ class Terms:
 
     codecs: tuple[str, ...]
     srtp: Srtp = "off"
-    srtp_keys: SrtpKeys = "sdes"
+    srtp_keys: KeyExchange = "sdes"
     ptime: int = PTIME
     ice: bool = False

@@ -12,7 +12,7 @@ from gateway.errors import NegotiationError
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.dtls import Fingerprint
 from gateway.sdp.negotiate import OfferAnswer
-from gateway.sdp.terms import Srtp, SrtpKeys, Terms
+from gateway.sdp.terms import KeyExchange, Srtp, Terms
 
 CAPTURES = Path(__file__).parents[2].parent / "shared" / "sip" / "captures"
 OURS = "sha-256 " + ":".join(["0A"] * 32)
@@ -26,7 +26,11 @@ CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
 
 
 def side(
-    srtp: Srtp = "optional", keys: SrtpKeys = "sdes", fingerprint: str = OURS, *, ice: bool = False
+    srtp: Srtp = "optional",
+    keys: KeyExchange = "sdes",
+    fingerprint: str = OURS,
+    *,
+    ice: bool = False,
 ) -> OfferAnswer:
     terms = Terms(("PCMU",), srtp=srtp, srtp_keys=keys, ice=ice)
     return OfferAnswer("203.0.113.9", 10_000, terms, ids=RandomIds(), fingerprint=fingerprint)
