@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 
 __all__ = ["Digest", "DtlsState", "Handshake", "Identity", "Keys", "hello_of", "is_dtls"]
 
@@ -118,8 +118,11 @@ def _digest(name: str, certificate: bytes) -> Digest:
 def _verify(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:
     del error, ok
     handshake: Handshake = connection.get_app_data()
-    der = certificate.to_cryptography().public_bytes(Encoding.DER)
-    return depth > 0 or handshake.believes(der)
+    try:
+        return depth > 0 or handshake.believes(dump_certificate(FILETYPE_ASN1, certificate))
+    except Exception as fault:  # what is raised here would come out of the handshake
+        handshake.disbelieve(f"the certificate cannot be read: {fault}")
+        return False
 
 
 class DtlsState(enum.Enum):
@@ -207,7 +210,12 @@ class Handshake:
         elif self._resend_at is not None and now >= self._resend_at:
             self._wait = min(2 * self._wait, LONGEST_WAIT)
             self._resend_at = now + self._wait
-            if self._ssl.DTLSv1_handle_timeout():
+            try:
+                is_its_time = self._ssl.DTLSv1_handle_timeout()
+            except SSL.Error as error:
+                self._fail(_words(error))
+                return
+            if is_its_time:
                 self._collect()
             else:
                 self._send(self._flight)
@@ -226,9 +234,13 @@ class Handshake:
         """Say whether a certificate (DER) is one that the description told of."""
         is_known = any(one == _digest(one[0], certificate) for one in self._digests)
         if not is_known:
-            self.is_mismatch = True
-            self.problem = "the certificate is not the one that the description tells of"
+            self.disbelieve("the certificate is not the one that the description tells of")
         return is_known
+
+    def disbelieve(self, problem: str) -> None:
+        """Note why the other side is not who it should be."""
+        self.is_mismatch = True
+        self.problem = problem
 
     def _step(self, now: float) -> None:
         """Go on with what is in the buffer."""

@@ -362,6 +362,7 @@ def test_a_call_whose_other_side_is_not_who_it_should_be_is_ended_in_words(desk:
     desk.network.run(0.1)
     reason = desk.network.last("BYE").headers.get("Reason")
     assert reason == 'Q.850;cause=57;text="the certificate is another"'
+    assert desk.news()[-1] == LegEnded("gateway", 200, "the certificate is another", 57)
 
 
 def test_a_second_transfer_takes_the_place_of_one_that_was_given_up(desk: Desk) -> None:

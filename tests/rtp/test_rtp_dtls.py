@@ -6,6 +6,7 @@ import functools
 import hashlib
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from gateway.rtp.dtls import (
     LIMIT,
@@ -298,8 +299,37 @@ def test_a_peer_that_hides_its_certificate_is_refused() -> None:
     assert "certificate" in ours.problem
 
 
+@pytest.mark.parametrize("is_client", [True, False])
+@pytest.mark.parametrize("version", [3, 7, -5])
+def test_a_certificate_that_others_cannot_read_is_not_believed(
+    version: int, is_client: bool, tmp_path: Path
+) -> None:
+    der = _of_version(version)
+    with pytest.raises((x509.InvalidVersion, ValueError)):
+        x509.load_der_x509_certificate(der)
+    shown = tmp_path / "certificate"
+    shown.write_bytes(der)
+    ours, _ = _with_openssl(is_client=is_client, profile=b"SRTP_AES128_CM_SHA1_80", shown=shown)
+    assert ours.state is DtlsState.FAILED
+    assert ours.is_mismatch
+    assert ours.problem == "the certificate is not the one that the description tells of"
+
+
+def test_what_goes_wrong_at_a_certificate_ends_the_handshake_in_words() -> None:
+    unknown: Digest = ("sha-0", bytes(20))
+    ours, _ = _with_openssl(is_client=False, profile=b"SRTP_AES128_CM_SHA1_80", digest=unknown)
+    assert ours.state is DtlsState.FAILED
+    assert ours.is_mismatch
+    assert ours.problem == "the certificate cannot be read: unsupported hash type sha0"
+
+
 def _with_openssl(
-    *, is_client: bool, profile: bytes, is_bare: bool = False
+    *,
+    is_client: bool,
+    profile: bytes,
+    is_bare: bool = False,
+    digest: Digest | None = None,
+    shown: Path | None = None,
 ) -> tuple[Handshake, SSL.Connection]:
     """Shake hands with a bare OpenSSL, as old as DTLS 1.2."""
     context = SSL.Context(SSL.DTLS_METHOD)
@@ -308,12 +338,16 @@ def _with_openssl(
     if not is_bare:
         key, certificate = _rsa()
         context.use_privatekey(key)
-        context.use_certificate(certificate)
+        if shown is None:
+            context.use_certificate(certificate)
+        else:
+            context.use_certificate_file(str(shown), crypto.FILETYPE_ASN1)
     if profile:
         context.set_tlsext_use_srtp(profile)
     other = SSL.Connection(context, None)
     other.set_accept_state() if is_client else other.set_connect_state()
-    digest = WRONG if is_bare else _digest(_der(_rsa()[1]), "sha-256")
+    if digest is None:
+        digest = WRONG if is_bare or shown else _digest(_der(_rsa()[1]), "sha-256")
     ours = Handshake(OURS, [digest], is_client=is_client, now=0.0)
     for _ in range(6):
         for datagram in ours.data_to_send():
@@ -335,6 +369,14 @@ def _rsa() -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     day = datetime.datetime(2001, 1, 1)  # long over, which is no matter
     certificate = builder.not_valid_before(day).not_valid_after(day).sign(key, hashes.SHA256())
     return key, certificate
+
+
+def _of_version(version: int) -> bytes:
+    """Return the certificate of an old stack that says to be of another version."""
+    der = _der(_rsa()[1])
+    said = b"\xa0\x03\x02\x01"
+    assert der.count(said + b"\x02") == 1
+    return der.replace(said + b"\x02", said + version.to_bytes(1, signed=True))
 
 
 def _der(certificate: x509.Certificate) -> bytes:
