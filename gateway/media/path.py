@@ -91,7 +91,7 @@ class Path:
             self._association = None
         elif dtls != before[0] or self._association is None:
             self._association = Association(
-                self._identity, dtls.fingerprints, is_client=dtls.is_client
+                self._identity, dtls.fingerprints, is_client=dtls.is_client, now=now
             )
         self._aim(now)
 
@@ -105,7 +105,7 @@ class Path:
         elif self._ice is None:
             self._association.receive(data, source, now)
         elif self._ice.is_proved(source):
-            self._association.receive(data, _PROVED, now)
+            self._association.receive(data, _PROVED, now, is_proved=True)
         else:
             self.dropped += 1
 
@@ -132,7 +132,7 @@ class Path:
                 events.append(event)
                 continue
             secret = event.keys
-            keys = SrtpKeys(secret.suite, bytearray(secret.local), bytearray(secret.remote))
+            keys = SrtpKeys(secret.suite, secret.local, secret.remote)
             to = self._ice.remote if self._ice is not None else event.source
             events.append(Keyed(keys, to or event.source))
         return events

@@ -3,25 +3,32 @@
 Behind a NAT a handshake comes from an address that nobody announced.  So each of a few sources
 may shake hands on its own; only the one with the right certificate gets anywhere, and what the
 others do, or break, does not touch it.
+
+It begins with a hello that brings the cookie its source was told (RFC 6347 section 4.2.1), or that
+comes from where ICE proved somebody to be: junk, and what is sent under a false address, costs a
+few bytes and leaves nothing behind.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .dtls import Digest, DtlsState, Handshake, Identity, Keys, hello_of
+from .dtls import LIMIT, Digest, DtlsState, Handshake, Identity, Keys, hello_of
 
 __all__ = ["Address", "Association", "AssociationEvent", "Refused", "Secured"]
 
 Address: TypeAlias = tuple[str, int]
 
 SOURCES: Final = 4
-"""Sources that may shake hands at a time."""
+"""Sources beside the announced one that may shake hands at a time."""
 ATTEMPTS: Final = 8
-"""Handshakes begun with those we expect, and as many with all others.
+"""Handshakes begun with the announced address, and as many with each other host.
 
 Each costs as much time as some hundred packets.
 """
+STRANGERS: Final = 32
+"""Handshakes begun with all hosts of which nothing was said."""
 PATIENCE: Final = 10.0
 """Seconds after a handshake failed in which another may come to something.
 
@@ -54,14 +61,16 @@ class Association:
         identity: our certificate.
         digests: what the other side's certificate comes to, any of them.
         is_client: we begin, as soon as it is known with whom.
+        now: from when on a handshake is waited for.
 
     """
 
-    def __init__(self, identity: Identity, digests: Iterable[Digest], *, is_client: bool) -> None:
-        self.keys: Keys | None = None
-        self.dropped = 0  # datagrams of strangers for whom there was no room
-        self.attempts = 0
-        self._attempts_of_others = 0
+    def __init__(
+        self, identity: Identity, digests: Iterable[Digest], *, is_client: bool, now: float
+    ) -> None:
+        self.is_keyed = False
+        self.dropped = 0  # datagrams that begin nothing, or for which there was no room
+        self._attempts: Counter[str] = Counter()  # by host, the announced address under ""
         self._identity = identity
         self._digests = frozenset(digests)
         self._is_client = is_client
@@ -69,10 +78,11 @@ class Association:
         self._hosts: frozenset[str] = frozenset()  # from which we expect them
         self._handshakes: dict[Address, Handshake] = {}
         self._hellos: dict[Address, bytes] = {}  # what each began with
+        self._door: Handshake | None = None  # who has yet to bring a cookie is spoken to here
         self._sends: list[tuple[bytes, Address]] = []
         self._events: list[AssociationEvent] = []
         self._problem = ""  # of the handshake that failed last
-        self._gives_up_at: float | None = None
+        self._gives_up_at: float | None = now + LIMIT
         self._is_over = False
 
     @property
@@ -84,25 +94,41 @@ class Association:
     def aim(self, remote: Address, now: float, host: str = "") -> None:
         """Say who was announced: nobody takes their place, and what goes wrong there is told.
 
-        ``host`` is where their signalling comes from.
+        ``host`` is where their signalling comes from.  Where they have moved before we were done
+        with them, we begin anew.
         """
+        has_moved = remote != self._remote
         self._remote = remote
         self._hosts = frozenset((remote[0], host))
-        if self._is_client and self.keys is None and not self._handshakes:
+        if has_moved:
+            del self._attempts[""]
+        if not self._is_client or self.is_keyed or self._is_over:
+            return
+        if has_moved:
+            self._handshakes.clear()
+            self._problem, self._gives_up_at = "", now + LIMIT
+        if not self._handshakes:
             self._begin(remote, now)
             self._collect(remote, now)
 
-    def receive(self, datagram: bytes, source: Address, now: float) -> None:
-        """Take in a DTLS datagram."""
+    def receive(
+        self, datagram: bytes, source: Address, now: float, *, is_proved: bool = False
+    ) -> None:
+        """Take in a DTLS datagram; ``is_proved`` says that its source is the other side's."""
         handshake, hello = self._handshakes.get(source), hello_of(datagram)
         is_new = bool(hello) and hello != self._hellos.get(source)
-        if handshake is None or (is_new and handshake.state is DtlsState.SHAKING):
-            if not self._may_begin(source):
-                self.dropped += 1
-                return
-            handshake = self._begin(source, now)
+        if handshake is not None and not (is_new and handshake.state is DtlsState.SHAKING):
+            handshake.receive(datagram, now)
+        elif not hello or not self._may_begin(source):
+            self.dropped += 1
+            return
+        elif is_proved:
+            self._begin(source, now).receive(datagram, now)
             self._hellos[source] = hello
-        handshake.receive(datagram, now)
+        elif self._admit(datagram, hello, source, now):
+            self._hellos[source] = hello
+        else:
+            return
         self._collect(source, now)
 
     def wake(self, now: float) -> None:
@@ -112,7 +138,11 @@ class Association:
                 handshake.wake(now)
                 self._collect(source, now)
         if self._gives_up_at is not None and now >= self._gives_up_at:
-            self._refuse()
+            if self._handshakes and not self._problem:
+                self._gives_up_at = None  # somebody came, and has a time of their own
+            else:
+                self._problem = self._problem or "nobody began the DTLS handshake in time"
+                self._refuse()
 
     def data_to_send(self) -> list[tuple[bytes, Address]]:
         """Drain the datagrams waiting to go out, each with where to."""
@@ -126,32 +156,65 @@ class Association:
 
     def _may_begin(self, source: Address) -> bool:
         """Say whether a source may shake hands; those we expect always find room."""
-        if self._is_client or self._is_over:
+        purse = self._purse(source)
+        if self._is_client or self._is_over or self._attempts[purse] >= ATTEMPTS:
             return False
-        if source[0] in self._hosts:
-            return self.attempts < ATTEMPTS and len(self._handshakes) <= SOURCES
-        is_room = len(self._handshakes) < SOURCES or source in self._handshakes
-        return self._attempts_of_others < ATTEMPTS and is_room
+        if source == self._remote or purse in self._hosts:
+            return True
+        return sum(self._attempts[other] for other in self._strangers) < STRANGERS
+
+    def _purse(self, source: Address) -> str:
+        """Return whose attempts a handshake with a source is one of."""
+        return "" if source == self._remote else source[0]
+
+    @property
+    def _strangers(self) -> list[str]:
+        return [host for host in self._attempts if host and host not in self._hosts]
+
+    def _admit(self, datagram: bytes, hello: bytes, source: Address, now: float) -> bool:
+        """Begin with who brings the cookie for an address; who does not is told it."""
+        door = self._door or Handshake(self._identity, self._digests, is_client=False, now=now)
+        claim = b"%s %d %s" % (source[0].encode(), source[1], hello)
+        if door.admit(datagram, claim, now):
+            self._door = None
+            self._seat(source, door)
+            return True
+        self._door = door
+        told = door.data_to_send()
+        self.dropped += not told
+        self._sends += [(cookie, source) for cookie in told]
+        return False
 
     def _begin(self, source: Address, now: float) -> Handshake:
-        if source[0] in self._hosts:
-            self.attempts += 1
-        else:
-            self._attempts_of_others += 1
         handshake = Handshake(self._identity, self._digests, is_client=self._is_client, now=now)
-        self._handshakes[source] = handshake
+        self._seat(source, handshake)
         return handshake
+
+    def _seat(self, source: Address, handshake: Handshake) -> None:
+        """Give a handshake its place, if need be that of the longest at it."""
+        self._attempts[self._purse(source)] += 1
+        self._handshakes.pop(source, None)
+        others = [other for other in self._handshakes if other != self._remote]
+        if source != self._remote and len(others) >= SOURCES:
+            same = (other for other in others if other[0] == source[0])
+            strange = (other for other in others if other[0] not in self._hosts)
+            leaves = next(same, None) or next(strange, others[0])
+            del self._handshakes[leaves]
+            self._hellos.pop(leaves, None)
+        self._handshakes[source] = handshake
 
     def _collect(self, source: Address, now: float) -> None:
         """Take what a handshake has to send, and what it came to."""
         handshake = self._handshakes[source]
         self._sends += [(datagram, source) for datagram in handshake.data_to_send()]
-        if handshake.state is DtlsState.DONE and self.keys is None and handshake.keys is not None:
-            self.keys = handshake.keys
+        keys, handshake.keys = handshake.keys, None
+        if keys is not None:
+            self.is_keyed = True
+            self._door = None
             self._is_over, self._gives_up_at = True, None
             self._handshakes = {source: handshake}
             self._hellos.clear()
-            self._events.append(Secured(handshake.keys, source))
+            self._events.append(Secured(keys, source))
         elif handshake.state is DtlsState.FAILED:
             self._lose(source, handshake, now)
         elif handshake.is_over:
@@ -161,18 +224,20 @@ class Association:
         """Go on after a handshake that came to nothing."""
         del self._handshakes[source]
         self._hellos.pop(source, None)
+        is_first = not self._problem
         self._problem = handshake.problem
-        if self._gives_up_at is None and not self._is_over:
+        if not self._is_over and (is_first or self._gives_up_at is None):
             self._gives_up_at = now + PATIENCE
         if source == self._remote and (handshake.is_mismatch or handshake.is_late):
             self._refuse()
-        elif self._is_client and self.attempts < ATTEMPTS:
+        elif self._is_client and self._attempts[""] < ATTEMPTS:
             self._begin(source, now)
             self._collect(source, now)
 
     def _refuse(self) -> None:
         self._gives_up_at = None
         self._handshakes.clear()
+        self._door = None
         if not self._is_over:
             self._is_over = True
             self._events.append(Refused(self._problem))

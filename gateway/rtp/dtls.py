@@ -1,6 +1,8 @@
 """DTLS 1.2 for the keys of SRTP (RFC 5763, RFC 5764, RFC 6347), one handshake at a time, sans-I/O.
 
 Who a peer is, the fingerprint of its certificate in the description says; no authority is asked.
+That it is where it says, it proves by a cookie (section 4.2.1 of RFC 6347), before a handshake
+with it costs anything.
 
 OpenSSL does the cryptography, between two buffers in memory.  It has a retransmission timer of
 its own, which goes by the machine's clock; asked for when ours is over, it sends its flight under
@@ -8,9 +10,11 @@ new record numbers.  Where its time has not come (in a test of minutes that take
 peer sends again what it sent because our last flight is lost, the flight goes out as it was.
 """
 
+import contextlib
 import datetime
 import enum
 import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -18,7 +22,11 @@ from typing import Final, TypeAlias
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 
@@ -45,6 +53,8 @@ MOST_RECEIVED: Final = 200
 _RECORD: Final = 13  # bytes of a record's header
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
+_HEADER: Final = 12  # bytes of a handshake message's
+_SHORTEST: Final = 42  # bytes of a hello: version, random, and the shortest of everything else
 _TYPES: Final = range(20, 64)  # RFC 7983
 _DTLS_1_2: Final = 0xFEFD
 _NO_QUERY_MTU: Final = 0x1000  # SSL_OP_NO_QUERY_MTU
@@ -74,11 +84,14 @@ _PROFILES: Final = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """What a handshake came to: a master key and salt each way, never to be shown to anybody."""
+    """What a handshake came to: a master key and salt each way, never to be shown to anybody.
+
+    Whoever uses them overwrites them in the end.
+    """
 
     suite: str
-    local: bytes
-    remote: bytes
+    local: bytearray
+    remote: bytearray
 
 
 class Identity:
@@ -109,6 +122,18 @@ class Identity:
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
         context.use_certificate(certificate)
         context.use_privatekey(key)
+        own = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        self._secret = hashlib.sha256(b"cookies" + own).digest()
+        context.set_cookie_generate_callback(self._bake)
+        context.set_cookie_verify_callback(self._taste)
+
+    def _bake(self, connection: SSL.Connection) -> bytes:
+        """Return what only who is at an address is told there."""
+        handshake: Handshake = connection.get_app_data()
+        return hmac.digest(self._secret, handshake.claim, "sha256")
+
+    def _taste(self, connection: SSL.Connection, cookie: bytes) -> bool:
+        return hmac.compare_digest(cookie, self._bake(connection))
 
 
 def _digest(name: str, certificate: bytes) -> Digest:
@@ -139,15 +164,25 @@ def is_dtls(datagram: bytes) -> bool:
 
 
 def hello_of(datagram: bytes) -> bytes:
-    """Return what tells one client's first word from another's: its random; empty in any other."""
-    is_hello = len(datagram) >= 59 and datagram[0] == _HANDSHAKE and datagram[13] == _CLIENT_HELLO
-    return datagram[27:59] if is_hello else b""
+    """Return what tells one client's first word from another's: its random; empty in any other.
+
+    The word may be cut in pieces, of which this must be the first.
+    """
+    records = _records(datagram)
+    if not records or records[0][0] != _HANDSHAKE or any(records[0][3:5]):
+        return b""
+    message = records[0][_RECORD:]
+    size, begin, piece = (int.from_bytes(message[a:b]) for a, b in ((1, 4), (6, 9), (9, 12)))
+    is_hello = message[:1] == bytes([_CLIENT_HELLO]) and begin == 0 and _SHORTEST <= piece <= size
+    is_whole = _HEADER + piece == len(message) and message[_HEADER : _HEADER + 1] == b"\xfe"
+    return message[_HEADER + 2 : _HEADER + 34] if is_hello and is_whole else b""
 
 
 class Handshake:
     """One handshake with one address; ``digests`` says who may be there, any of several.
 
-    ``keys`` is set once the state is ``DONE``, ``problem`` once it is ``FAILED``.
+    ``keys`` is set once the state is ``DONE``, and for the owner to take away; ``problem`` once
+    it is ``FAILED``.  ``claim`` is what a cookie is good for.
     """
 
     def __init__(
@@ -161,6 +196,7 @@ class Handshake:
         self.state = DtlsState.SHAKING
         self.keys: Keys | None = None
         self.problem = ""
+        self.claim = b""
         self.is_mismatch = False  # it was somebody else's certificate
         self.is_late = False  # nobody ended it in time
         self.dropped = 0  # datagrams that are no records, or too many
@@ -185,6 +221,26 @@ class Handshake:
     def deadline(self) -> float | None:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         return min((t for t in (self._resend_at, self._expires_at) if t is not None), default=None)
+
+    def admit(self, datagram: bytes, claim: bytes, now: float) -> bool:
+        """Begin as the server, with a hello that brings the cookie for what its sender claims.
+
+        Any other is answered by a cookie, if at all, and nothing is kept of it: there may be
+        another.  OpenSSL takes a hello in one piece only.
+        """
+        self.claim = claim
+        self._ssl.bio_write(datagram)
+        try:
+            self._ssl.DTLSv1_listen()
+        except SSL.Error:
+            with contextlib.suppress(SSL.WantReadError):
+                self._sends = [self._ssl.bio_read(MTU)]
+            with contextlib.suppress(SSL.Error):
+                self._ssl.DTLSv1_listen()  # to nothing: what was wrong is else left to be found
+            return False
+        self._received += 1
+        self._step(now)
+        return True
 
     def receive(self, datagram: bytes, now: float) -> None:
         """Take in a datagram of the peer; one that is no DTLS is dropped."""
@@ -269,11 +325,13 @@ class Handshake:
             self._fail("the other side speaks DTLS, but no SRTP")
             return
         key, salt = profile.key, profile.salt
-        secret = self._ssl.export_keying_material(_LABEL, 2 * (key + salt))
+        secret = bytearray(self._ssl.export_keying_material(_LABEL, 2 * (key + salt)))
         salts = secret[2 * key :]
         client, server = secret[:key] + salts[:salt], secret[key : 2 * key] + salts[salt:]
         local, remote = (client, server) if self._is_client else (server, client)
         self.keys = Keys(profile.suite, local, remote)
+        for used in (secret, salts):
+            used[:] = bytes(len(used))
         self.state = DtlsState.DONE
         self._resend_at, self._expires_at = None, now + LINGER
 

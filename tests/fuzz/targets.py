@@ -249,20 +249,24 @@ def demultiplexing(data: bytes) -> None:
     """Datagrams on a port of RTP, RTCP, STUN and DTLS, each with its length in two bytes."""
     source, now = ("192.0.2.1", 4000), 0.0
     ice = IceLite("ours", "a password of twenty-two", "theirs")
-    association = Association(_IDENTITY, [("sha-256", bytes(32))], is_client=False)
-    association.aim(source, now)
+    associations = [
+        Association(_IDENTITY, [("sha-256", bytes(32))], is_client=False, now=now) for _ in range(2)
+    ]
     for piece in _packets(data, width=2)[:16]:
         now += 0.5
         if is_check(piece):
             ice.receive(piece, source)
         elif is_dtls(piece):
-            association.receive(piece, source, now)
+            for is_proved, association in enumerate(associations):
+                association.receive(piece, source, now, is_proved=bool(is_proved))
         elif not is_rtcp(piece):
             RtpPacket.read(piece)
-        association.wake(now)
-        association.data_to_send()
-        association.events()
-    assert association.keys is None
+        for association in associations:
+            association.aim(source, now)
+            association.wake(now)
+            association.data_to_send()
+            association.events()
+    assert not any(association.is_keyed for association in associations)
     parse_stun(data)
 
 

@@ -1,13 +1,16 @@
 """Lanes whose other side must be proved: handshakes, checks, and what comes before and between."""
 
 import dataclasses
+import gc
 import random
+from types import FunctionType, ModuleType
 
 import pytest
 from aioice.stun import Class, Message, Method
 
 from gateway.media.cipher import Cipher
 from gateway.media.events import Mark
+from gateway.media.path import Datagram, Keyed, Path
 from gateway.media.porter import MOST
 from gateway.rtp.dtls import DtlsState, Handshake, Identity, Keys
 from gateway.rtp.rtcp import ReceiverReport, pack_compound
@@ -20,7 +23,7 @@ from gateway.testing.media import MediaCall, MediaWorld, tone
 from gateway.testing.rtp import MemoryNetwork, MemoryPort, Phone
 
 SPEECH = Mark("resp_1", "item_1")
-THEIRS, STRANGER = Identity(), Identity()
+OURS, THEIRS, STRANGER = Identity(), Identity(), Identity()
 ICE = Ice(Credentials("ours", "o" * 22), Credentials("them", "t" * 22))
 
 
@@ -255,11 +258,56 @@ def test_another_certificate_ends_it_in_words(is_client: bool) -> None:
     assert scene.call.lane.stats().packets_sent == 0
 
 
-def test_a_phone_that_never_begins_is_waited_for_as_for_sound() -> None:
-    scene = Scene()
-    scene.world.run(60.0)
+@pytest.mark.parametrize("ice", [None, ICE])
+def test_a_phone_that_never_begins_ends_it_in_words(ice: Ice | None) -> None:
+    scene = Scene(ice=ice)
+    scene.world.run(29.5)
     assert scene.refusals == []
-    assert [type(event).__name__ for event in scene.call.events] == ["MediaTimeout"]
+    scene.world.run(1.0)
+    assert scene.refusals == ["nobody began the DTLS handshake in time"]
+
+
+def test_a_phone_whose_place_is_told_late_is_shaken_hands_with_there() -> None:
+    scene = Scene(is_client=False, remote=("10.1.2.3", 4000))
+    scene.world.run(1.0)
+    scene.phone.shake(scene.world)
+    scene.exchange()
+    scene.talk()
+    assert_heard(scene)
+
+
+def test_no_key_is_left_behind_where_it_was_made() -> None:
+    way, phone = Path(OURS), Handshake(THEIRS, [OURS.digest], is_client=True, now=0.0)
+    there = ("192.0.2.1", 20000)
+    way.configure(Shaker(MemoryNetwork(), 20000).agreed(remote=there), 0.0)
+    while phone.state is DtlsState.SHAKING:
+        for data in phone.data_to_send():
+            way.receive(Datagram(data, there, is_report=False, at=0.0))
+        for data, _ in way.data_to_send():
+            phone.receive(data, 0.0)
+    (event,) = way.events()
+    assert isinstance(event, Keyed)
+    assert phone.keys is not None
+    key = bytes(phone.keys.remote)
+    assert event.keys.local == key
+    assert key not in _bytes_within(way)
+    kept = event.keys.local
+    event.keys.wipe()
+    assert not any(kept)
+
+
+def _bytes_within(thing: object) -> list[bytes]:
+    """Return whatever bytes an object holds, directly or not."""
+    found, seen, ahead = [], set(), [thing]
+    while ahead:
+        one = ahead.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(one))
+        if isinstance(one, bytes | bytearray):
+            found.append(bytes(one))
+        ahead += gc.get_referents(one)
+    return found
 
 
 def test_a_flood_of_stun_and_dtls_is_bounded_and_counted() -> None:

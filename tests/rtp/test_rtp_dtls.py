@@ -323,6 +323,16 @@ def test_what_goes_wrong_at_a_certificate_ends_the_handshake_in_words() -> None:
     assert ours.problem == "the certificate cannot be read: unsupported hash type sha0"
 
 
+def test_what_is_wrong_in_a_hello_is_left_for_nobody_else_to_find() -> None:
+    client, server = pair()
+    (hello,) = client.data_to_send()
+    assert not server.admit(hello[:-3], b"", 0.0)
+    assert server.data_to_send() == []
+    with pytest.raises(crypto.Error) as caught:
+        crypto.load_certificate(crypto.FILETYPE_ASN1, b"none")  # raises whatever lies about
+    assert "SSL routines" not in str(caught.value)
+
+
 def _with_openssl(
     *,
     is_client: bool,
