@@ -227,7 +227,9 @@ class Association:
         is_first = not self._problem
         self._problem = handshake.problem
         if not self._is_over and (is_first or self._gives_up_at is None):
-            self._gives_up_at = now + PATIENCE
+            # A stranger's failure does not shorten the time of those we wait for.
+            waits_until = 0.0 if source[0] in self._hosts else self._gives_up_at or 0.0
+            self._gives_up_at = max(now + PATIENCE, waits_until)
         if source == self._remote and (handshake.is_mismatch or handshake.is_late):
             self._refuse()
         elif self._is_client and self._attempts[""] < ATTEMPTS:

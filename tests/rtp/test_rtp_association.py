@@ -132,12 +132,16 @@ def test_another_certificate_at_the_announced_address_is_refused_at_once() -> No
     assert association.deadline is None
 
 
-def test_from_elsewhere_it_is_refused_when_nobody_better_came() -> None:
+@pytest.mark.parametrize(
+    ("host", "ends_at"), [(NAT[0], 5.0 + PATIENCE), ("", LIMIT)], ids=["expected", "a stranger"]
+)
+def test_from_elsewhere_it_is_refused_when_nobody_better_came(host: str, ends_at: float) -> None:
     association = server()
+    association.aim(ANNOUNCED, 0.0, host)
     Peer(NAT, STRANGER).talk(association, now=5.0)
     assert association.events() == []
-    assert association.deadline == 5.0 + PATIENCE
-    association.wake(5.0 + PATIENCE)
+    assert association.deadline == ends_at
+    association.wake(ends_at)
     (event,) = association.events()
     assert isinstance(event, Refused)
     Peer(ANNOUNCED, THEIRS).talk(association)
