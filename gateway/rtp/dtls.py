@@ -205,6 +205,7 @@ class Handshake:
         self._flight: list[bytes] = []  # what was sent last
         self._sends: list[bytes] = []
         self._sent = self._received = 0
+        self._ahead = 0  # of OpenSSL's numbers of records in the clear
         self._wait = FIRST_WAIT
         self._resend_at: float | None = None
         self._expires_at: float | None = None
@@ -239,6 +240,9 @@ class Handshake:
                 self._ssl.DTLSv1_listen()  # to nothing: what was wrong is else left to be found
             return False
         self._received += 1
+        # OpenSSL takes it that this is the second record it is sent, and counts its own from
+        # there; the cookie had the number of the hello before, which may have been a later one.
+        self._ahead = max(0, int.from_bytes(datagram[5:11]) - 1)
         self._step(now)
         return True
 
@@ -346,7 +350,7 @@ class Handshake:
             written = self._ssl.bio_read(MOST_SENT)
         except SSL.WantReadError:
             return False
-        self._flight = _datagrams(_records(written))
+        self._flight = _datagrams([_moved(r, self._ahead) for r in _records(written)])
         self._send(self._flight)
         return True
 
@@ -368,6 +372,13 @@ def _records(data: bytes) -> list[bytes]:
         records.append(data[at:end])
         at = end
     return records
+
+
+def _moved(record: bytes, by: int) -> bytes:
+    """Give a record in the clear a later number; the others' are part of what is signed."""
+    if not by or any(record[3:5]):
+        return record
+    return record[:5] + ((int.from_bytes(record[5:11]) + by) % (1 << 48)).to_bytes(6) + record[11:]
 
 
 def _datagrams(records: list[bytes]) -> list[bytes]:

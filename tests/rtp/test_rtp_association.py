@@ -273,6 +273,30 @@ def test_a_hello_under_a_false_address_does_not_break_a_handshake_that_is_under_
     assert secured(association) == ANNOUNCED
 
 
+@pytest.mark.parametrize("lost", range(6))
+def test_hellos_that_were_lost_cost_nothing_after_the_one_that_came(lost: int) -> None:
+    association, peer = server(), Peer(ANNOUNCED, THEIRS)
+    for _ in range(4):
+        for datagram in peer.shake.data_to_send():
+            association.receive(_counted_on(datagram, lost), ANNOUNCED, 0.0)
+        for datagram, _ in association.data_to_send():
+            peer.shake.receive(datagram, 0.0)
+    assert secured(association) == ANNOUNCED
+    assert peer.shake.state is DtlsState.DONE
+
+
+def _counted_on(datagram: bytes, by: int) -> bytes:
+    """Number records in the clear as one does who has sent so many before."""
+    counted = bytearray(datagram)
+    at = 0
+    while at < len(counted):
+        if not any(counted[at + 3 : at + 5]):
+            number = int.from_bytes(counted[at + 5 : at + 11]) + by
+            counted[at + 5 : at + 11] = number.to_bytes(6)
+        at += 13 + int.from_bytes(counted[at + 11 : at + 13])
+    return bytes(counted)
+
+
 def test_a_cookie_is_good_for_one_hello_of_one_address() -> None:
     association, thief = server(), Peer(NAT, STRANGER)
     (hello,) = thief.shake.data_to_send()
