@@ -115,7 +115,7 @@ async def test_one_who_rings_reliably_and_wants_longer_sessions_is_talked_to(sip
     assert "leg.answered" in names
 
 
-TRYING = answers("180 Ringing", tag="a")
+RINGING = answers("180 Ringing", tag="a")
 ANSWER = answers("200 OK", tag="a", body=OFFER)
 GONE = wants("BYE", 9, "a") + hears(200)
 
@@ -130,7 +130,7 @@ async def dialled(sipp: Sipp, *steps: str, **tables: Any) -> dict[str, Any]:
 
 
 async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_ended(sipp: Sipp) -> None:
-    crossed = TRYING, asks("CANCEL"), answers("200 OK"), ANSWER
+    crossed = RINGING, asks("CANCEL"), answers("200 OK"), ANSWER
     ended = asks("ACK", CSeq="1 ACK"), asks("BYE"), answers("200 OK")
     record = await dialled(sipp, *crossed, *ended, dial={"seconds": 1.0})
     assert record["ended_by"] == "gateway"
@@ -138,7 +138,7 @@ async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_ended(sipp:
 
 
 async def test_of_two_places_that_answer_one_is_talked_to_and_one_let_go(sipp: Sipp) -> None:
-    ring = TRYING, answers("180 Ringing", tag="b")
+    ring = RINGING, answers("180 Ringing", tag="b")
     early = wants("UPDATE", 1, "b", body=OFFER), hears(491, CSeq="1 UPDATE")
     first = ANSWER, asks("ACK", To="tag=a$", message="^ACK sip:a@")
     second = answers("200 OK", tag="b", body=OFFER), asks("ACK", To="tag=b$", message="^ACK sip:b@")
@@ -151,7 +151,7 @@ async def test_of_two_places_that_answer_one_is_talked_to_and_one_let_go(sipp: S
 async def test_an_answer_that_comes_again_after_a_change_is_acknowledged_again(sipp: Sipp) -> None:
     changed = wants("INVITE", 2, "a", body=OFFER), hears(200), wants("ACK", 2, "a")
     again = ANSWER, asks("ACK", CSeq="^ 1 ACK")
-    record = await dialled(sipp, TRYING, ANSWER, asks("ACK"), *changed, *again, GONE)
+    record = await dialled(sipp, RINGING, ANSWER, asks("ACK"), *changed, *again, GONE)
     assert record["ended_by"] == "peer"
     first, second = sipp.came("ACK")
     assert first == second
