@@ -292,12 +292,12 @@ def test_of_merges_no_more_is_kept_than_goes_on() -> None:
     ],
 )
 def test_only_what_has_the_same_caller_call_and_number_is_merged(old: bytes, new: bytes) -> None:
-    watch = MergeWatch(Timers())
-    assert not watch.is_merged(invite(), 0.0)
+    watch = MergeWatch(lambda key: True)
+    assert not watch.is_merged("first", invite())
     other = INVITE.replace(old, new)
     other = other.replace(b"INVITE sip", b"OPTIONS sip") if b"OPTIONS" in new else other
-    assert not watch.is_merged(invite(other), 0.0)
-    assert watch.is_merged(invite(), 0.0)
+    assert not watch.is_merged("other", invite(other))
+    assert watch.is_merged("again", invite())
 
 
 @pytest.mark.parametrize(
