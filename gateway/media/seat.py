@@ -96,6 +96,7 @@ class Seat:
         is_moved = aim_of(negotiated) != (self._negotiated and aim_of(self._negotiated))
         if is_moved and self._line is not None:
             self._line.part()  # what came until now shows where they were, not where they are
+            self.outlet.aim(self.outlet.remote)  # the socket it had is closed
         self._negotiated = negotiated
         outlet, old = self.outlet, self.outlet.format
         new = Format.of(negotiated.codec)

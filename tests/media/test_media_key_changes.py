@@ -185,6 +185,44 @@ def test_a_press_ends_where_the_address_or_the_keys_are_still_to_come(lack: dict
     assert pressed(first)[:2] == (1, 3)
 
 
+class OnePeer:
+    """A second socket at a port, for one peer alone, which sends nothing once it is closed."""
+
+    def __init__(self, phone: Phone, port: Any) -> None:
+        self.is_closed = False
+        self.used = 0
+        self._port, self._peer = port, phone.port.address
+
+    def send(self, data: bytes) -> int:
+        if self.is_closed:
+            raise OSError(9, "bad file descriptor")
+        self.used += 1
+        return int(self._port.sendto(data, self._peer))
+
+
+def test_a_press_that_a_move_ends_is_ended_though_its_own_socket_is_gone(
+    call: MediaCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat = call.lane._seat
+    line, link = seat._line, OnePeer(call.phone, seat.pair.rtp)
+    assert line is not None
+    part = line.part
+
+    def close() -> None:
+        link.is_closed = True
+        part()
+
+    monkeypatch.setattr(line, "part", close)
+    seat.outlet.aim(call.phone.port.address, link)  # type: ignore[arg-type]
+    call.lane.send_digits("1", duration_ms=100, gap_ms=60)
+    run(call, 0.06)
+    assert link.used
+    configure(call, changed(remote=AWAY, dtmf_send_clock=48_000))
+    run(call, 0.1)
+    assert [pressed(group)[:2] for group in presses(call.phone.packets)] == [(1, 3)]
+    assert call.lane.stats().send_errors == 0
+
+
 def test_another_clock_ends_the_press_and_the_rest_counts_by_it(call: MediaCall) -> None:
     call.lane.send_digits("12", duration_ms=100, gap_ms=60)
     run(call, 0.06)
