@@ -54,7 +54,7 @@ name = "pbx"
 hosts = "127.0.0.0/8"
 [[trunks]]
 name = "local"
-hosts = "127.0.0.0/8"
+hosts = "192.0.2.0/24"
 [targets]
 operator = "sip:operator@pbx.example"
 [menus.main]
