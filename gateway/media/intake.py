@@ -39,6 +39,8 @@ _LATELY: Final = 3000
 """Packets of our own that may still come back to us: a minute of them."""
 _HISTORY: Final = 3
 """Frames of the past that a concealer is shown."""
+_MOST_SURPLUS: Final = 2
+"""Late frames left out; a sender whose clock stood still while a key was down owes none."""
 _VERSION: Final = 2 << 30
 
 
@@ -88,6 +90,8 @@ class Intake:
         self._to_narrow: StreamResampler | None = None
         self._recent: list[Pcm] = []  # wideband frames, for the concealer
         self._concealer: Concealer | None = None
+        self._ends_at = 0  # timestamp behind the last sound
+        self._follows_key = False  # silence has not waited since then
         self._packet_samples = FRAME
         self._idle_patience = PATIENCE
         self._is_held = False
@@ -207,6 +211,7 @@ class Intake:
         arrays.bulk[row] = 0
         next_sequence = int(arrays.due[row, 0]) & 0xFFFF
         last_timestamp = (int(arrays.due[row, 1]) - FRAME) & 0xFFFFFFFF
+        self._ends_at = int(arrays.due[row, 1])
         self.order.advance(next_sequence, count)
         self.reception.advance(
             (next_sequence - 1) & 0xFFFF,
@@ -219,6 +224,7 @@ class Intake:
     def _hear_keys(self, keys: list[KeyEvent], now: float) -> None:
         for key in keys:
             self.is_key_down = isinstance(key, KeyDown)
+            self._follows_key = True
             self.has_events = True
             self._mute()
             self._on_key(key, now)
@@ -280,8 +286,25 @@ class Intake:
         if self._concealer is not None:
             pcm = self._concealer.good(pcm)
             self._concealer = None
+        if self._follows_key:
+            pcm = pcm[self._surplus(packet) * self.format.samples :]
+            self._follows_key = self.is_key_down
+        frames = self._packet_samples // self.format.samples
+        self._ends_at = (packet.timestamp + frames * self.format.step) & 0xFFFFFFFF
         self._deliver(pcm, is_made_up=False)
         self._arrays.filled[self._row] = 0
+
+    def _surplus(self, packet: RtpPacket) -> int:
+        """Return in how many frames' place silence went on because they were late.
+
+        While a key is down silence does not wait.  Sound that comes all the same, or follows,
+        would set the service's clock ahead by what was put in for it.
+        """
+        assert self.format is not None
+        passed = (packet.timestamp - self._ends_at) & 0xFFFFFFFF
+        passed = 0 if passed > 0x7FFFFFFF else passed // self.format.step
+        filled = int(self._arrays.filled[self._row])
+        return min(max(filled - passed, 0), _MOST_SURPLUS)
 
     def _change(self, payload_type: int, codec: Codec) -> None:
         """Begin to decode another payload type."""
