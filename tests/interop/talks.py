@@ -20,19 +20,61 @@ from voicecodecs.resample import StreamResampler
 from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import heard_pieces, tone_share
 
-__all__ = ["GREETING", "assert_both_heard_each_other", "dial", "keys_heard", "talk_and_press"]
+__all__ = [
+    "GREETING",
+    "assert_both_heard_each_other",
+    "dial",
+    "keys_heard",
+    "line",
+    "talk_and_press",
+]
 
 GREETING: Final = "Your chairs have arrived."
+_TOKEN: Final = "a-token-of-ours"
 _PIECE: Final = 800  # samples at 8 kHz
 _ENOUGH: Final = 0.8  # of the pieces, and of the energy
 
 
-def dial(gateway: Gateway, to: str, token: str) -> None:
+_LINE: Final = """
+[http]
+bind = "127.0.0.1:0"
+token_env = "DIAL_TOKEN"
+[media]
+recordings = "{recordings}"
+[realtime]
+provider = "custom"
+url = "{service}"
+[call]
+greeting = 'Say "{greeting}"'
+[barge_in]
+by = []
+[targets]
+ann = "{target}"
+[[rules]]
+on = "leg.answered"
+do = [{{ record = "start" }}, {{ send_dtmf = "17#" }}]
+[[rules]]
+on = "input_audio_buffer.dtmf_event_received"
+digit = "9"
+do = ["hangup"]
+"""
+
+
+def line(sip: str, service: str, recordings: Path, target: str) -> dict[str, str]:
+    """Return the environment of a gateway that greets, presses 17# and lets 9 end the call.
+
+    ``sip`` are its tables about SIP, and ``target`` whom it knows as ann.
+    """
+    body = _LINE.format(service=service, recordings=recordings, target=target, greeting=GREETING)
+    return {"GATEWAY_CONFIG_BODY": sip + body, "DIAL_TOKEN": _TOKEN}
+
+
+def dial(gateway: Gateway, to: str) -> None:
     """Have a gateway place a call."""
     request = urllib.request.Request(
         gateway.facts["page"].rstrip("/") + "/v1/calls",
         json.dumps({"to": to}).encode(),
-        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        {"Authorization": f"Bearer {_TOKEN}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 201

@@ -13,16 +13,15 @@ import pytest
 from certificates import Authority
 from peers import TAPPED, Gateway, running
 from phones import phone, read_wav
-from talks import GREETING, assert_both_heard_each_other, dial, talk_and_press
+from talks import assert_both_heard_each_other, dial, line, talk_and_press
 
 from gateway.testing.hearing import tone_share
 
 pytestmark = pytest.mark.interop
 
 TONE = 620.0  # Hz: what the phone says
-TOKEN = "a-token-of-ours"
 
-GATEWAY = """
+SIP = """
 [sip]
 bind = ["tls:127.0.0.1:0"]
 [sip.tls]
@@ -33,43 +32,15 @@ clients = "require"
 name = "phones"
 hosts = ["127.0.0.1"]
 srtp = "required"
-[http]
-bind = "127.0.0.1:0"
-token_env = "DIAL_TOKEN"
-[media]
-recordings = "{recordings}"
-[realtime]
-provider = "custom"
-url = "{service}"
-[call]
-greeting = 'Say "{greeting}"'
-[barge_in]
-by = []
-[targets]
-ann = "{target}"
-[[rules]]
-on = "leg.answered"
-do = [{{ record = "start" }}, {{ send_dtmf = "17#" }}]
-[[rules]]
-on = "input_audio_buffer.dtmf_event_received"
-digit = "9"
-do = ["hangup"]
 """
 
 
 @contextlib.contextmanager
 def gateway(demo: Gateway, folder: Path, authority: Authority, target: str) -> Iterator[Gateway]:
     """Run a gateway that speaks TLS alone, and encrypts every sound."""
-    body = GATEWAY.format(
-        certificate=authority.certificate("127.0.0.1"),
-        authorities=authority.file,
-        recordings=folder / "calls",
-        service=demo.facts["service"],
-        target=target,
-        greeting=GREETING,
-    )
+    sip = SIP.format(certificate=authority.certificate("127.0.0.1"), authorities=authority.file)
     log = folder / "gateway.log"
-    environment = {"GATEWAY_CONFIG_BODY": body, "DIAL_TOKEN": TOKEN}
+    environment = line(sip, demo.facts["service"], folder / "calls", target)
     with running(["serve", "--json"], log, environment) as ours:
         yield ours
     assert "Traceback" not in log.read_text()
@@ -103,7 +74,7 @@ def test_a_phone_is_called_over_tls_and_hears_and_is_heard(demo: Gateway, tmp_pa
         phone(tmp_path / "ann", TONE, user="ann", encrypts="srtp-mand", **trusts) as ann,
         gateway(demo, tmp_path, authority, ann.tls_uri) as ours,
     ):
-        dial(ours, "ann", TOKEN)
+        dial(ours, "ann")
         record = talk_and_press(ours, ann)
         counted = ours.ask("/v1/gateway")["counted"]["sip"]
     assert record["ended_by"] == "gateway"
