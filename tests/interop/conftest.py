@@ -34,4 +34,4 @@ def silent_service() -> Iterator[int]:
 @pytest.fixture
 def closed_port() -> int:
     """A port that refuses connections."""
-    return free_port(socket.SOCK_STREAM)
+    return free_port()

@@ -4,6 +4,7 @@ Everything started here is ended here, by its own process id.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from typing import Any
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 TAPPED = Path(__file__).with_name("tapped.py")
+_BEYOND = range(61_000, 65_500)  # the system's own end at 60,999
+_PORTS = itertools.cycle((*_BEYOND[os.getpid() % 4000 :], *_BEYOND[: os.getpid() % 4000]))
 
 
 @dataclass
@@ -82,11 +85,28 @@ class Gateway:
         return "\n".join(self.log.read_text().splitlines()[-30:])
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """Return a port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_port(count: int = 1) -> int:
+    """Return the first of so many ports in a row that nobody uses, for datagrams or connections.
+
+    They lie beyond those that the system gives to whoever asks for any, and come up again only
+    after thousands of others: what is free now still is when a program has come to bind it.
+    """
+    taken = 0
+    for port in _PORTS:
+        taken = taken + 1 if _is_free(port) else 0
+        if taken == count:
+            return port - count + 1
+    raise AssertionError("no port is free")
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 @contextlib.contextmanager
@@ -189,7 +209,7 @@ class Sipp:
         choice = ["-sf", str(known)] if known.exists() else ["-sn", scenario]
         once = [] if "-m" in options else ["-m", "1"]
         here = [] if "-i" in options else ["-i", "127.0.0.1"]
-        media_port = free_port() // 8 * 8
+        media_port = free_port(16)
         command = [
             self._program, *choice, *once, *options, "-s", user, *here,
             "-mi", "127.0.0.1", "-p", str(free_port()), "-mp", str(media_port), "-nostdin",

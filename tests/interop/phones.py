@@ -117,10 +117,11 @@ def phone(
     program = shutil.which("baresip")
     assert program, "baresip is missing: apt-get install baresip-core"
     folder.mkdir(parents=True)
-    port, rtp = free_port(), free_port() // 2 * 2
+    port = free_port(16)  # TLS has the next, and sound those that follow
+    rtp = (port + 3) // 2 * 2
     pcm = says if isinstance(says, np.ndarray) else tone(says, 60_000, 8000, -12.0)
     speech = write_wav(folder / "speech.wav", pcm, 8000)
-    config = CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=rtp + 100, folder=folder)
+    config = CONFIG.format(sip=port, speech=speech, rtp=rtp, rtp_end=port + 15, folder=folder)
     if certificate is not None:
         config += f"sip_certificate {certificate}\n"
     if authorities is not None:

@@ -29,7 +29,7 @@ class Service:
 
     def __init__(self, log: Path) -> None:
         self.log = log
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = free_port()
         self.sip_port = free_port()
         self.process: subprocess.Popen[str] | None = None
 

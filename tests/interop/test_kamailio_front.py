@@ -51,7 +51,7 @@ class Front:
             program, "-sf", str(SCENARIOS / "through_front.xml"), "-s", "demo",
             "-m", str(calls), "-r", str(rate), "-d", str(int(seconds * 1000)),
             "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(free_port()),
-            "-mp", str(free_port() // 8 * 8), "-nostdin", "-timeout", "60s",
+            "-mp", str(free_port(16)), "-nostdin", "-timeout", "60s",
             f"127.0.0.1:{self.port}",
         ]  # fmt: skip
         process = subprocess.Popen(

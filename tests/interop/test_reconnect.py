@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any, Literal
@@ -32,7 +31,7 @@ class Service:
     """The embedded service as a process of its own, on a port that it keeps."""
 
     def __init__(self) -> None:
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/v1/realtime"
         self._process: asyncio.subprocess.Process | None = None
 

@@ -79,7 +79,7 @@ async def console(
     own = home / ".twinkle"
     own.mkdir(parents=True)
     (home / ".asoundrc").write_text(SOUND)
-    (own / "twinkle.sys").write_text(SYSTEM.format(port=port, rtp=free_port() // 2 * 2))
+    (own / "twinkle.sys").write_text(SYSTEM.format(port=port, rtp=(free_port(16) + 1) // 2 * 2))
     domain = f"{host}:{sip_port}"
     (own / "twinkle.cfg").write_text(PROFILE.format(name=name, domain=domain, reliably=reliably))
     process = await asyncio.create_subprocess_exec(
