@@ -13,10 +13,10 @@ from .flows import (
     WebhookSettings,
     Worded,
 )
+from .records import RecordSettings
 from .rules import Rule
 from .sections import (
     CallSettings,
-    HttpSettings,
     LimitSettings,
     MediaSettings,
     check_session,
@@ -27,6 +27,7 @@ from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSetti
 from .settings import Settings, dotted, load
 from .sip import GuardSettings, NumberSettings, SipSettings, TlsSettings, TrunkSettings
 from .steps import KEYS, MENU_MOVES, Step
+from .web import HttpSettings, IceServer, TokenSettings, WebRtcSettings
 
 __all__ = [
     "KEYS",
@@ -39,6 +40,7 @@ __all__ = [
     "FallbackSettings",
     "GuardSettings",
     "HttpSettings",
+    "IceServer",
     "IdleSettings",
     "LimitSettings",
     "McpSettings",
@@ -49,13 +51,16 @@ __all__ = [
     "Profile",
     "Prompted",
     "RealtimeSettings",
+    "RecordSettings",
     "Rule",
     "Settings",
     "SipSettings",
     "Step",
     "Target",
     "TlsSettings",
+    "TokenSettings",
     "TrunkSettings",
+    "WebRtcSettings",
     "WebhookSettings",
     "Worded",
     "check_session",

@@ -14,6 +14,20 @@ Path: TypeAlias = tuple[str | int, ...]
 _KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 _ANYTHING: Final = "bm90IG5lZWRlZA=="  # base64, for what must be
 _WEBHOOK_NAME: Final = "OPENAI_WEBHOOK_SECRET"
+_SINGLE: Final = (
+    ("http", "token", "token_env"),
+    ("http", "signing_key", "signing_key_env"),
+    ("records", "database_secret", "database_env"),
+)
+_SINGLE_WORDS: Final = {
+    "token": "a token of your choice",
+    "signing_key": "a key of your choice to sign tokens with",
+    "database_secret": "the database's address",
+}
+_LISTED: Final = (
+    ("http", "tokens", "token", "token_env", "a token of your choice"),
+    ("webrtc", "ice_servers", "credential", "credential_env", "the TURN server's password"),
+)
 _SIGNED: Final = ("webhooks", "tools")  # tables of tables, each with a secret_env
 
 
@@ -23,7 +37,13 @@ def written_secrets(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         (("realtime",), table_at(written, "realtime"), secret, f"realtime.{secret}_env")
         for secret in ("api_key", "webhook_secret")
     ]
-    places.append((("http",), table_at(written, "http"), "token", "http.token_env"))
+    for section, secret, setting in _SINGLE:
+        places.append(((section,), table_at(written, section), secret, f"{section}.{setting}"))
+    for section, key, secret, setting, _ in _LISTED:
+        rows = table_at(written, section).get(key)
+        for number, row in enumerate(rows if isinstance(rows, list) else ()):
+            place = f"{section}.{key}.{setting}"
+            places.append(((section, key, number), row, secret, place))
     tools = table_at(written, "session").get("tools")
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
         places.append((("session", "tools", number), tool, "authorization", "authorization_env"))
@@ -53,7 +73,13 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         ConfigError: A variable that must hold one is missing or holds something odd.
 
     """
-    for with_some in (_with_token, _with_tool_keys, _with_passwords, _with_signing_keys):
+    for with_some in (
+        _with_single,
+        _with_listed,
+        _with_tool_keys,
+        _with_passwords,
+        _with_signing_keys,
+    ):
         values = with_some(values, env)
     realtime = values.get("realtime")
     if not isinstance(realtime, dict):
@@ -72,13 +98,32 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
     return values | {"realtime": {**realtime, **secrets}}
 
 
-def _with_token(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """Give the HTTP listener the token that its ``token_env`` names."""
-    http = table_at(values, "http")
-    if not http.get("token_env") or http.get("token"):
-        return values
-    token = _read("http.token_env", str(http["token_env"]), "a token of your choice", env)
-    return values | {"http": http | {"token": token}}
+def _with_single(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Give tables the secrets that a setting of theirs names."""
+    for section, secret, setting in _SINGLE:
+        table = table_at(values, section)
+        if table.get(setting) and not table.get(secret):
+            where, variable = f"{section}.{setting}", str(table[setting])
+            value = _read(where, variable, _SINGLE_WORDS[secret], env)
+            values = values | {section: table | {secret: value}}
+    return values
+
+
+def _with_listed(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Give each table of a list the secret that it names."""
+    for section, key, secret, setting, what in _LISTED:
+        table = table_at(values, section)
+        rows = table.get(key)
+        if not isinstance(rows, list):
+            continue
+        filled = []
+        for number, row in enumerate(rows):
+            if isinstance(row, dict) and row.get(setting) and not row.get(secret):
+                where = f"{section}.{key}[{number}].{setting}"
+                row = row | {secret: _read(where, str(row[setting]), what, env)}
+            filled.append(row)
+        values = values | {section: table | {key: filled}}
+    return values
 
 
 def _with_tool_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

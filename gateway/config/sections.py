@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
     field_validator,
 )
 from pydantic_settings import NoDecode
@@ -24,7 +23,6 @@ from pydantic_settings import NoDecode
 __all__ = [
     "BuiltinTool",
     "CallSettings",
-    "HttpSettings",
     "LimitSettings",
     "MediaSettings",
     "Table",
@@ -100,7 +98,8 @@ class MediaSettings(Table):
         default=60.0, ge=0
     )  # hang up after so long without RTP; 0: never
     hold_timeout_seconds: float = Field(default=1800.0, ge=0)  # the same while on hold
-    recordings: Path | None = None  # folder for WAV files
+    recordings: Path | None = None  # folder for them
+    recording_format: Literal["wav", "opus"] = "wav"
 
     @field_validator("ports")
     @classmethod
@@ -151,22 +150,6 @@ class CallSettings(Table):
         except (ValueError, OSError, ZoneInfoNotFoundError):
             raise ValueError(f"{name!r} is no time zone; write such as Europe/Berlin") from None
         return name
-
-
-class HttpSettings(Table):
-    """``[http]``: the page, health and API listener."""
-
-    bind: str = "127.0.0.1:8080"
-    token_env: str = ""  # the variable with the token of whoever may place calls
-    token: SecretStr | None = None  # what that variable holds
-
-    @field_validator("bind")
-    @classmethod
-    def _address(cls, bind: str) -> str:
-        host, _, port = bind.rpartition(":")
-        if bind and not (host and port.isdigit() and int(port) <= 65535):
-            raise ValueError(f"{bind!r} is not an address; write HOST:PORT, or nothing for none")
-        return bind
 
 
 class LimitSettings(Table):

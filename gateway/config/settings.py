@@ -33,11 +33,11 @@ from .flows import (
     WebhookSettings,
 )
 from .lines import line_of
+from .records import RecordSettings
 from .rules import Rule
 from .secrets import Unneeded, with_secrets, written_secrets
 from .sections import (
     CallSettings,
-    HttpSettings,
     LimitSettings,
     MediaSettings,
     check_session,
@@ -46,6 +46,7 @@ from .sections import (
 from .sense import nonsense
 from .service import FallbackSettings, McpSettings, PriceSettings, RealtimeSettings
 from .sip import LOOPBACK, GuardSettings, SipSettings, TrunkSettings
+from .web import HttpSettings, WebRtcSettings
 
 __all__ = ["Settings", "dotted", "load"]
 
@@ -80,6 +81,8 @@ class Settings(BaseSettings):
     webhooks: dict[str, WebhookSettings] = {}
     profiles: dict[str, Profile] = {}
     http: HttpSettings = HttpSettings()
+    webrtc: WebRtcSettings = WebRtcSettings()
+    records: RecordSettings = RecordSettings()
     limits: LimitSettings = LimitSettings()
 
     _name: str = PrivateAttr("the configuration")

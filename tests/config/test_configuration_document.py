@@ -15,6 +15,7 @@ from gateway.config.flows import (
     WebhookSettings,
 )
 from gateway.config.sip import NumberSettings, TlsSettings, TrunkSettings
+from gateway.config.web import IceServer, TokenSettings
 
 SECRETS = (
     "api_key",
@@ -22,6 +23,9 @@ SECRETS = (
     "secret",
     "token",
     "password",
+    "signing_key",
+    "credential",
+    "database_secret",
 )  # they have no key in the file
 NAMED: list[tuple[str, type[BaseModel]]] = [
     ("sip.tls", TlsSettings),
@@ -34,6 +38,8 @@ NAMED: list[tuple[str, type[BaseModel]]] = [
     ("tools", CustomTool),
     ("webhooks", WebhookSettings),
     ("profiles", Profile),
+    ("http.tokens", TokenSettings),
+    ("webrtc.ice_servers", IceServer),
 ]
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 
