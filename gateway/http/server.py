@@ -4,13 +4,13 @@ Errors are problem documents (RFC 9457).  The server binds to loopback unless to
 """
 
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
 from ..calls.registry import Health, Registry
 from .dial import DialRoute
+from .pages import PageDoor
 from .problems import problem
 from .webhooks import MAX_BYTES, WebhookRoute
 
@@ -18,10 +18,8 @@ __all__ = ["HttpServer"]
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PAGE: Final = files("gateway.http").joinpath("page.html")
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline';"
-    " script-src 'self'; frame-ancestors 'none'",
+_HEADERS: Final = {  # of all that does not say otherwise
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -29,13 +27,14 @@ _HEADERS: Final = {
 
 @web.middleware
 async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every refusal into a problem document, and add the page's safety headers."""
+    """Turn every refusal into a problem document, and have browsers be careful."""
     try:
         response = await handler(request)
     except web.HTTPException as refusal:
         response = problem(refusal.status, refusal.reason, f"{request.method} {request.path}")
     if not response.prepared:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
     return response
 
 
@@ -66,8 +65,8 @@ class HttpServer:
         self._retry_after = retry_after
         self._host, self._port = host, port
         app = web.Application(middlewares=[_problems], client_max_size=MAX_BYTES)
-        app.router.add_get("/", self._page)
-        app.router.add_get("/page.js", self._script)
+        for operation in PageDoor().operations():
+            app.router.add_get(operation.path, operation.handle)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/v1/gateway", self._gateway)
@@ -101,13 +100,6 @@ class HttpServer:
     async def close(self) -> None:
         """Stop serving."""
         await self._runner.cleanup()
-
-    async def _page(self, _request: web.Request) -> web.Response:
-        return web.Response(text=_PAGE.read_text("utf-8"), content_type="text/html")
-
-    async def _script(self, _request: web.Request) -> web.Response:
-        script = files("gateway.http").joinpath("page.js")
-        return web.Response(text=script.read_text("utf-8"), content_type="text/javascript")
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

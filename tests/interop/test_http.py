@@ -114,11 +114,15 @@ async def test_a_running_gateway_counts_what_it_turns_away() -> None:
         assert (counted["media"]["lanes"], counted["media"]["faults"]) == (0, 0)
 
 
-async def test_the_page_loads_nothing_from_elsewhere(http: ClientSession) -> None:
+async def test_the_page_comes_with_its_policy_and_all_else_may_do_nothing(
+    http: ClientSession,
+) -> None:
     async with http.get("/") as answer:
-        text = await answer.text()
-        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
-    assert "http://" not in text
-    assert "https://" not in text
-    async with http.get("/page.js") as answer:
+        assert answer.content_type == "text/html"
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    async with http.get("/pages/session.js") as answer:
         assert answer.content_type == "text/javascript"
+    async with http.get("/pages/%2e%2e%2fserver.py") as answer:
+        assert answer.status == 404
+    async with http.get("/healthz") as answer:
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
