@@ -6,7 +6,9 @@ import errno
 import gc
 import itertools
 import math
+import secrets
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +31,20 @@ from .clock import RandomIds
 from .config import Settings
 from .control.settings import SHIPPED_PROMPTS, ControlSettings
 from .errors import ConfigError
-from .http import DialRoute, HttpServer, WebhookRoute
+from .http import (
+    Access,
+    CallsDoor,
+    DialDoor,
+    Door,
+    HealthDoor,
+    HttpServer,
+    Keyring,
+    PageDoor,
+    Role,
+    TokensDoor,
+    WebhookDoor,
+    configured_tokens,
+)
 from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
@@ -83,7 +98,7 @@ class Gateway:
             accepts=lambda request, flow: self.reception.accepts(request, flow),
             guard=self._guard,
             overloaded=lambda: self.registry.health is not Health.READY,
-            retry_after=lambda: self._switchboard.retry_after,
+            retry_after=self._retry_after,
             has_streams=any(bind.startswith("tcp:") for bind in settings.sip.bind),
         )
         self._sip = SipEndpoint(
@@ -113,7 +128,7 @@ class Gateway:
         self._client = ServiceClient(endpoint, front_door=settings.realtime.front_door)
         links = Links(settings, control, endpoint, self._client)
         self._dialling = Dialling(self._switchboard, links, outbound)
-        self._webhooks = self._webhook_route(links)
+        self._webhooks = self._webhook_door(links)
         self.reception = Reception(
             self._switchboard,
             links,
@@ -123,6 +138,10 @@ class Gateway:
             ids=ids,
             on_refer=outbound.referrals.begin,
         )
+        self._keyring = _keyring(settings)
+        http = settings.http
+        has_tokens = http.token is not None or bool(http.tokens) or http.signing_key is not None
+        self._access = Access(self._keyring, is_open_here=not has_tokens)
         self._http: HttpServer | None = None
 
     @property
@@ -190,13 +209,11 @@ class Gateway:
     async def _start_http(self) -> None:
         host, _, port = self.settings.http.bind.rpartition(":")
         self._http = HttpServer(
-            self.registry,
+            self._doors(),
             host=host.strip("[]"),
             port=int(port),
-            facts=self.facts,
-            retry_after=lambda: self._switchboard.retry_after,
-            webhooks=self._webhooks,
-            dial=self._dial_route(),
+            access=self._access,
+            origins=self.settings.http.origins,
         )
         try:
             await self._http.start()
@@ -205,6 +222,27 @@ class Gateway:
                 f"http.bind: {self.settings.http.bind}: {error.strerror or error};"
                 ' free the port, choose another, or set http.bind = ""'
             ) from error
+
+    def _doors(self) -> list[Door]:
+        """Return all that there is to ask for by HTTP."""
+        retry_after = self._retry_after
+        doors: list[Door] = [
+            PageDoor(),
+            HealthDoor(self.registry, facts=self.facts, retry_after=retry_after),
+            CallsDoor(self.registry),
+            DialDoor(self._dialling.dial, retry_after=retry_after),
+            TokensDoor(self._keyring),
+        ]
+        if self._webhooks is not None:
+            doors.append(self._webhooks)
+        return doors
+
+    def make_token(self, name: str, role: Role, seconds: int) -> str:
+        """Return a token for the pages and the API that is good for so many seconds."""
+        return self._keyring.make(name, role, int(time.time()) + seconds)
+
+    def _retry_after(self) -> int:
+        return self._switchboard.retry_after
 
     def facts(self) -> dict[str, Any]:
         """Say where the gateway is, and what it has counted since it started."""
@@ -273,7 +311,7 @@ class Gateway:
                 return
             await asyncio.sleep(0.025)
 
-    def _webhook_route(self, links: Links) -> WebhookRoute | None:
+    def _webhook_door(self, links: Links) -> WebhookDoor | None:
         """Make the door for calls that the service holds, where there are to be any.
 
         Raises:
@@ -290,17 +328,9 @@ class Gateway:
         if secret is None:
             problem = 'link = "sideband" needs the variable that holds the webhooks\' secret'
             raise settings.problem(("realtime", "webhook_secret_env"), problem)
-        secrets = secret.get_secret_value().split(",")
+        keys = secret.get_secret_value().split(",")
         hosted = HostedReception(self._switchboard, self._client, links.plan_hosted)
-        return WebhookRoute(secrets, hosted.take)
-
-    def _dial_route(self) -> DialRoute:
-        token = self.settings.http.token
-        return DialRoute(
-            token.get_secret_value() if token is not None else "",
-            self._dialling.dial,
-            retry_after=lambda: self._switchboard.retry_after,
-        )
+        return WebhookDoor(keys, hosted.take)
 
     def _take(self, session: IncomingSession) -> None:
         self.reception.take(session, self._sip)
@@ -310,6 +340,13 @@ def _cause(error: OSError) -> OSError:
     """Return the error of the system itself, which some event loops wrap in one of their own."""
     cause = error.__cause__
     return cause if error.errno is None and isinstance(cause, OSError) else error
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Return who is known by which token; without a key, those we make end with the process."""
+    key = settings.http.signing_key
+    secret = key.get_secret_value().encode() if key is not None else secrets.token_bytes(32)
+    return Keyring(configured_tokens(settings.http), secret)
 
 
 def _prompts(settings: Settings) -> dict[str, Prompt]:

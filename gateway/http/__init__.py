@@ -1,7 +1,27 @@
-"""The HTTP surface: health, the calls as JSON, dialling, and the service's webhooks."""
+"""The HTTP surface: pages, health, calls as JSON, and the service's webhooks, door by door."""
 
-from .dial import DialRoute
+from .access import Access
+from .calls import CallsDoor
+from .dial import DialDoor
+from .health import HealthDoor
+from .keyring import Keyring, configured_tokens
+from .operation import Door, Role
+from .pages import PageDoor
 from .server import HttpServer
-from .webhooks import WebhookRoute
+from .tokens import TokensDoor
+from .webhooks import WebhookDoor
 
-__all__ = ["DialRoute", "HttpServer", "WebhookRoute"]
+__all__ = [
+    "Access",
+    "CallsDoor",
+    "DialDoor",
+    "Door",
+    "HealthDoor",
+    "HttpServer",
+    "Keyring",
+    "PageDoor",
+    "Role",
+    "TokensDoor",
+    "WebhookDoor",
+    "configured_tokens",
+]

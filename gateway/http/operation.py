@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from aiohttp import web
 
-__all__ = ["JSON", "Answer", "Door", "Handler", "Operation", "Role", "Visitor"]
+__all__ = ["JSON", "VISITOR", "Answer", "Door", "Handler", "Operation", "Role", "Visitor"]
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,6 +35,11 @@ class Visitor:
 
     name: str
     role: Role
+    until: float | None = None  # unix seconds: when what they showed is worth nothing more
+
+
+VISITOR: Final = web.RequestKey("visitor", Visitor)
+"""Where a request has who asks, by the time that its operation handles it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,12 @@ class Operation:
 
     Attributes:
         method: in capitals.
-        path: as aiohttp's router takes it, ``/v1/calls/{id}``.
+        path: as aiohttp's router takes it, ``/v1/calls/{id}``; one that is got has HEAD besides.
         handle: answers the request.
         summary: what it does, one line.
         role: who may ask for it.
-        body: the type of a JSON body, ``None`` for none.
-        body_type: its media type, where it is no JSON.
+        body: the type of the body, ``None`` for none.
+        body_type: the only media type that is taken, ``*/*`` for any.
         query: a msgspec struct of the query's parameters, each optional.
         headers: what each header of the request says that the operation reads.
         answers: by status; problems that any operation may answer with are understood.

@@ -1,81 +1,63 @@
-"""HTTP: `/healthz`, `/readyz`, `/v1/calls`, a page to look at, and the service's webhooks.
+"""The HTTP server: takes requests to the operations of its doors, from whoever may ask.
 
-Errors are problem documents (RFC 9457).  The server binds to loopback unless told otherwise.
+Refusals are problem documents (RFC 9457).  The server binds to loopback unless told otherwise.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Collection, Sequence
+from typing import Final
 
+import structlog
 from aiohttp import web
 
-from ..calls.registry import Health, Registry
-from .dial import DialRoute
-from .pages import PageDoor
-from .problems import problem
-from .webhooks import MAX_BYTES, WebhookRoute
+from .access import Access
+from .cors import Cors
+from .operation import VISITOR, Door, Handler, Operation
+from .problems import Refusal
 
-__all__ = ["HttpServer"]
+__all__ = ["MAX_BYTES", "HttpServer"]
 
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_BYTES: Final = 64 * 1024
+"""Of a request's body."""
 
 _HEADERS: Final = {  # of all that does not say otherwise
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
 }
-
-
-@web.middleware
-async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every refusal into a problem document, and have browsers be careful."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as refusal:
-        response = problem(refusal.status, refusal.reason, f"{request.method} {request.path}")
-    if not response.prepared:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-    return response
+_ANYTHING: Final = "*/*"
+_KEPT: Final = ("Allow", "Location")
 
 
 class HttpServer:
-    """Serves one gateway's registry on one address.
+    """Serves doors on one address.
 
     Args:
-        facts: Says what else is worth knowing.
-        retry_after: Says how many seconds callers are told to wait when there is no room.
-        webhooks: Takes what the service tells of the calls it holds.
-        dial: Takes the orders to call somebody.
+        doors: What there is to ask for.
+        access: Says who may.
+        origins: Pages from elsewhere that may ask, each ``https://HOST[:PORT]``.
 
     """
 
     def __init__(
         self,
-        registry: Registry,
+        doors: Sequence[Door],
         *,
         host: str,
         port: int,
-        facts: Callable[[], dict[str, Any]],
-        retry_after: Callable[[], int] = lambda: 5,
-        webhooks: WebhookRoute | None = None,
-        dial: DialRoute | None = None,
+        access: Access,
+        origins: Collection[str] = (),
     ) -> None:
-        self._registry = registry
-        self._facts = facts
-        self._retry_after = retry_after
+        self._access = access
         self._host, self._port = host, port
-        app = web.Application(middlewares=[_problems], client_max_size=MAX_BYTES)
-        for operation in PageDoor().operations():
-            app.router.add_get(operation.path, operation.handle)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/v1/gateway", self._gateway)
-        app.router.add_get("/v1/calls", self._calls)
-        app.router.add_get("/v1/calls/{id}", self._call)
-        if dial is not None:
-            app.router.add_post("/v1/calls", dial.handle)
-        if webhooks is not None:
-            app.router.add_post("/webhooks/realtime", webhooks.handle)
+        self._cors = Cors(origins)
+        self._log = structlog.get_logger()
+        app = web.Application(middlewares=[self._answer], client_max_size=MAX_BYTES)
+        app.on_response_prepare.append(self._dress)
+        for door in doors:
+            for operation in door.operations():
+                self._mount(app, operation)
         # Nothing is unpacked: a few bytes could be many.
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, auto_decompress=False
@@ -101,24 +83,62 @@ class HttpServer:
         """Stop serving."""
         await self._runner.cleanup()
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    def _mount(self, app: web.Application, operation: Operation) -> None:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            request[VISITOR] = self._access.admit(request, operation.role)
+            _check_type(request, operation)
+            return await operation.handle(request)
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        health = self._registry.health
-        body = {"status": health.name.lower(), "calls": len(self._registry)}
-        headers = {} if health is Health.READY else {"Retry-After": str(self._retry_after())}
-        return web.json_response(body, status=health.value, headers=headers)
+        methods = ["GET", "HEAD"] if operation.method == "GET" else [operation.method]
+        for method in methods:
+            app.router.add_route(method, operation.path, serve)
 
-    async def _gateway(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._facts())
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn every refusal into a problem document, and a fault into one that tells nothing."""
+        if (allowance := self._cors.preflight(request)) is not None:
+            return allowance
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return refusal.response(request.path)
+        except web.HTTPException as refusal:
+            return _as_refusal(refusal, request).response(request.path)
+        except Exception:
+            self._log.exception("fault while answering", method=request.method, path=request.path)
+            return Refusal(500, "the gateway's fault; its log says more").response(request.path)
 
-    async def _calls(self, _request: web.Request) -> web.Response:
-        records = self._registry.records()
-        return web.json_response({"calls": [r.as_dict(with_timeline=False) for r in records]})
+    async def _dress(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add to every answer what keeps it safe in a browser."""
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        self._cors.allow(request, response)
 
-    async def _call(self, request: web.Request) -> web.Response:
-        record = self._registry.record(request.match_info["id"])
-        if record is None:
-            return problem(404, "Not Found", f"no call {request.match_info['id']!r}")
-        return web.json_response(record.as_dict())
+
+def _check_type(request: web.Request, operation: Operation) -> None:
+    """Refuse what a form of another site could have sent, and what is meant for something else.
+
+    Raises:
+        Refusal: The body is of another type than the operation takes.
+
+    """
+    if operation.body is None or operation.body_type == _ANYTHING:
+        return
+    if request.content_type != operation.body_type:
+        raise Refusal(
+            415,
+            f"the body is to be {operation.body_type}; say so in Content-Type",
+            headers={"Accept-Post": operation.body_type},
+        )
+
+
+def _as_refusal(refusal: web.HTTPException, request: web.Request) -> Refusal:
+    """Put what aiohttp has to say into our words."""
+    kept = {name: refusal.headers[name] for name in _KEPT if name in refusal.headers}
+    words = {
+        404: "there is nothing here",
+        405: f"{request.method} is not for this; {kept.get('Allow', 'nothing')} is",
+        408: "the body did not come to its end",
+        413: f"the body is longer than {MAX_BYTES} bytes",
+    }
+    return Refusal(refusal.status, words.get(refusal.status, refusal.reason), headers=kept)

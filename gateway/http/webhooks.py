@@ -8,7 +8,7 @@ telephone rings all the time.
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -16,14 +16,14 @@ from aiohttp import web
 from ..clock import Clock, monotonic
 from ..errors import WebhookError
 from ..realtime.webhook import IncomingCall, OtherEvent, Replays, verify
+from ..signing import HEADERS
 from .bodies import read_body
+from .operation import Answer, Operation
 
-__all__ = ["MAX_BYTES", "WebhookRoute"]
-
-MAX_BYTES: Final = 64 * 1024
+__all__ = ["WebhookDoor"]
 
 
-class WebhookRoute:
+class WebhookDoor:
     """Believes what one of ``secrets`` has signed, once, and hands calls on to ``take``.
 
     A webhook sent again by the service has its old identifier and a signature of its own time:
@@ -48,6 +48,22 @@ class WebhookRoute:
         self._deliveries = Replays()
         self._webhooks = Replays()
         self._log = structlog.get_logger()
+
+    def operations(self) -> Sequence[Operation]:
+        """Return what this door does: who is believed says the signature, not a token."""
+        signed = "as Standard Webhooks have it"
+        return (
+            Operation(
+                "POST",
+                "/webhooks/realtime",
+                self.handle,
+                "Take what the service tells of the calls it holds",
+                body=dict[str, Any],
+                body_type="*/*",
+                headers=dict.fromkeys(HEADERS, signed),
+                answers={200: Answer("it is taken", media_type="")},
+            ),
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one webhook.

@@ -33,6 +33,7 @@ class Gateway:
     process: subprocess.Popen[str]
     facts: dict[str, Any]
     log: Path
+    token: str = ""
     seen: set[str] = field(default_factory=set)
 
     @property
@@ -40,7 +41,9 @@ class Gateway:
         return int(self.facts["sip"].rsplit(":", 1)[1].split(";")[0])
 
     def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(self.facts["page"].rstrip("/") + path, timeout=5) as answer:
+        shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(self.facts["page"].rstrip("/") + path, headers=shown)
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
     def new_calls(self, count: int = 1, timeout: float = 20.0) -> list[dict[str, Any]]:
@@ -113,7 +116,10 @@ def _is_free(port: int) -> bool:
 def running(
     arguments: list[str], log: Path, env: dict[str, str] | None = None
 ) -> Iterator[Gateway]:
-    """Run a voice-gateway command until the block ends; it says JSON when it is ready."""
+    """Run a voice-gateway command until the block ends; it says JSON when it is ready.
+
+    It is asked by HTTP with the token that the variable ``DIAL_TOKEN`` holds, if any.
+    """
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, str(TAPPED), *arguments],
@@ -126,7 +132,7 @@ def running(
     try:
         line = process.stdout.readline()
         assert line, f"{arguments} did not start:\n{log.read_text()}"
-        yield Gateway(process, json.loads(line), log)
+        yield Gateway(process, json.loads(line), log, (env or {}).get("DIAL_TOKEN", ""))
     finally:
         process.terminate()
         try:

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from gateway.calls.registry import CallRecord, Registry
 from gateway.control.events import CallStarted
 from gateway.control.timeline import Timeline
-from gateway.http import HttpServer
+from gateway.http import Access, CallsDoor, HealthDoor, HttpServer, Keyring, PageDoor
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -41,7 +41,9 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def http(registry: Registry) -> AsyncIterator[ClientSession]:
-    server = HttpServer(registry, host="127.0.0.1", port=0, facts=lambda: FACTS)
+    doors = [PageDoor(), HealthDoor(registry, facts=lambda: FACTS), CallsDoor(registry)]
+    access = Access(Keyring([], b"key"), is_open_here=True)
+    server = HttpServer(doors, host="127.0.0.1", port=0, access=access)
     await server.start()
     async with ClientSession(server.url) as session:
         yield session

@@ -13,10 +13,9 @@ import pytest
 from aiohttp import ClientError, ClientSession, web
 
 from gateway.app import Gateway
-from gateway.calls.registry import Registry
 from gateway.config import Settings
 from gateway.errors import ConfigError
-from gateway.http import HttpServer, WebhookRoute
+from gateway.http import Access, HttpServer, Keyring, WebhookDoor
 from gateway.realtime.webhook import IncomingCall
 from gateway.signing import sign
 
@@ -49,7 +48,7 @@ def delivery(
 class Scene:
     def __init__(self) -> None:
         self.taken: list[IncomingCall] = []
-        self.route = WebhookRoute([SECRET, NEXT_SECRET], self.taken.append)
+        self.route = WebhookDoor([SECRET, NEXT_SECRET], self.taken.append)
         self.http: ClientSession
 
     async def post(self, body: bytes, headers: dict[str, str]) -> int:
@@ -61,7 +60,8 @@ class Scene:
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
-    server = HttpServer(Registry(1), host="127.0.0.1", port=0, facts=dict, webhooks=scene.route)
+    access = Access(Keyring([], b"key"), is_open_here=False)
+    server = HttpServer([scene.route], host="127.0.0.1", port=0, access=access)
     await server.start()
     async with ClientSession(server.url) as scene.http:
         yield scene

@@ -69,7 +69,7 @@ def dial(ours: Gateway) -> None:
     request = urllib.request.Request(
         ours.facts["page"].rstrip("/") + "/v1/calls",
         json.dumps({"to": "ann"}).encode(),
-        {"Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 201

@@ -1,0 +1,132 @@
+"""Who may ask for what: by the token they show (RFC 6750), or as a reader on this machine."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from .keyring import Keyring
+from .operation import Role, Visitor
+from .problems import Refusal
+
+__all__ = ["Access", "is_from_here"]
+
+_NOBODY: Final = Visitor("", Role.NOBODY)
+_LOCAL: Final = Visitor("local", Role.VIEWER)
+_CHALLENGE: Final = "WWW-Authenticate"
+_REALM: Final = 'Bearer realm="voice-gateway"'
+_FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+_HOST: Final = re.compile(r"(\[[^]]*\]|[^:]*)(?::\d*)?")
+_OWN_SITES: Final = ("", "same-origin", "none")  # of Sec-Fetch-Site
+
+
+class Access:
+    """Lets people in.
+
+    Args:
+        keyring: Knows the tokens.
+        is_open_here: Where nobody was given a token, whoever sits at this machine may look.
+        unix_clock: Says when tokens end.
+
+    """
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        *,
+        is_open_here: bool,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.refused = 0
+        self._keyring = keyring
+        self._is_open_here = is_open_here
+        self._unix_clock = unix_clock
+
+    def admit(self, request: web.Request, role: Role) -> Visitor:
+        """Return who asks, for something that is for ``role``.
+
+        Raises:
+            Refusal: They may not, or show a token that is worth nothing.
+
+        """
+        visitor = self._visitor(request, is_for_all=role is Role.NOBODY)
+        if visitor.role >= role:
+            return visitor
+        self.refused += 1
+        if visitor.role is Role.NOBODY:
+            raise _unauthorized("show a token: Authorization: Bearer TOKEN")
+        needed = role.name.lower()
+        remedy = (
+            f"this is for the role {needed}, and {visitor.name!r} is {visitor.role.name.lower()}"
+        )
+        if visitor is _LOCAL:
+            remedy = (
+                f"this is for the role {needed}: name the variable with a token in http.token_env"
+            )
+        headers = {_CHALLENGE: f'{_REALM}, error="insufficient_scope"'}
+        raise Refusal(403, remedy, headers=headers)
+
+    def _visitor(self, request: web.Request, *, is_for_all: bool) -> Visitor:
+        shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+        if not shown:
+            return _LOCAL if self._is_open_here and is_from_here(request) else _NOBODY
+        try:
+            return self._holder(shown)
+        except Refusal:
+            if is_for_all:
+                return _NOBODY
+            self.refused += 1
+            raise
+
+    def _holder(self, shown: list[str]) -> Visitor:
+        """Return whose token is shown."""
+        scheme, _, token = shown[0].partition(" ")
+        if len(shown) > 1 or scheme.lower() != "bearer":
+            raise _unauthorized("show one token, and nothing else: Authorization: Bearer TOKEN")
+        visitor = self._keyring.visitor(token.strip(), self._unix_clock())
+        if visitor is None:
+            raise _unauthorized("this token is nobody's", "invalid_token")
+        if visitor.until is not None and visitor.until <= self._unix_clock():
+            raise _unauthorized("this token has expired", "invalid_token")
+        return visitor
+
+
+def is_from_here(request: web.Request) -> bool:
+    """Tell whether somebody at this machine asks, and no page of another site for them.
+
+    A page whose name was bent to this machine (DNS rebinding) asks for its own name in Host;
+    what a proxy passes on says so.
+    """
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    if request.headers.get("Sec-Fetch-Site", "") not in _OWN_SITES:
+        return False
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and origin != f"{request.scheme}://{request.host}":
+        return False
+    return _is_loopback(request.remote or "") and _is_loopback(_name_of(request.host))
+
+
+def _unauthorized(detail: str, error: str = "") -> Refusal:
+    challenge = f'{_REALM}, error="{error}", error_description="{detail}"' if error else _REALM
+    return Refusal(401, detail, headers={_CHALLENGE: challenge})
+
+
+def _name_of(host: str) -> str:
+    """Return a Host header without its port, empty where it is none."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]") if found else ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
