@@ -27,6 +27,7 @@ from ..media.prompts import Prompt
 from ..media.transcode import ServiceAudio
 from ..realtime.events import RateLimitsUpdated, ServerEvent, Unknown
 from .attachment import Attachment, MakeLink
+from .audience import Audience
 from .callee import Callee
 from .facts import Behalf
 from .hands import Hands, Runner
@@ -60,6 +61,7 @@ class CallParts:
     errands: Runner
     outbound: Outbound | None  # the way to a second leg, where there can be one
     callee: LaneOptions  # of the second leg's lane
+    audience: Audience = field(default_factory=Audience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,9 @@ class Call:
         self._ended_after: float | None = None
         self._ended: control.LegEnded | None = None
         self._codec = ""
+        self._is_watched = len(parts.audience) > 0
+        if self._is_watched:
+            controller.timeline.watch()
 
     # What others call
 
@@ -139,6 +144,7 @@ class Call:
         origin = self._origin
         told = {"trunk": origin.trunk} if origin.trunk else {}
         self._log.info("call begins", caller=self.caller, called=self.called, **told)
+        self._parts.audience.call_began(self.record())
         self.post(
             control.CallStarted(
                 self.call_id,
@@ -180,7 +186,7 @@ class Call:
                 self._handle(self._waiting.popleft())
         finally:
             self._is_handling = False
-        self._arm()
+        self._settle()
 
     def record(self) -> CallRecord:
         """Describe the call as it stands."""
@@ -279,6 +285,12 @@ class Call:
             self._log.exception("fault inside the call", during="timer")
             self.hang_up("internal error")
             self._over.set()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell those who look on what has happened, and wait for the next thing."""
+        for entry in self.controller.timeline.drain() if self._is_watched else ():
+            self._parts.audience.call_told(self.call_id, entry)
         self._arm()
 
     def _arm(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 from ..errors import CapacityError
+from .audience import Audience
 from .quota import Quota
 
 __all__ = ["CallRecord", "Health", "LiveCall", "Registry"]
@@ -95,11 +96,17 @@ class Health(enum.Enum):
 
 
 class Registry:
-    """The calls of this process, bounded by ``max_calls`` and by what the service has left."""
+    """The calls of this process, bounded by ``max_calls`` and by what the service has left.
+
+    Attributes:
+        audience: Who looks on at them.
+
+    """
 
     def __init__(self, max_calls: int, quota: Quota | None = None) -> None:
         self.max_calls = max_calls
         self.quota = quota or Quota(0.0)
+        self.audience = Audience()
         self.is_draining = False
         self.refused = 0
         self._live: dict[str, LiveCall] = {}
@@ -141,7 +148,9 @@ class Registry:
     def release(self, call: LiveCall) -> None:
         """Let a call that is over go, and remember its record."""
         if self._live.pop(call.call_id, None) is not None:
-            self._remember(call.record())
+            record = call.record()
+            self._remember(record)
+            self.audience.call_ended(record)
 
     def forget(self, call: LiveCall) -> None:
         """Let a call go that never was one; nothing is remembered of it."""

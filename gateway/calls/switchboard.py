@@ -67,6 +67,7 @@ class Switchboard:
             quota=self.registry.quota,
             errands=self._errands,
             outbound=None if plan.transport == "sip" else self._outbound,
+            audience=self.registry.audience,
             callee=callee_options(self.settings, self.control, plan.lane_audio),
         )
         call = Call(self._ids.token(), Controller(self.control, classify), parts)

@@ -264,6 +264,8 @@ class Menus:
             return ()
         if place.phase is Phase.PROMPTING and not place.plan.is_cut_by_keys and not place.is_cut:
             self._ahead = (self._ahead + key)[:_MOST_AHEAD]
+            if self._context.entry is not None:
+                self._context.entry.is_ahead = True
             return ()
         return self._press(key)
 

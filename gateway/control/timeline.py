@@ -31,6 +31,7 @@ _LIMIT: Final = 20_000  # entries; what comes later is counted, not kept
 _MOST_STREAMS: Final = 256
 _LONGEST_TEXT: Final = 4_096  # characters of deltas in one entry
 _LONGEST_RAW: Final = 2_000  # of an event that nobody could read
+_SOUND: Final = "response.output_audio.delta"
 _SECRETS: Final = frozenset({"authorization", "headers", "client_secret"})
 _HIDDEN: Final = "…"
 _REQUESTS: Final[Mapping[str, type[Any]]] = {cls.__name__: cls for cls in get_args(Request)}
@@ -60,6 +61,7 @@ class TimelineEntry:
     until: float | None = None
     sources: list[KeySource] | None = None
     duration_ms: int | None = None  # that the key was down
+    is_ahead: bool = False  # a key that was pressed before it was asked for, and may yet be secret
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -112,10 +114,25 @@ class Timeline:
     def __init__(self) -> None:
         self.entries: list[TimelineEntry] = []
         self.dropped = 0
+        self._fresh: list[TimelineEntry] | None = None  # None: nobody asks for them
         self._streams: dict[tuple[str, str | None], TimelineEntry] = {}
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def watch(self) -> None:
+        """Have :meth:`drain` return what comes from now on."""
+        self._fresh = []
+
+    def drain(self) -> list[TimelineEntry]:
+        """Return what is new since the last call, and entries that more text was added to.
+
+        Sound and timers are nothing new to anybody.
+        """
+        if not self._fresh:
+            return []
+        fresh, self._fresh = self._fresh, []
+        return fresh
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return all entries as JSON-ready data."""
@@ -133,6 +150,7 @@ class Timeline:
         if known is not None and _join(known, event):
             known.count += 1
             known.until = at
+            self._show(known)
             return known
         entry = TimelineEntry(at, kind, name, _without_sound(event))
         self._append(entry)
@@ -165,7 +183,16 @@ class Timeline:
         self._streams.clear()
         self._append(entry)
 
+    def _show(self, entry: TimelineEntry) -> None:
+        """Keep an entry for whoever watches, once though it is added to again and again."""
+        fresh = self._fresh
+        if fresh is None or entry.kind == "timer" or entry.name == _SOUND:
+            return
+        if not fresh or fresh[-1] is not entry:
+            fresh.append(entry)
+
     def _append(self, entry: TimelineEntry) -> None:
+        self._show(entry)
         if len(self.entries) >= _LIMIT:
             self.dropped += 1
         else:

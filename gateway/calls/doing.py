@@ -1,0 +1,93 @@
+"""What the agent of a call is doing, told from what happens and what is done."""
+
+from typing import Any, Final, Literal, TypeAlias
+
+from ..control import events as own
+from ..control.actions import CallOut, Patch, Refer, SendCommand
+from ..realtime import events as service
+from ..realtime.commands import ConversationItemCreate
+
+__all__ = ["Doing", "Told"]
+
+Told: TypeAlias = tuple[
+    Literal["away", "listening", "thinking", "speaking", "tool", "menu", "transfer", "silent"], str
+]
+
+_MOST: Final = 32  # tools at work, or menus in each other
+_BETWEEN_OTHERS: Final = ("bridge", "monitor")
+
+
+class Doing:
+    """Follows one agent."""
+
+    def __init__(self) -> None:
+        self._is_linked = False
+        self._is_thinking = False
+        self._tools: dict[str, str] = {}  # those at work, by call
+        self._places: list[str] = []  # menus and collections that are open
+        self._target = ""  # whom the caller is being put through to
+        self._line = "caller"  # who talks to whom
+
+    def told(self, *, is_speaking: bool) -> Told:
+        """Return what the agent does, and what more there is to say about that."""
+        if self._line in _BETWEEN_OTHERS:
+            return "silent", self._line
+        if self._target:
+            return "transfer", self._target
+        if is_speaking:
+            return "speaking", ""
+        if self._tools:
+            return "tool", next(reversed(self._tools.values()))
+        if self._places:
+            return "menu", self._places[-1]
+        if not self._is_linked:
+            return "away", ""
+        return ("thinking" if self._is_thinking else "listening"), ""
+
+    def take_action(self, action: Any) -> None:
+        """Take in what the call was told to do."""
+        match action:
+            case CallOut(target=target) | Refer(target=target):
+                self._target = target
+            case Patch(line=line):
+                self._line = line
+                self._target = self._target if line == "consult" else ""
+            case SendCommand(ConversationItemCreate(item={"type": "function_call_output"})):
+                self._tools.pop(str(action.command.item.get("call_id")), None)  # type: ignore[union-attr]
+            case _:
+                pass
+
+    def take_event(self, event: Any) -> None:
+        """Take in what happened."""
+        match event:
+            case own.LinkReady():
+                self._is_linked = True
+            case own.LinkLost():
+                self._is_linked = self._is_thinking = False
+                self._tools.clear()
+            case own.MenuOpened(name=name):
+                if name in self._places:
+                    del self._places[self._places.index(name) :]
+                self._places = [*self._places, name][-_MOST:]
+            case own.MenuClosed(name=name):
+                if name in self._places:
+                    del self._places[self._places.index(name) :]
+            case own.TransferEnded() | own.CalleeEnded():
+                self._target = ""
+            case service.ResponseCreated():
+                self._is_thinking = True
+            case service.ResponseDone():
+                self._is_thinking = False
+            case service.ResponseFunctionCallArgumentsDone():
+                self._begin_tool(event.call_id, event.name)
+            case service.ResponseMcpCallInProgress():
+                self._begin_tool(event.item_id, "mcp")
+            case service.ResponseMcpCallCompleted() | service.ResponseMcpCallFailed():
+                self._tools.pop(event.item_id, None)
+            case _:
+                pass
+
+    def _begin_tool(self, key: str, name: str) -> None:
+        if len(self._tools) >= _MOST:
+            self._tools.clear()
+        self._tools[key] = name
