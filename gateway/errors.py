@@ -13,6 +13,7 @@
     * CapacityError              no port, lane or call slot is free (answered 503)
     * DialError                  a call may not be placed, or not so (answered by ``status``)
     * LinkError                  the realtime service cannot be reached or went away
+    * RecordError                the database of calls cannot be reached, or does not take them
 """
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "NegotiationError",
     "ProtocolError",
     "RealtimeError",
+    "RecordError",
     "RtcError",
     "RtpError",
     "SdpError",
@@ -103,3 +105,7 @@ class LinkError(GatewayError):
         super().__init__(reason)
         self.retryable = retryable
         self.status = status
+
+
+class RecordError(GatewayError):
+    """The database of calls cannot be reached, or does not take them; the message says why."""

@@ -76,6 +76,11 @@ class Patchbay:
         figures = self._caller.figures
         return figures | {"callee_unheard": self._unheard} if figures else figures
 
+    @property
+    def recording(self) -> str:
+        """The name of the file that the call is recorded in, once that was begun."""
+        return self._caller.recording
+
     # Who is there
 
     def attach_caller(self, lane: Lane | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
+from ..control.timeline import Timeline
 from ..errors import CapacityError
 from .audience import Audience
 from .quota import Quota
@@ -44,13 +45,16 @@ class CallRecord:
     ended_by: str | None = None
     reason: str | None = None
     q850: int | None = None  # the cause of its end (ITU-T Q.850)
+    trunk: str = ""  # the neighbour it came from, or was placed by
+    leg: str = ""  # what the caller's side is made of
+    recording: str = ""  # the file's name in the folder of recordings
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
     transport: str = ""  # what the link to the service was made of
     link: dict[str, int] = field(default_factory=dict)  # what went to and from the service
     usage: dict[str, Any] = field(default_factory=dict)  # tokens, seconds, cost
     said: Account | None = None
-    happened: Account | None = None
+    happened: Timeline | None = None
 
     @property
     def transcript(self) -> list[dict[str, Any]]:

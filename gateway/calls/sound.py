@@ -52,6 +52,11 @@ class CallSound:
             return {}
         return asdict(stats) | {"mos": stats.mos if stats.packets_received else None}
 
+    @property
+    def recording(self) -> str:
+        """The name of the file that the call is recorded in, once that was begun."""
+        return self._recording.name if self._recording is not None and self._takes else ""
+
     def attach(self, lane: "Lane | None") -> None:
         """Use a lane; once."""
         self._lane = lane

@@ -1,0 +1,1 @@
+"""Records of calls in a database: SQLite, or PostgreSQL with the extra ``postgres``."""

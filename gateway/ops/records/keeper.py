@@ -1,0 +1,235 @@
+"""Keeps the records of calls: noted while they last, whole before their end is confirmed.
+
+A call that is over is on disk before the far end is told that its goodbye was heard, or has
+waited for a second.  What the database does not take is held in memory, within bounds, and
+tried again; the calls themselves never wait for it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from ...calls.registry import CallRecord, LiveCall
+from ...control.timeline import Timeline
+from ...errors import RecordError
+from .database import Database, Statement, Work
+from .journal import Noted, write_news
+from .redaction import Redactor
+from .rows import WholeCall, add_call
+
+__all__ = ["KeeperStats", "RecordKeeper"]
+
+_PATIENCE: Final = 1.0  # seconds that a goodbye waits for its record
+_EVERY: Final = 0.9  # seconds between notes of live calls, so that none is older than one
+_SLICE: Final = 10  # calls looked at before others have their turn
+_MOST_UNSAVED: Final = 1_000  # whole calls held for a database that fails; the oldest goes first
+_AT_A_TIME: Final = 50  # of them, tried again
+_SIGN: Final = """INSERT INTO instances (instance, node, seen_at) VALUES ($1, $2, {clock})
+    ON CONFLICT (instance) DO UPDATE SET seen_at = excluded.seen_at"""
+_SIGN_EVERY: Final = 5.0
+_GONE: Final = "DELETE FROM instances WHERE instance = $1"
+
+
+@dataclass(slots=True)
+class KeeperStats:
+    """What became of records since the start.
+
+    Attributes:
+        kept: calls that are in the database.
+        late: goodbyes that were confirmed before their call was.
+        failed: writes that the database did not take; they are tried again.
+        unsaved: calls that are held in memory now, for it does not take them.
+        dropped: of those, how many there was no more room for.
+        noted: notes of calls in progress.
+
+    """
+
+    kept: int = 0
+    late: int = 0
+    failed: int = 0
+    unsaved: int = 0
+    dropped: int = 0
+    noted: int = 0
+
+
+class RecordKeeper:
+    """Keeps the records of one process.
+
+    Args:
+        database: Where to; it is left open.
+        calls: Returns the calls in progress.
+        instance: The name of this process.
+        node: The name of this machine.
+        redactor: Leaves out what is not to be written.
+        unix_clock: Unix seconds.
+
+    """
+
+    patience = _PATIENCE
+
+    def __init__(
+        self,
+        database: Database,
+        calls: Callable[[], Iterable[LiveCall]],
+        *,
+        instance: str,
+        node: str,
+        redactor: Redactor,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.stats = KeeperStats()
+        self.problem = ""  # what is wrong with the database now
+        self._database = database
+        self._calls = calls
+        self._instance = instance
+        self._node = node
+        self._redactor = redactor
+        self._unix_clock = unix_clock
+        self._noted: dict[str, Noted] = {}
+        self._over: set[str] = set()  # calls that are kept, though they are not yet let go
+        self._unsaved: dict[str, Work] = {}
+        self._storing: set[asyncio.Task[None]] = set()
+        self._has_news = asyncio.Event()
+        self._signed_at = -_SIGN_EVERY
+        self._noting: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger()
+
+    def start(self) -> None:
+        """Begin to note the calls in progress."""
+        self._noting = asyncio.create_task(self._note_for_ever(), name="records of live calls")
+
+    async def close(self) -> None:
+        """Write what is left, as far as it is taken."""
+        if self._noting is not None:
+            self._noting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._noting
+        if self._storing:
+            await asyncio.wait(self._storing)
+        await self._try_again()
+        if self._unsaved:
+            self._log.error("records lost", calls=sorted(self._unsaved), problem=self.problem)
+        with suppress(RecordError):
+            await self._database.write(lambda: [Statement(_GONE, ((self._instance,),))])
+
+    def facts(self) -> dict[str, Any]:
+        """Say how it goes."""
+        self.stats.unsaved = len(self._unsaved)
+        return {
+            "database": self._database.dialect.name,
+            "problem": self.problem,
+            **asdict(self.stats),
+        }
+
+    def note_begin(self) -> None:
+        """Take the news that a call is there, which the registry has."""
+        self._has_news.set()
+
+    async def keep(self, record: CallRecord) -> None:
+        """Keep a call that is over; returns once that is done, or cannot be, or takes too long."""
+        self._over.add(record.call_id)
+        self._noted.pop(record.call_id, None)
+        work = partial(_whole, record, self._node, self._redactor, record.transcript)
+        storing = asyncio.create_task(self._store(record.call_id, work))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        _, is_late = await asyncio.wait({storing}, timeout=_PATIENCE)
+        if is_late:
+            self.stats.late += 1
+            self._log.warning("record not kept in time", call_id=record.call_id)
+
+    async def _store(self, call_id: str, work: Work) -> None:
+        if await self._write(work):
+            self.stats.kept += 1
+            return
+        self._unsaved[call_id] = work
+        while len(self._unsaved) > _MOST_UNSAVED:
+            del self._unsaved[next(iter(self._unsaved))]
+            self.stats.dropped += 1
+
+    async def _write(self, work: Work) -> bool:
+        """Write something; tells whether the database took it, and the log when that changes."""
+        try:
+            await self._database.write(work)
+        except RecordError as error:
+            self.stats.failed += 1
+            if not self.problem:
+                self._log.error("records are not written", problem=str(error))
+            self.problem = str(error)
+            return False
+        if self.problem:
+            self._log.info("records are written again")
+            self.problem = ""
+        return True
+
+    async def _note_for_ever(self) -> None:
+        while True:
+            self._has_news.clear()
+            try:
+                await self._note()
+                await self._try_again()
+            except Exception:
+                self._log.exception("fault while noting calls")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY):
+                    await self._has_news.wait()
+
+    async def _note(self) -> None:
+        """Note what is new of every call in progress."""
+        live = [call for call in self._calls() if call.call_id not in self._over]
+        self._over.intersection_update({call.call_id for call in self._calls()})
+        news = []
+        for count, call in enumerate(live):
+            if count % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+            if call.call_id not in self._over:
+                noted = self._noted.setdefault(call.call_id, Noted())
+                news.append(noted.news(call.record()))
+        now = asyncio.get_running_loop().time()
+        is_sign_due = now - self._signed_at >= _SIGN_EVERY
+        if not news and not is_sign_due:
+            return
+        sign = [Statement(_SIGN, ((self._instance, self._node),))] if is_sign_due else []
+        at, news = self._unix_clock(), [one for one in news if self._is_live(one.record["call_id"])]
+        if await self._write(
+            lambda: [*sign, *write_news(news, self._instance, at, self._redactor)]
+        ):
+            self.stats.noted += len(news)
+            self._signed_at = now if is_sign_due else self._signed_at
+        else:
+            for noted in self._noted.values():
+                noted.forget()
+
+    def _is_live(self, call_id: str) -> bool:
+        """Tell whether a call did not end while others were looked at."""
+        return call_id not in self._over
+
+    async def _try_again(self) -> None:
+        """Hand the database what it did not take before."""
+        for call_id in list(self._unsaved)[:_AT_A_TIME]:
+            if not await self._write(self._unsaved[call_id]):
+                return
+            del self._unsaved[call_id]
+            self.stats.kept += 1
+
+
+def _whole(
+    record: CallRecord, node: str, redactor: Redactor, transcript: list[dict[str, Any]]
+) -> list[Statement]:
+    """Return what keeps a call; on another thread, as its timeline may be long."""
+    brief = record.as_dict(with_timeline=False)
+    told = record.happened or Timeline()
+    return add_call(
+        WholeCall(
+            redactor.record(brief),
+            redactor.items(transcript, brief),
+            redactor.entries([entry.as_dict() for entry in tuple(told.entries)], brief),
+            node,
+        )
+    )

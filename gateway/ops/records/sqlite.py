@@ -1,0 +1,301 @@
+"""SQLite as the database of calls: one thread writes, and one reads.
+
+What waits is written as one transaction (group commit), and that is on disk before anybody is
+told so: WAL with ``synchronous = FULL`` syncs the log at every commit.  A search has a thread
+and a connection of its own, so that no record waits for it.
+"""
+
+import asyncio
+import os
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from ...errors import RecordError
+from .database import SQLITE, Row, Statement, Work
+from .liveness import SignOfLife
+from .schema import VERSION, migrations
+
+__all__ = ["SqliteDatabase"]
+
+_BUSY_SECONDS: Final = 5.0  # that another process may take to write
+_MOST_WAITING: Final = 10_000  # changes; what comes then is refused
+_MOST_TOGETHER: Final = 256  # of them in one transaction
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA journal_size_limit = 67108864",
+)
+_INDEX: Final = (
+    """CREATE VIRTUAL TABLE call_words USING fts5(
+        words, content='calls', content_rowid='number', tokenize='trigram')""",
+    "INSERT INTO call_words(call_words) VALUES ('rebuild')",
+    """CREATE TRIGGER call_words_in AFTER INSERT ON calls BEGIN
+        INSERT INTO call_words(rowid, words) VALUES (new.number, new.words); END""",
+    """CREATE TRIGGER call_words_out AFTER DELETE ON calls BEGIN
+        INSERT INTO call_words(call_words, rowid, words)
+        VALUES ('delete', old.number, old.words); END""",
+    """CREATE TRIGGER call_words_anew AFTER UPDATE OF words ON calls BEGIN
+        INSERT INTO call_words(call_words, rowid, words)
+        VALUES ('delete', old.number, old.words);
+        INSERT INTO call_words(rowid, words) VALUES (new.number, new.words); END""",
+)
+_PLACE: Final = re.compile(r"\$(\d+)")
+
+_Done: TypeAlias = "asyncio.Future[None]"
+
+
+class SqliteDatabase:
+    """One file, opened by :meth:`open`.
+
+    Args:
+        path: The file; it and the folders above it are made where they are not there.
+        instance: The name of this process; without one nothing can be written.
+
+    """
+
+    dialect = SQLITE
+
+    def __init__(self, path: Path, instance: str = "") -> None:
+        self.has_index_of_words = False
+        self._path = path
+        self._instance = instance
+        self._waiting: queue.SimpleQueue[tuple[Work, _Done] | None] = queue.SimpleQueue()
+        self._reader = ThreadPoolExecutor(1, "records-read")
+        self._reading: sqlite3.Connection | None = None
+        self._writer: threading.Thread | None = None
+        self._life: SignOfLife | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Make or mend the tables.
+
+        Raises:
+            RecordError: The file cannot be opened, or is none of ours; says why.
+
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            if self._instance:
+                opened: _Done = self._loop.create_future()
+                self._writer = threading.Thread(target=self._write, args=(opened,), name="records")
+                self._writer.start()
+                await opened
+            await self._on_reader(self._open_reading)
+        except (sqlite3.Error, OSError) as error:
+            await self.close()
+            raise RecordError(f"{self._path}: {_words(error)}") from error
+        except RecordError as error:
+            await self.close()
+            raise RecordError(f"{self._path}: {error}") from error
+
+    async def write(self, work: Work) -> None:
+        """Carry out one change, wholly or not at all; it is safe on disk on return.
+
+        Raises:
+            RecordError: It was not carried out; says why.
+
+        """
+        if self._writer is None or not self._writer.is_alive():
+            raise RecordError("the database is closed")
+        if self._waiting.qsize() >= _MOST_WAITING:
+            raise RecordError("too much waits to be written")
+        done: _Done = asyncio.get_running_loop().create_future()
+        self._waiting.put((work, done))
+        await done
+
+    async def read(self, sql: str, values: Row = ()) -> list[Row]:
+        """Return what a question finds.
+
+        Raises:
+            RecordError: It cannot be answered.
+
+        """
+        try:
+            return await self._on_reader(lambda: self._ask(sql, values))
+        except sqlite3.Error as error:
+            raise RecordError(_words(error)) from error
+
+    async def is_gone(self, instance: str) -> bool:
+        """Tell whether the process of this name has ended, however it did."""
+        return self._life is not None and self._life.is_gone(instance)
+
+    async def close(self) -> None:
+        """Write what waits, and let go."""
+        if self._writer is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._writer = None
+        await self._on_reader(self._close_reading)
+        self._reader.shutdown()
+        if self._life is not None:
+            self._life.close()
+            self._life = None
+
+    # On the thread that reads
+
+    async def _on_reader(self, do: Callable[[], list[Row]]) -> list[Row]:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, do)
+
+    def _open_reading(self) -> list[Row]:
+        uri = f"file:{quote(str(self._path))}?mode={'rw' if self._instance else 'ro'}"
+        self._reading = sqlite3.connect(uri, _BUSY_SECONDS, uri=True, isolation_level=None)
+        self._reading.execute("PRAGMA query_only = ON")
+        version = self._reading.execute("PRAGMA user_version").fetchone()[0]
+        if migrations(SQLITE, version):
+            raise RecordError("there are no calls in it; it is none of the gateway's databases")
+        sql = "SELECT 1 FROM sqlite_master WHERE name = 'call_words'"
+        self.has_index_of_words = self._reading.execute(sql).fetchone() is not None
+        return []
+
+    def _ask(self, sql: str, values: Row) -> list[Row]:
+        if self._reading is None:
+            raise sqlite3.ProgrammingError("it is closed")
+        return self._reading.execute(_placed(sql), values).fetchall()
+
+    def _close_reading(self) -> list[Row]:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+        return []
+
+    # On the thread that writes
+
+    def _write(self, opened: _Done) -> None:
+        try:
+            connection = self._open_writing()
+        except BaseException as error:
+            self._tell([(opened, error)])
+            return
+        self._tell([(opened, None)])
+        is_open = True
+        while is_open:
+            group = [self._waiting.get()]
+            while len(group) < _MOST_TOGETHER and not self._waiting.empty():
+                group.append(self._waiting.get())
+            is_open = None not in group
+            self._tell(_commit(connection, [change for change in group if change is not None]))
+        connection.close()
+
+    def _open_writing(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        self._life = SignOfLife(self._path, self._instance)
+        connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            _bring_up_to_date(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _tell(self, outcome: Sequence[tuple[_Done, BaseException | None]]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_settle, outcome)
+
+
+def _settle(outcome: Sequence[tuple[_Done, BaseException | None]]) -> None:
+    for done, error in outcome:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Make the tables that are not there yet, and the index of words where there can be one."""
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        steps = migrations(SQLITE, version)
+        for sql in steps:
+            connection.execute(sql)
+        if steps:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'call_words'").fetchone():
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        for sql in _INDEX:
+            connection.execute(sql)
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError:  # an SQLite without it: every call is read through instead
+        connection.execute("ROLLBACK")
+
+
+def _commit(
+    connection: sqlite3.Connection, group: Sequence[tuple[Work, _Done]]
+) -> list[tuple[_Done, BaseException | None]]:
+    """Carry out changes as one transaction, or each by itself where that fails."""
+    outcome: list[tuple[_Done, BaseException | None]] = []
+    ready: list[tuple[Sequence[Statement], _Done]] = []
+    for work, done in group:
+        try:
+            ready.append((work(), done))
+        except Exception as error:
+            outcome.append((done, error))
+    try:
+        _carry_out(connection, [one for statements, _ in ready for one in statements])
+        return outcome + [(done, None) for _, done in ready]
+    except sqlite3.Error as error:
+        if len(ready) == 1:
+            return [*outcome, (ready[0][1], RecordError(_words(error)))]
+    for statements, done in ready:
+        try:
+            _carry_out(connection, statements)
+            outcome.append((done, None))
+        except sqlite3.Error as error:
+            outcome.append((done, RecordError(_words(error))))
+    return outcome
+
+
+def _carry_out(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    if not statements:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            connection.executemany(_placed(statement.sql), statement.rows)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@lru_cache(256)
+def _placed(sql: str) -> str:
+    return _PLACE.sub(r"?\1", SQLITE.write(sql))
+
+
+def _words(error: Exception) -> str:
+    """Say what went wrong as whoever can mend it needs it."""
+    told = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    match told:
+        case "unable to open database file":
+            return "the file cannot be opened; is the folder there, and may it be written to?"
+        case "file is not a database":
+            return "the file is no database; name another"
+        case "database is locked":
+            return f"another program has been writing to it for {_BUSY_SECONDS:g} s"
+        case "attempt to write a readonly database":
+            return "it may not be written to; mend who owns the file and its folder"
+        case "database or disk is full":
+            return "the disk is full"
+        case _:
+            return told
