@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..sdp.crypto import SrtpKeys
 from ..sdp.negotiate import Negotiated
 from .events import Mark
 from .formats import PCMU, Format
 from .keys import check_digits
 from .live import LiveFrom, are_audible
+from .ports import Address
 from .prompts import Prompt
 from .seat import Seat
 from .stats import LaneStats
@@ -33,6 +35,7 @@ class Lane:
         self.host = seat.pair.host
         self.port = seat.pair.number
         self.ssrc = seat.outlet.ssrc
+        self.identity = engine.identity
         self.fingerprint = engine.fingerprint
         self._engine = engine
         self._seat = seat
@@ -61,6 +64,26 @@ class Lane:
             self._format = wanted
             self._transcoder = Transcoder(self._downlink, wanted)
             self._live.clear()
+
+    def hand_over(self, keeper: Callable[[bytes, Address], None]) -> None:
+        """Have ``keeper`` prove who the other side is, and where, in our place.
+
+        It is handed what comes that is no sound, with where from; by :meth:`send_datagram`,
+        :meth:`settle` and :meth:`secure` it answers, and says what came of it.
+        """
+        self._warden.hand_over(keeper)
+
+    def send_datagram(self, data: bytes, address: Address) -> None:
+        """Send what is no sound from the port of the sound."""
+        self._order(self._seat.porter.send, data, address, False)
+
+    def settle(self, address: Address) -> None:
+        """Send sound there, and hear none from anywhere else."""
+        self._order(self._seat.settle, address, False)
+
+    def secure(self, keys: SrtpKeys) -> None:
+        """Encrypt under these keys from now on."""
+        self._order(self._seat.privacy.secure, keys)
 
     def play(self, audio: bytes, mark: Mark) -> None:
         """Queue the service's audio behind what waits; its first frame goes at the next tick."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from ..rtp.association import Association, Refused
-from ..rtp.dtls import Identity, is_dtls
+from ..rtp.dtls import Identity
 from ..rtp.ice import IceLite
+from ..rtp.records import is_dtls
 from ..sdp.crypto import SrtpKeys
 from ..sdp.dtls import Dtls
 from ..sdp.ice import Ice

@@ -7,6 +7,7 @@ from ..clock import Clock
 from ..rtp.dtls import Identity
 from ..sdp.negotiate import Negotiated
 from .path import Datagram, Found, Keyed, Path, PathEvent, Refused
+from .ports import Address
 
 if TYPE_CHECKING:
     from .seat import Seat
@@ -33,7 +34,7 @@ class Warden:
         self._paths = {
             is_report: Path(identity, is_report=is_report) for is_report in (False, True)
         }
-        self._is_mux = False
+        self._keeper: Callable[[bytes, Address], None] | None = None  # somebody else's
         self._on_refused: Callable[[str], None] | None = None
         self._serves = False, False  # datagrams, and the time
 
@@ -42,8 +43,15 @@ class Warden:
         """Datagrams that led to nothing."""
         return sum(path.refused for path in self._paths.values())
 
+    def hand_over(self, keeper: Callable[[bytes, Address], None]) -> None:
+        """Have somebody else prove the other side: they are handed what is no sound."""
+        self._keeper = keeper
+        self._serve()
+
     def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None] | None) -> None:
         """Take over what was negotiated; ``on_refused`` is told why nobody could be proved."""
+        if self._keeper is not None:
+            return
         self._on_refused = on_refused
         now = self._clock()
         for path in self._paths.values():
@@ -51,6 +59,10 @@ class Warden:
         self._follow()
 
     def _take(self, datagram: Datagram) -> None:
+        if self._keeper is not None:
+            if not datagram.is_report:
+                self._keeper(datagram.data, datagram.source)
+            return
         self._paths[datagram.is_report].receive(datagram)
         self._follow()
 
@@ -70,7 +82,8 @@ class Warden:
 
     def _serve(self) -> None:
         paths = self._paths.values()
-        serves = any(p.is_wanted for p in paths), any(p.deadline is not None for p in paths)
+        is_wanted = self._keeper is not None or any(p.is_wanted for p in paths)
+        serves = is_wanted, any(p.deadline is not None for p in paths)
         if serves != self._serves:
             self._serves = serves
             take, wake = (self._take if serves[0] else None), (self._wake if serves[1] else None)

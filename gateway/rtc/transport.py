@@ -40,6 +40,8 @@ _ROOM: Final = LONGEST_MESSAGE + (1 << 20)
 """Bytes of messages whose end has not come: what the other side may send unread."""
 _MOST_OUT_OF_ORDER: Final = 4096
 """Pieces that came before one that is missing."""
+_MOST_STREAMS: Final = 256
+"""Ways within the association, each with what came on it."""
 _LOOK_INTERVAL: Final = 1.0  # seconds between looks at whether the other side is there
 _CONSENT_INTERVAL: Final = 5.0  # it is asked at least so often (RFC 7675)
 _SILENCE: Final = 2.0  # with nothing from it for so long, it is asked at every look
@@ -220,15 +222,24 @@ class Sctp(RTCSctpTransport):
     """The association that carries the data channel; a message it cannot read ends nothing.
 
     ``on_overflow`` is called, perhaps more than once, where the other side sends a message
-    without end; what comes from then on is not kept.
+    without end, of which ``room`` bytes are kept, or on more ``streams`` than it should; what
+    comes from then on is not kept.
     """
 
     malformed = 0
 
-    def __init__(self, dtls: Dtls, on_overflow: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        dtls: Dtls,
+        on_overflow: Callable[[], None],
+        *,
+        room: int = _ROOM,
+        streams: int = _MOST_STREAMS,
+    ) -> None:
         super().__init__(dtls)
         self._on_overflow = on_overflow
-        self._advertised_rwnd = _ROOM
+        self._advertised_rwnd = room
+        self._most_streams = streams
 
     async def _receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
         if pp_id == WEBRTC_STRING:
@@ -239,7 +250,10 @@ class Sctp(RTCSctpTransport):
             self.malformed += 1
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
-        if self._advertised_rwnd < 0 or len(self._sack_misordered) > _MOST_OUT_OF_ORDER:
+        is_new = chunk.stream_id not in self._inbound_streams
+        is_many = is_new and len(self._inbound_streams) >= self._most_streams
+        is_much = self._advertised_rwnd < 0 or len(self._sack_misordered) > _MOST_OUT_OF_ORDER
+        if is_many or is_much:
             self._on_overflow()
         elif chunk.user_data:  # a piece of nothing is no piece (RFC 9260, section 6.2)
             await super()._receive_data_chunk(chunk)

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .dtls import LIMIT, Digest, DtlsState, Handshake, Identity, Keys, hello_of
+from .dtls import LIMIT, Digest, DtlsState, Handshake, Identity, Keys
+from .records import hello_of
 
 __all__ = ["Address", "Association", "AssociationEvent", "Refused", "Secured"]
 
@@ -62,18 +63,28 @@ class Association:
         digests: what the other side's certificate comes to, any of them.
         is_client: we begin, as soon as it is known with whom.
         now: from when on a handshake is waited for.
+        carries_data: data follows the handshake, both ways.
 
     """
 
     def __init__(
-        self, identity: Identity, digests: Iterable[Digest], *, is_client: bool, now: float
+        self,
+        identity: Identity,
+        digests: Iterable[Digest],
+        *,
+        is_client: bool,
+        now: float,
+        carries_data: bool = False,
     ) -> None:
         self.is_keyed = False
+        self.is_closed = False  # the other side said goodbye
         self.dropped = 0  # datagrams that begin nothing, or for which there was no room
         self._attempts: Counter[str] = Counter()  # by host, the announced address under ""
         self._identity = identity
         self._digests = frozenset(digests)
         self._is_client = is_client
+        self._carries_data = carries_data
+        self._data: list[bytes] = []
         self._remote: Address | None = None
         self._hosts: frozenset[str] = frozenset()  # from which we expect them
         self._handshakes: dict[Address, Handshake] = {}
@@ -144,6 +155,23 @@ class Association:
                 self._problem = self._problem or "nobody began the DTLS handshake in time"
                 self._refuse()
 
+    def send(self, data: bytes) -> None:
+        """Encrypt data for the other side; before there are keys it goes nowhere."""
+        for source, handshake in self._handshakes.items() if self.is_keyed else ():
+            handshake.send(data)
+            self._sends += [(datagram, source) for datagram in handshake.data_to_send()]
+
+    def data_received(self) -> list[bytes]:
+        """Drain the data that the other side sent."""
+        data, self._data = self._data, []
+        return data
+
+    def close(self) -> None:
+        """Say goodbye to whom the keys were agreed with."""
+        for source, handshake in self._handshakes.items() if self.is_keyed else ():
+            handshake.close()
+            self._sends += [(datagram, source) for datagram in handshake.data_to_send()]
+
     def data_to_send(self) -> list[tuple[bytes, Address]]:
         """Drain the datagrams waiting to go out, each with where to."""
         sends, self._sends = self._sends, []
@@ -207,6 +235,10 @@ class Association:
         """Take what a handshake has to send, and what it came to."""
         handshake = self._handshakes[source]
         self._sends += [(datagram, source) for datagram in handshake.data_to_send()]
+        self.is_closed |= handshake.is_closed
+        data = handshake.data_received()
+        if self._carries_data:
+            self._data += data
         keys, handshake.keys = handshake.keys, None
         if keys is not None:
             self.is_keyed = True
@@ -217,7 +249,7 @@ class Association:
             self._events.append(Secured(keys, source))
         elif handshake.state is DtlsState.FAILED:
             self._lose(source, handshake, now)
-        elif handshake.is_over:
+        elif handshake.is_over and not self._carries_data:
             del self._handshakes[source]
 
     def _lose(self, source: Address, handshake: Handshake, now: float) -> None:

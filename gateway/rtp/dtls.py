@@ -30,13 +30,13 @@ from cryptography.hazmat.primitives.serialization import (
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 
-__all__ = ["Digest", "DtlsState", "Handshake", "Identity", "Keys", "hello_of", "is_dtls"]
+from .records import APPLICATION_DATA, HANDSHAKE, MTU, datagrams_of, moved, records_of
+
+__all__ = ["Digest", "DtlsState", "Handshake", "Identity", "Keys"]
 
 Digest: TypeAlias = tuple[str, bytes]
 """The name of a hash as descriptions write it, "sha-256", and what it makes of a certificate."""
 
-MTU: Final = 1200
-"""Bytes of a datagram: what every path carries, IPv6 and a tunnel included."""
 FIRST_WAIT: Final = 1.0
 """Seconds until a flight is sent again (RFC 6347 section 4.2.4.1); each time twice as long,"""
 LONGEST_WAIT: Final = 4.0
@@ -50,12 +50,7 @@ MOST_SENT: Final = 16_384
 MOST_RECEIVED: Final = 200
 """Datagrams one handshake takes in."""
 
-_RECORD: Final = 13  # bytes of a record's header
-_HANDSHAKE: Final = 22
-_CLIENT_HELLO: Final = 1
-_HEADER: Final = 12  # bytes of a handshake message's
-_SHORTEST: Final = 42  # bytes of a hello: version, random, and the shortest of everything else
-_TYPES: Final = range(20, 64)  # RFC 7983
+_LONGEST_RECORD: Final = 1 << 14
 _DTLS_1_2: Final = 0xFEFD
 _NO_QUERY_MTU: Final = 0x1000  # SSL_OP_NO_QUERY_MTU
 _LABEL: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 section 4.2
@@ -158,31 +153,12 @@ class DtlsState(enum.Enum):
     FAILED = enum.auto()
 
 
-def is_dtls(datagram: bytes) -> bool:
-    """Say whether a datagram on a shared port is DTLS (RFC 7983)."""
-    return bool(datagram) and datagram[0] in _TYPES
-
-
-def hello_of(datagram: bytes) -> bytes:
-    """Return what tells one client's first word from another's: its random; empty in any other.
-
-    The word may be cut in pieces, of which this must be the first.
-    """
-    records = _records(datagram)
-    if not records or records[0][0] != _HANDSHAKE or any(records[0][3:5]):
-        return b""
-    message = records[0][_RECORD:]
-    size, begin, piece = (int.from_bytes(message[a:b]) for a, b in ((1, 4), (6, 9), (9, 12)))
-    is_hello = message[:1] == bytes([_CLIENT_HELLO]) and begin == 0 and _SHORTEST <= piece <= size
-    is_whole = _HEADER + piece == len(message) and message[_HEADER : _HEADER + 1] == b"\xfe"
-    return message[_HEADER + 2 : _HEADER + 34] if is_hello and is_whole else b""
-
-
 class Handshake:
     """One handshake with one address; ``digests`` says who may be there, any of several.
 
     ``keys`` is set once the state is ``DONE``, and for the owner to take away; ``problem`` once
-    it is ``FAILED``.  ``claim`` is what a cookie is good for.
+    it is ``FAILED``.  ``claim`` is what a cookie is good for.  Once it is done data may follow,
+    both ways, until ``is_closed``.
     """
 
     def __init__(
@@ -199,11 +175,13 @@ class Handshake:
         self.claim = b""
         self.is_mismatch = False  # it was somebody else's certificate
         self.is_late = False  # nobody ended it in time
+        self.is_closed = False  # the other side said goodbye
         self.dropped = 0  # datagrams that are no records, or too many
         self._digests = frozenset(digests)
         self._is_client = is_client
         self._flight: list[bytes] = []  # what was sent last
         self._sends: list[bytes] = []
+        self._data: list[bytes] = []
         self._sent = self._received = 0
         self._ahead = 0  # of OpenSSL's numbers of records in the clear
         self._wait = FIRST_WAIT
@@ -248,16 +226,19 @@ class Handshake:
 
     def receive(self, datagram: bytes, now: float) -> None:
         """Take in a datagram of the peer; one that is no DTLS is dropped."""
-        records = _records(datagram)
-        if not records or self._received >= MOST_RECEIVED or self.state is DtlsState.FAILED:
+        records = records_of(datagram)
+        is_done = self.state is DtlsState.DONE
+        is_data = is_done and bool(records) and records[0][0] == APPLICATION_DATA
+        is_much = self._received >= MOST_RECEIVED and not is_data
+        if not records or is_much or self.state is DtlsState.FAILED:
             self.dropped += 1
             return
-        self._received += 1
+        self._received += not is_data
         self._ssl.bio_write(datagram)
         self._step(now)
         # A server has the last word: a client that goes on has not heard it.
         is_last = self.state is DtlsState.DONE and not self._is_client and not self._sends
-        if is_last and any(record[0] == _HANDSHAKE for record in records):
+        if is_last and any(record[0] == HANDSHAKE for record in records):
             self._send(self._flight)
 
     def wake(self, now: float) -> None:
@@ -285,6 +266,23 @@ class Handshake:
         sends, self._sends = self._sends, []
         return sends
 
+    def send(self, data: bytes) -> None:
+        """Encrypt data for the other side, once the handshake is done."""
+        with contextlib.suppress(SSL.Error):  # who said goodbye is told nothing any more
+            self._ssl.send(data)
+        self._sends += self._written()
+
+    def data_received(self) -> list[bytes]:
+        """Drain the data that the other side sent."""
+        data, self._data = self._data, []
+        return data
+
+    def close(self) -> None:
+        """Say goodbye (RFC 5246 section 7.2.1)."""
+        with contextlib.suppress(SSL.Error):
+            self._ssl.shutdown()
+        self._sends += self._written()
+
     @property
     def is_over(self) -> bool:
         """Whether nothing will ever come of it any more."""
@@ -308,7 +306,7 @@ class Handshake:
             self._expires_at = now + LIMIT
         try:
             if self.state is DtlsState.DONE:
-                self._ssl.recv(MTU)
+                self._hear()
             else:
                 self._ssl.do_handshake()
         except SSL.WantReadError:
@@ -322,6 +320,14 @@ class Handshake:
         if self._collect() and self.state is DtlsState.SHAKING:
             self._wait = FIRST_WAIT
             self._resend_at = now + self._wait
+
+    def _hear(self) -> None:
+        """Take what is data out of the buffer, and note a goodbye."""
+        try:
+            while data := self._ssl.recv(_LONGEST_RECORD):
+                self._data.append(data)
+        except SSL.ZeroReturnError:
+            self.is_closed = True
 
     def _finish(self, now: float) -> None:
         profile = _PROFILES.get(self._ssl.get_selected_srtp_profile())
@@ -346,49 +352,24 @@ class Handshake:
 
     def _collect(self) -> bool:
         """Take what OpenSSL has to send; ``False`` where that is nothing."""
+        flight = self._written()
+        if flight:
+            self._flight = flight
+            self._send(flight)
+        return bool(flight)
+
+    def _written(self) -> list[bytes]:
         try:
             written = self._ssl.bio_read(MOST_SENT)
         except SSL.WantReadError:
-            return False
-        self._flight = _datagrams([_moved(r, self._ahead) for r in _records(written)])
-        self._send(self._flight)
-        return True
+            return []
+        return datagrams_of([moved(r, self._ahead) for r in records_of(written)])
 
     def _send(self, datagrams: list[bytes]) -> None:
         for datagram in datagrams:
             if self._sent + len(datagram) <= MOST_SENT:
                 self._sent += len(datagram)
                 self._sends.append(datagram)
-
-
-def _records(data: bytes) -> list[bytes]:
-    """Take a datagram apart; nothing comes of one that is not whole records of DTLS."""
-    records = []
-    at = 0
-    while at < len(data):
-        end = at + _RECORD + int.from_bytes(data[at + 11 : at + 13])
-        if data[at] not in _TYPES or data[at + 1 : at + 2] != b"\xfe" or end > len(data):
-            return []
-        records.append(data[at:end])
-        at = end
-    return records
-
-
-def _moved(record: bytes, by: int) -> bytes:
-    """Give a record in the clear a later number; the others' are part of what is signed."""
-    if not by or any(record[3:5]):
-        return record
-    return record[:5] + ((int.from_bytes(record[5:11]) + by) % (1 << 48)).to_bytes(6) + record[11:]
-
-
-def _datagrams(records: list[bytes]) -> list[bytes]:
-    """Put records together again, as many into a datagram as it carries."""
-    datagrams = [b""]
-    for record in records:
-        if datagrams[-1] and len(datagrams[-1]) + len(record) > MTU:
-            datagrams.append(b"")
-        datagrams[-1] += record
-    return datagrams
 
 
 def _words(error: SSL.Error) -> str:

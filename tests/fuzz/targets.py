@@ -13,12 +13,13 @@ from gateway.clock import CountedIds
 from gateway.config.sip import GuardSettings
 from gateway.errors import GatewayError, NegotiationError
 from gateway.rtp.association import Association
-from gateway.rtp.dtls import Identity, is_dtls
+from gateway.rtp.dtls import Identity
 from gateway.rtp.dtmf import EventReceiver, KeyDown, KeyUp
 from gateway.rtp.ice import IceLite
 from gateway.rtp.order import GapHold, Lost
 from gateway.rtp.packet import RtpPacket, is_rtcp
 from gateway.rtp.receive import Arrival, Reception
+from gateway.rtp.records import is_dtls
 from gateway.rtp.report import ReportSession
 from gateway.rtp.stun import is_stun as is_check
 from gateway.rtp.stun import parse as parse_stun

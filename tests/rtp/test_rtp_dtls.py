@@ -22,13 +22,12 @@ from gateway.rtp.dtls import (
     LINGER,
     MOST_RECEIVED,
     MOST_SENT,
-    MTU,
     Digest,
     DtlsState,
     Handshake,
     Identity,
-    is_dtls,
 )
+from gateway.rtp.records import MTU, is_dtls
 
 OURS = Identity()
 THEIRS = Identity()
