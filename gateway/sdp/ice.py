@@ -8,10 +8,19 @@ from ..clock import Ids
 from .description import Line, MediaDescription, SessionDescription
 from .stream import Address
 
-__all__ = ["Credentials", "Ice", "ice_lines", "is_mismatched", "new_credentials", "offered_ice"]
+__all__ = [
+    "PASSWORD",
+    "UFRAG",
+    "Credentials",
+    "Ice",
+    "ice_lines",
+    "is_mismatched",
+    "new_credentials",
+    "offered_ice",
+]
 
-_UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
-_PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
+UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
+PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _HOST: Final = 126 << 24 | 65_535 << 8  # the priority of a host's only address (RFC 8445 5.1.2.1)
 
@@ -47,7 +56,7 @@ def offered_ice(description: SessionDescription, section: MediaDescription) -> C
         return None
     ufrag = (section.attributes("ice-ufrag") or description.attributes("ice-ufrag") or [""])[0]
     password = (section.attributes("ice-pwd") or description.attributes("ice-pwd") or [""])[0]
-    if not (_UFRAG.fullmatch(ufrag) and _PASSWORD.fullmatch(password)):
+    if not (UFRAG.fullmatch(ufrag) and PASSWORD.fullmatch(password)):
         return None
     return None if is_mismatched(description, section) else Credentials(ufrag, password)
 
