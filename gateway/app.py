@@ -36,9 +36,11 @@ from .http import (
     CallsDoor,
     DialDoor,
     Door,
+    EventsDoor,
     HealthDoor,
     HttpServer,
     Keyring,
+    News,
     PageDoor,
     Role,
     TokensDoor,
@@ -138,6 +140,8 @@ class Gateway:
             ids=ids,
             on_refer=outbound.referrals.begin,
         )
+        self._news = News(lambda: self.registry, epoch=ids.token())
+        self.registry.audience.add(self._news)
         self._keyring = _keyring(settings)
         http = settings.http
         has_tokens = http.token is not None or bool(http.tokens) or http.signing_key is not None
@@ -230,6 +234,7 @@ class Gateway:
             PageDoor(),
             HealthDoor(self.registry, facts=self.facts, retry_after=retry_after),
             CallsDoor(self.registry),
+            EventsDoor(self._news, self.registry),
             DialDoor(self._dialling.dial, retry_after=retry_after),
             TokensDoor(self._keyring),
         ]
@@ -250,6 +255,7 @@ class Gateway:
             "sip": self._sip.counters,
             "media": dataclasses.asdict(self._engine.stats()),
             "errands": dataclasses.asdict(self._errands.stats),
+            "http": {"refused": self._access.refused, **self._news.counted},
         }
         now = self._sip.now()
         banned = [
@@ -295,6 +301,7 @@ class Gateway:
         await self.drain(0.0)
         self._outbound.referrals.close()
         await self._settle()
+        self._news.close()
         if self._http is not None:
             await self._http.close()
         if self._outside is not None:

@@ -3,8 +3,10 @@
 from .access import Access
 from .calls import CallsDoor
 from .dial import DialDoor
+from .events import EventsDoor
 from .health import HealthDoor
 from .keyring import Keyring, configured_tokens
+from .news import News
 from .operation import Door, Role
 from .pages import PageDoor
 from .server import HttpServer
@@ -16,9 +18,11 @@ __all__ = [
     "CallsDoor",
     "DialDoor",
     "Door",
+    "EventsDoor",
     "HealthDoor",
     "HttpServer",
     "Keyring",
+    "News",
     "PageDoor",
     "Role",
     "TokensDoor",

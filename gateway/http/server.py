@@ -26,6 +26,7 @@ _HEADERS: Final = {  # of all that does not say otherwise
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_LAST_WORDS: Final = 2.0  # seconds that requests have to end as the server is closed
 _ANYTHING: Final = "*/*"
 _KEPT: Final = ("Allow", "Location")
 
@@ -60,7 +61,11 @@ class HttpServer:
                 self._mount(app, operation)
         # Nothing is unpacked: a few bytes could be many.
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, auto_decompress=False
+            app,
+            access_log=None,
+            handle_signals=False,
+            auto_decompress=False,
+            shutdown_timeout=_LAST_WORDS,
         )
 
     @property

@@ -184,7 +184,8 @@ async def test_a_refusal_tells_nothing(scene: Scene) -> None:
         "type": "about:blank",
         "status": 400,
         "title": "Bad Request",
-        "detail": f"POST {PATH}",
+        "detail": "Bad Request",
+        "instance": PATH,
     }
 
 

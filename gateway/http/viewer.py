@@ -1,0 +1,70 @@
+"""Somebody who watches: what waits for them, bounded."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Viewer"]
+
+_MOST_BYTES: Final = 4 * 1024 * 1024  # more than there ever is to be told at once
+
+
+class Viewer:
+    """A queue of events for one connection.
+
+    Attributes:
+        call_id: The call that is watched; empty for all.
+        is_over: Nothing comes any more.
+        on_lost: Called where they read too slowly, to break the connection.
+
+    """
+
+    def __init__(self, call_id: str = "", *, most_bytes: int = _MOST_BYTES) -> None:
+        self.call_id = call_id
+        self.is_over = False
+        self.on_lost: Callable[[], None] = _nothing
+        self._most_bytes = most_bytes
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+
+    def push(self, event: bytes) -> bool:
+        """Add an event; tell whether there was room.  Where there is none, it is over."""
+        if self.is_over:
+            return False
+        self._waiting.append(event)
+        self._bytes += len(event)
+        self._news.set()
+        if self._bytes <= self._most_bytes:
+            return True
+        self.end()
+        self.on_lost()
+        return False
+
+    def end(self) -> None:
+        """Tell no more."""
+        self.is_over = True
+        self._waiting.clear()
+        self._news.set()
+
+    async def take(self, seconds: float) -> bytes | None:
+        """Wait for events, so long at most, and return all there are in one piece.
+
+        ``None`` says that there will be no more.
+        """
+        if not self._waiting and not self.is_over:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                return b""
+        self._news.clear()
+        piece = b"".join(self._waiting)
+        self._waiting.clear()
+        self._bytes = 0
+        return None if self.is_over else piece
+
+
+def _nothing() -> None:
+    pass
