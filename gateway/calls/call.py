@@ -35,6 +35,7 @@ from .outbound import Outbound
 from .patchbay import Patchbay
 from .quota import Quota
 from .registry import CallRecord
+from .supervisors import Asked, Supervisors
 from .translate import from_lane, from_leg
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Call:
             self._log,
             is_live=parts.transport == "webrtc",
         )
-        self._waiting: deque[control.Event] = deque()
+        self.supervisors = Supervisors(controller, self._patchbay, parts.audio, self.post)
+        self._waiting: deque[control.Event | Asked] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at: float | None = None  # what the timer is set to
@@ -175,7 +177,7 @@ class Call:
             self._log.exception("fault while hanging up")
             self._over.set()
 
-    def post(self, event: control.Event) -> None:
+    def post(self, event: control.Event | Asked) -> None:
         """Let something happen to the call, after whatever is happening to it now."""
         self._waiting.append(event)
         if self._is_handling:
@@ -260,17 +262,23 @@ class Call:
 
     # How it goes on
 
-    def _handle(self, event: control.Event) -> None:
+    def _handle(self, event: control.Event | Asked) -> None:
         now = self._loop.time()
         try:
             if isinstance(event, control.LegEnded):
                 self._note_end(event)
-            for action in self.controller.handle(event, now):
+            for action in self._decide(event, now):
                 self._perform(action)
         except Exception:
-            self._log.exception("fault inside the call", during=control.name_of(event))
+            during = "request" if isinstance(event, Asked) else control.name_of(event)
+            self._log.exception("fault inside the call", during=during)
             self.hang_up("internal error")
             self._over.set()
+
+    def _decide(self, event: control.Event | Asked, now: float) -> list[act.Action]:
+        if isinstance(event, Asked):
+            return self.controller.request(event.requests, now, event.by)
+        return self.controller.handle(event, now)
 
     def _wake(self) -> None:
         now = self._loop.time()

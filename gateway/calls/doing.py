@@ -3,7 +3,7 @@
 from typing import Any, Final, Literal, TypeAlias
 
 from ..control import events as own
-from ..control.actions import CallOut, Patch, Refer, SendCommand
+from ..control.actions import CallOut, Patch, Refer, SendCommand, Supervise
 from ..realtime import events as service
 from ..realtime.commands import ConversationItemCreate
 
@@ -27,9 +27,12 @@ class Doing:
         self._places: list[str] = []  # menus and collections that are open
         self._target = ""  # whom the caller is being put through to
         self._line = "caller"  # who talks to whom
+        self._instead = ""  # who has the agent's place
 
     def told(self, *, is_speaking: bool) -> Told:
         """Return what the agent does, and what more there is to say about that."""
+        if self._instead:
+            return "silent", "takeover"
         if self._line in _BETWEEN_OTHERS:
             return "silent", self._line
         if self._target:
@@ -52,6 +55,10 @@ class Doing:
             case Patch(line=line):
                 self._line = line
                 self._target = self._target if line == "consult" else ""
+            case Supervise(mode="takeover", supervisor=supervisor):
+                self._instead = supervisor
+            case Supervise(supervisor=supervisor) if supervisor == self._instead:
+                self._instead = ""
             case SendCommand(ConversationItemCreate(item={"type": "function_call_output"})):
                 self._tools.pop(str(action.command.item.get("call_id")), None)  # type: ignore[union-attr]
             case _:

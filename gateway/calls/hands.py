@@ -27,6 +27,7 @@ _SoundAction: TypeAlias = (
     | act.Conceal
     | act.Patch
     | act.Record
+    | act.Supervise
 )
 _LegAction: TypeAlias = (
     act.Ring
@@ -113,6 +114,7 @@ class Hands:
                 | act.Conceal()
                 | act.Patch()
                 | act.Record()
+                | act.Supervise()
             ):
                 self._sound(action)
             case _:
@@ -159,6 +161,8 @@ class Hands:
                 patchbay.patch(line)
             case act.Record(do):
                 patchbay.record(do)
+            case act.Supervise(mode, supervisor):
+                patchbay.supervise(supervisor, mode)
             case _:
                 assert_never(action)
 

@@ -13,7 +13,7 @@ from ..control.timeline import TimelineEntry
 from ..realtime import events as service
 from .captions import Captions
 from .doing import Doing, Told
-from .notices import Activity, KeyTold, Notice, Speaker, Speaking, TurnTimed
+from .notices import Activity, KeyTold, Notice, Speaker, Speaking, Supervised, TurnTimed
 from .registry import Account
 
 __all__ = ["Narrator"]
@@ -76,6 +76,12 @@ class Narrator:
                 self._speak("callee", is_on=True)
             case own.VoiceStopped(leg="callee") | own.CalleeEnded():
                 self._speak("callee", is_on=False)
+            case own.VoiceStarted(leg="supervisor"):
+                self._speak("supervisor", is_on=True)
+            case own.VoiceStopped(leg="supervisor"):
+                self._speak("supervisor", is_on=False)
+            case own.SupervisionChanged():
+                self._tell_supervision(event)
             case own.LinkLost():
                 self._speak("caller", is_on=False)
             case own.LegEnded():
@@ -99,6 +105,19 @@ class Narrator:
         if answer is None or answer.response_id != response_id or answer.heard_ms is None:
             return
         self._tell(TurnTimed(call_id=self._call_id, at=self._at, ms=answer.heard_ms))
+
+    def _tell_supervision(self, event: own.SupervisionChanged) -> None:
+        if event.mode not in ("speak", "takeover"):
+            self._speak("supervisor", is_on=False)
+        self._tell(
+            Supervised(
+                call_id=self._call_id,
+                at=self._at,
+                name=event.by,
+                mode=event.mode,
+                connection=event.supervisor,
+            )
+        )
 
     def _tell_activity(self) -> None:
         doing = self._doing.told(is_speaking="agent" in self._speaking)

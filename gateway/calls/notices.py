@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from ..control.actions import Supervising
 from ..control.timeline import TimelineEntry
 from .registry import CallRecord
 
@@ -21,6 +22,7 @@ __all__ = [
     "Notice",
     "Observer",
     "Speaking",
+    "Supervised",
     "TurnTimed",
 ]
 
@@ -89,8 +91,24 @@ class TurnTimed(_Told, frozen=True, kw_only=True, tag="turn"):
     ms: float
 
 
+class Supervised(_Told, frozen=True, kw_only=True, tag="supervision"):
+    """Somebody listens in, speaks to the caller, has the agent's place, or is gone."""
+
+    name: str
+    mode: Supervising
+    connection: str  # which of theirs
+
+
 Notice: TypeAlias = (
-    CallBegan | CallChanged | CallEnded | Caption | Speaking | KeyTold | Activity | TurnTimed
+    CallBegan
+    | CallChanged
+    | CallEnded
+    | Caption
+    | Speaking
+    | KeyTold
+    | Activity
+    | TurnTimed
+    | Supervised
 )
 
 

@@ -1,4 +1,4 @@
-"""Who hears whom: the caller, the agent and, while there is a second leg, the one we called.
+"""Who hears whom: the caller, the agent, one we called for them, and who supervises.
 
 ===============  ==================  ==================  =================
 patched as       caller hears        callee hears        service hears
@@ -11,6 +11,17 @@ patched as       caller hears        callee hears        service hears
 ===============  ==================  ==================  =================
 
 The ledger of what was heard is that of the one whom the agent speaks to; of two, the caller's.
+
+===============  =================================  ===========================  =============
+supervised as    the supervisor hears               caller hears besides         service hears
+===============  =================================  ===========================  =============
+``listen``       caller, agent, callee, supervisor  --                           as before
+``speak``        caller, agent, callee              supervisor                   as before
+``takeover``     caller                             supervisor, and no agent     nobody
+===============  =================================  ===========================  =============
+
+A callee who is joined with the caller hears a supervisor as the caller does.  Of the agent a
+supervisor hears what is played, when it is played; of a number that is kept secret nothing.
 """
 
 from collections import deque
@@ -18,13 +29,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from ..control.actions import Patching
+from ..control.actions import Patching, Supervising
 from ..media.engine import Lane
 from ..media.events import LaneEvent, PlayoutFlushed, PlayoutStarted, PlayoutStopped
 from ..media.mix import SILENCE, mix
 from ..media.prompts import Prompt
 from ..media.transcode import ServiceAudio
 from ..realtime.events import ResponseOutputAudioDelta, ServerEvent, Unknown
+from .gallery import Gallery
 from .sound import CallSound
 
 __all__ = ["Patchbay"]
@@ -35,6 +47,8 @@ _JOINED: Final = ("bridge", "monitor", "conference")
 _OVERHEARD: Final = ("monitor", "conference")
 _MOST_WAITING: Final = 3  # chunks of the callee's that wait to be mixed; the oldest goes first
 _MOST_RESPONSES: Final = 64
+_LAST_SILENCE: Final = 100
+"""Chunks of silence for a service that is no longer to hear the caller: their turn is over then."""
 
 
 class Patchbay:
@@ -64,6 +78,9 @@ class Patchbay:
         self._to_service = to_service
         self._caller = CallSound(prompts, recording, is_ours_to_play=is_ours_to_play)
         self._callee: CallSound | None = None
+        self._gallery = Gallery()
+        self._silence_left = 0  # chunks, for the service, once its place is taken
+        self._tapped: CallSound | None = None
         self._line: Patching = "caller"
         self._muted: Who = "none"
         self._waiting: deque[bytes] = deque()
@@ -106,34 +123,91 @@ class Patchbay:
         """Say who hears whom from now on."""
         self._line = line
         self._waiting.clear()
-        # What a guard takes for echo may be two people who talk at once.
-        self._caller.guard(is_on=line not in _JOINED)
+        self._guard()
         if line == "caller":
             self._let_callee_go()
         self._mute()
+        self._tap()
 
     def close(self) -> None:
         """Let go of all lanes."""
+        self._gallery.close()
         self._let_callee_go()
         self._caller.close()
+
+    # Who supervises
+
+    def admit(self, supervisor: str, lane: Lane, on_leave: Callable[[], None]) -> None:
+        """Keep a seat for a supervisor; ``on_leave`` is called when they are to go."""
+        self._gallery.admit(supervisor, lane, on_leave)
+
+    def has_seat(self, supervisor: str) -> bool:
+        """Tell whether somebody has a seat."""
+        return supervisor in self._gallery
+
+    def supervise(self, supervisor: str, mode: Supervising) -> None:
+        """Let a supervisor be heard and hear as the table has it, or go."""
+        was_taken_over = self._gallery.is_taken_over
+        self._gallery.set(supervisor, mode)
+        if self._gallery.is_taken_over is not was_taken_over:
+            self._silence_left = _LAST_SILENCE
+            self._guard()
+        self._mute()
+        self._tap()
+
+    def hear_supervisor(self, supervisor: str, chunk: bytes) -> None:
+        """Take 20 ms of a supervisor's sound, which nobody hears while they only listen."""
+        if not self._gallery.is_heard(supervisor):
+            return
+        self._caller.stream(chunk, "supervisor")
+        if self._line in _JOINED and self._callee is not None:
+            self._callee.stream(chunk, "supervisor")
+        self._gallery.hear(chunk, "supervisor", but=supervisor)
+
+    def is_heard(self, supervisor: str) -> bool:
+        """Tell whether the caller hears a supervisor."""
+        return self._gallery.is_heard(supervisor)
+
+    def _tap(self) -> None:
+        """Let supervisors hear what is played to the one whom the agent speaks to."""
+        wanted = next(iter(self._listeners), self._caller) if self._gallery.is_listening else None
+        if wanted is self._tapped:
+            return
+        if self._tapped is not None:
+            self._tapped.tap(None)
+        if wanted is not None:
+            wanted.tap(lambda chunk: self._gallery.hear(chunk, "agent"))
+        self._tapped = wanted
+
+    def _guard(self) -> None:
+        """Guard against echo, which two people who talk at once may be taken for."""
+        is_talk = self._line in _JOINED or self._gallery.is_taken_over
+        self._caller.guard(is_on=not is_talk)
 
     # What people say
 
     def hear_caller(self, chunk: bytes) -> None:
         """Take 20 ms of the caller's sound."""
+        if self._gallery:
+            self._gallery.hear(chunk, "caller")
+            if self._gallery.is_taken_over:
+                self._fall_silent(len(chunk))
+                return
         if self._line == "caller":
-            self._to_service(chunk)
+            self._to_service(self._as_muted(chunk))
         elif self._line in _JOINED and self._callee is not None:
-            self._callee.stream(chunk, "leg")
+            self._callee.stream(chunk, "caller")
             if self._line in _OVERHEARD:
                 self._overhear(chunk)
 
     def hear_callee(self, chunk: bytes) -> None:
         """Take 20 ms of the callee's sound."""
+        if self._gallery:
+            self._gallery.hear(chunk, "callee")
         if self._line == "consult":
             self._to_service(chunk)
         elif self._line in _JOINED:
-            self._caller.stream(chunk, "leg")
+            self._caller.stream(chunk, "callee")
             if self._line in _OVERHEARD:
                 self._waiting.append(chunk)
                 if len(self._waiting) > _MOST_WAITING:
@@ -142,11 +216,24 @@ class Patchbay:
 
     def _overhear(self, chunk: bytes) -> None:
         """Let the service hear both, at the caller's pace."""
-        if self._muted in ("caller", "both"):
-            chunk = SILENCE[self._audio] * len(chunk)
+        chunk = self._as_muted(chunk)
         if self._waiting:
             chunk = mix(chunk, self._waiting.popleft(), self._audio)
         self._to_service(chunk)
+
+    def _as_muted(self, chunk: bytes) -> bytes:
+        """Return what the service is to hear in the place of the caller's sound."""
+        is_muted = self._muted in ("caller", "both")
+        return SILENCE[self._audio] * len(chunk) if is_muted else chunk
+
+    def _fall_silent(self, size: int) -> None:
+        """End a turn of the caller's that was under way; then the service's clock stands still.
+
+        It hears nothing that it could take for a caller who says nothing.
+        """
+        if self._silence_left:
+            self._silence_left -= 1
+            self._to_service(SILENCE[self._audio] * size)
 
     # What the agent says
 
@@ -230,14 +317,18 @@ class Patchbay:
         self._caller.record(do)
 
     def _mute(self) -> None:
-        """Mute the lanes: a callee hears a caller whom the service is not to hear."""
-        is_caller = self._muted in ("caller", "both") and self._line == "caller"
-        is_agent = self._muted in ("agent", "both") or self._line == "monitor"
+        """Mute the lanes: others hear a caller whom the service is not to hear."""
+        is_alone = self._line == "caller" and not self._gallery
+        is_caller = self._muted in ("caller", "both") and is_alone
+        is_replaced = self._line == "monitor" or self._gallery.is_taken_over
+        is_agent = self._muted in ("agent", "both") or is_replaced
         self._caller.mute(is_caller=is_caller, is_agent=is_agent)
         if self._callee is not None:
             self._callee.mute(is_caller=False, is_agent=is_agent and self._line != "consult")
 
     def _let_callee_go(self) -> None:
         if self._callee is not None:
+            if self._tapped is self._callee:
+                self._tapped = None
             self._callee.close()
             self._callee = None

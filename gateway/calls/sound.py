@@ -74,7 +74,7 @@ class CallSound:
             self._finish(event.response.id)
 
     def stream(self, sound: bytes, source: LiveFrom = "agent") -> None:
-        """Let the caller hear speech as it comes, of the service or of the other leg."""
+        """Let the caller hear speech as it comes, of the service or of somebody else."""
         if self._lane is not None:
             self._lane.stream(sound, source)
 
@@ -121,6 +121,11 @@ class CallSound:
             self._log.warning("cannot conceal", why=_NO_LANE)
         else:
             self._lane.conceal(is_on)
+
+    def tap(self, on_played: Callable[[bytes], None] | None) -> None:
+        """Have what is played of the agent and of prompts told as it goes out, or no longer."""
+        if self._lane is not None:
+            self._lane.tap(on_played)
 
     def guard(self, *, is_on: bool) -> None:
         """Keep the agent's echo from the service, where that is configured, or stop that."""

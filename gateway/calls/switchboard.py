@@ -42,6 +42,7 @@ class Switchboard:
         self._errands = errands
         self._outbound = outbound
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, Call] = {}  # that have begun
 
     @property
     def retry_after(self) -> int:
@@ -79,10 +80,15 @@ class Switchboard:
 
         It starts at once: its leg may tell of an answer before a task would have its turn.
         """
+        self._calls[call.call_id] = call
         call.begin()
         task = asyncio.create_task(self._live(call), name=f"call {call.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def find(self, call_id: str) -> Call | None:
+        """Return a call that has begun and is not over; ``None`` where there is none."""
+        return self._calls.get(call_id)
 
     def dismiss(self, call: Call) -> None:
         """Let go of a call that came to nothing before it began."""
@@ -101,4 +107,5 @@ class Switchboard:
         try:
             await call.run()
         finally:
+            self._calls.pop(call.call_id, None)
             self.registry.release(call)

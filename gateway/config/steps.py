@@ -33,11 +33,13 @@ __all__ = [
     "Step",
     "StepKind",
     "Steps",
+    "SuperviseStep",
     "TableStep",
     "TargetStep",
     "TextStep",
     "TransferMode",
     "TransferStep",
+    "WhisperStep",
 ]
 
 KEYS: Final = "0123456789*#ABCD"
@@ -54,6 +56,7 @@ StepKind: TypeAlias = Literal[
     "stop",
     "respond",
     "send_text",
+    "whisper",
     "update_session",
     "collect",
     "menu",
@@ -61,6 +64,7 @@ StepKind: TypeAlias = Literal[
     "hold",
     "resume",
     "mute",
+    "supervise",
     "transfer",
     "dial",
     "record",
@@ -84,6 +88,12 @@ class TextStep(_Argument):
     """``respond``, ``send_text``, ``log``: words, which may name variables in braces."""
 
     text: str = ""
+
+
+class WhisperStep(_Argument):
+    """``whisper``: an instruction to the model, which the caller does not hear."""
+
+    text: str = Field(min_length=1)
 
 
 class SayStep(_Argument):
@@ -155,6 +165,16 @@ class MuteStep(_Argument):
     who: Literal["caller", "agent", "both", "none"]
 
 
+class SuperviseStep(_Argument):
+    """``supervise``: what somebody who has joined the call does there; for people alone.
+
+    ``connection`` is the end of the address that joining gave them, where they have several.
+    """
+
+    mode: Literal["listen", "speak", "takeover", "leave"]
+    connection: str = ""
+
+
 class RecordStep(_Argument):
     """``record``: true and false are short for start and stop."""
 
@@ -215,6 +235,7 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
     "stop": _Shape(BareStep, is_bare=True),
     "respond": _Shape(TextStep, "text", is_bare=True),
     "send_text": _Shape(TextStep, "text"),
+    "whisper": _Shape(WhisperStep, "text"),
     "update_session": _Shape(TableStep),
     "collect": _Shape(NameStep, "name"),
     "menu": _Shape(NameStep, "name"),
@@ -222,6 +243,7 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
     "hold": _Shape(BareStep, is_bare=True),
     "resume": _Shape(BareStep, is_bare=True),
     "mute": _Shape(MuteStep, "who"),
+    "supervise": _Shape(SuperviseStep, "mode"),
     "transfer": _Shape(TransferStep, "target"),
     "dial": _Shape(TransferStep, "target"),
     "record": _Shape(RecordStep, "do"),
@@ -269,7 +291,7 @@ def _table(kind: str, written: object, shape: _Shape) -> dict[str, object]:
         raise ValueError(f"{kind} = {written!r}: this action takes no argument; write {kind!r}")
     if not shape.short:
         raise ValueError(f"{kind} = {written!r}: this action takes a table")
-    wants_text = shape.short not in ("status", "do", "who")
+    wants_text = shape.short not in ("status", "do", "who", "mode")
     if wants_text and not isinstance(written, str):
         raise ValueError(f"{kind} = {written!r}: this action takes a text")
     return {shape.short: written}

@@ -4,6 +4,9 @@ Menus go on by their files, a goodbye is said all the same, two who talk to each
 alone; for everybody else there is the fallback.
 """
 
+from collections.abc import Sequence
+
+from .actions import Request
 from .agenda import Agenda
 from .context import Context
 from .fallback import Fallback
@@ -63,5 +66,9 @@ class Absence:
             self._agenda.replace(())
             self._transfer.leave_line()
         elif context.state not in (CallState.LEAVING, CallState.TRANSFERRING):
-            way = self._menus.carry_on()
-            self._agenda.replace(self._fallback.start() if way is None else way)
+            self._agenda.replace(() if context.is_taken_over else self.lead_out())
+
+    def lead_out(self) -> Sequence[Request]:
+        """Return how the call goes on without the service."""
+        way = self._menus.carry_on()
+        return self._fallback.start() if way is None else way

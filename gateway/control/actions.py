@@ -48,8 +48,11 @@ __all__ = [
     "SendText",
     "SetVariables",
     "Stop",
+    "Supervise",
+    "Supervising",
     "Transfer",
     "UpdateSession",
+    "Whisper",
 ]
 
 
@@ -110,6 +113,13 @@ class SendText:
 
     text: str
     is_keys: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Instruct the model, from its next answer on; the caller hears nothing of it."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +279,20 @@ class Mute:
     who: Literal["caller", "agent", "both", "none"] = "none"
 
 
+Supervising: TypeAlias = Literal["listen", "speak", "takeover", "leave"]
+
+
+@dataclass(frozen=True, slots=True)
+class Supervise:
+    """Have somebody listen to the call, speak to the caller, take the agent's place, or go.
+
+    ``supervisor`` is their connection; in a request it may be empty, for the last one of who asks.
+    """
+
+    mode: Supervising
+    supervisor: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Conceal:
     """Keep the caller's sound from the service and from the recording, or stop that."""
@@ -351,6 +375,7 @@ Action: TypeAlias = (
     | DropCallee
     | Patch
     | Mute
+    | Supervise
     | Conceal
     | PausePlayout
     | ResumePlayout
@@ -365,6 +390,7 @@ Request: TypeAlias = (
     | Say
     | Respond
     | SendText
+    | Whisper
     | UpdateSession
     | Collect
     | OpenMenu

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..config import KEYS
-from ..realtime.commands import user_text
+from ..realtime.commands import system_text, user_text
 from .actions import (
     Action,
     Answer,
@@ -31,9 +31,10 @@ from .actions import (
     SendText,
     Stop,
     Transfer,
+    Whisper,
 )
 from .context import Context, Mode
-from .places import not_said
+from .places import not_said, words_of
 from .rendering import rendered
 from .speech import Speech
 from .states import CallState
@@ -63,7 +64,7 @@ class Agenda:
         self._turns = turns
         self._doers = doers
         self._todo: deque[Request] = deque()
-        self._untold: deque[SendText] = deque()  # the service is away
+        self._untold: deque[SendText | Whisper] = deque()  # the service is away
         self._waits_until: float | None = None
         self._grace_until: float | None = None  # for a service that is away
 
@@ -133,11 +134,12 @@ class Agenda:
             self._waits_until = self._grace_until = None
             self._carry_out(self._todo.popleft())
         is_leaving = self._context.state in (CallState.TRANSFERRING, CallState.LEAVING)
-        self._turns.is_reserved = is_leaving or self._context.is_deaf
+        context = self._context
+        self._turns.is_reserved = is_leaving or context.is_deaf or context.is_taken_over
 
     def _must_wait(self, request: Request) -> bool:
         context = self._context
-        if isinstance(request, _SPOKEN) and context.service is Mode.LOST:
+        if isinstance(request, _SPOKEN) and (context.service is Mode.LOST or context.is_taken_over):
             return False
         if isinstance(request, _FOR_CALLER) and not context.is_answered:
             return True
@@ -197,6 +199,8 @@ class Agenda:
     def _carry_out(self, request: Request) -> None:
         context = self._context
         match request := rendered(request, context.variables):
+            case Say() | Respond() if context.is_taken_over:
+                context.log(f"not said, a supervisor has the call{words_of(request)}")
             case Respond() if request == Respond() and self._turns.will_answer:
                 pass  # one answer serves both
             case Say() | Respond() if context.is_service_ready:
@@ -205,7 +209,7 @@ class Agenda:
                 self._todo.appendleft(Play(prompt))  # once what is said before was heard
             case Say() | Respond():
                 context.log(not_said(request))
-            case SendText():
+            case SendText() | Whisper():
                 self._tell(request)
             case Stop():
                 self._turns.interrupt()
@@ -214,10 +218,12 @@ class Agenda:
             case _:
                 self._perform(request)  # type: ignore[arg-type]
 
-    def _tell(self, request: SendText) -> None:
+    def _tell(self, request: SendText | Whisper) -> None:
         """Tell the service something, at once or when it is there again."""
         context = self._context
-        if context.is_service_ready:
+        if context.is_service_ready and isinstance(request, Whisper):
+            context.send(system_text(request.text))
+        elif context.is_service_ready and isinstance(request, SendText):
             event_id = context.send(user_text(request.text))
             if request.is_keys:
                 context.key_commands.add(event_id)

@@ -145,5 +145,6 @@ class BargeIn:
         if self._interruption.is_open:
             self._is_answer_owed = True
             return ()
-        is_talk = context.state is CallState.TALKING and not context.is_deaf
+        is_deaf = context.is_deaf or context.is_taken_over
+        is_talk = context.state is CallState.TALKING and not is_deaf
         return (Respond(),) if is_talk and not self._turns.is_reserved else ()

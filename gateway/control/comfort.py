@@ -17,8 +17,8 @@ class Comfort:
     """Plays the comfort prompt while something takes long and nothing else is heard.
 
     Whoever keeps the caller waiting says so under a name of its own.  The sound repeats until
-    all are done, or something is queued behind it.  Nobody waits who talks to a callee,
-    or who is to press a key.
+    all are done, or something is queued behind it.  Nobody waits who talks to a callee or a
+    supervisor, or who is to press a key.
     """
 
     def __init__(self, context: Context, speech: Speech) -> None:
@@ -46,6 +46,7 @@ class Comfort:
         context = self._context
         is_here = context.is_answered and context.state is CallState.TALKING
         can_play = context.transport != "sip" and not context.is_hosted and not context.is_joined
+        is_here = is_here and not context.is_taken_over
         is_due = bool(self.name) and is_here and not self.is_barred
         return is_due and can_play and not self._speech.is_voiced
 

@@ -57,7 +57,9 @@ class Context:
         self.is_concealed = False  # the caller's digits are for nobody's eyes
         self.is_deaf = False  # the service does not hear the caller, and is not to speak for them
         self.is_joined = False  # caller and callee hear each other through us
+        self.is_taken_over = False  # a supervisor has the agent's place
         self.is_patched_away = False  # the caller talks to somebody else than the agent
+        self.asked_by = ""  # the name of whoever asks, while their requests are taken in
         self.place = ""  # the menu or collection that is open
         self.awaited_places: set[str] = set()  # collections whose number the model waits for
         self.tool_cost = 0.0  # of custom functions, by their configuration

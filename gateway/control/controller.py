@@ -22,6 +22,7 @@ from .actions import (
     SendDtmf,
     SendText,
     SetVariables,
+    Supervise,
     Transfer,
     UpdateSession,
 )
@@ -54,6 +55,7 @@ from .settings import TIMEOUT_EVENT, ControlSettings
 from .speech import Speech
 from .states import CallState
 from .strangers import Strangers
+from .supervision import Supervision
 from .timeline import Decision, Timeline
 from .timers import Timers
 from .tools import Tools
@@ -112,7 +114,8 @@ class Controller:
         errands = Errands(context)
         profiles = Profiles(context, self._transfer, self._service)
         doers: Mapping[type, Doer] = {
-            Transfer: profiles.transfer,
+            Transfer: lambda wish: (*self._supervision.send_on(), *profiles.transfer(wish)),
+            Supervise: lambda wish: self._supervision.supervise(wish),
             UpdateSession: profiles.update_session,
             OpenMenu: self._menus.open,
             Collect: self._menus.open,
@@ -124,6 +127,7 @@ class Controller:
         self._absence = Absence(
             context, self._turns, self._agenda, self._menus, self._transfer, self._fallback
         )
+        self._supervision = Supervision(context, self._rest, self._absence.lead_out)
         self._idle = Idle(context, self._speech)
         self._barge_in = BargeIn(context, self._turns, self._speech)
         self._tools = Tools(context, self._speech, self._transfer, errands, self._comfort)
@@ -147,6 +151,7 @@ class Controller:
             "answering": Answering(context),
             "profiles": profiles,
             "timers": Timers(context),
+            "supervision": self._supervision,
             "watchdog": Watchdog(context, self._turns, self._take_silence),
         }
         waiting = [part for part in self._parts.values() if isinstance(part, TimedPart)]
@@ -201,12 +206,19 @@ class Controller:
         self._take(event)
         return self._settle()
 
-    def request(self, request: Request, now: float) -> list[Action]:
-        """Take in what somebody outside asks for; it is checked like everything else."""
-        self._context.now = now
-        self.timeline.add_request(now, request)
-        self._obey((request,))
+    def request(self, requests: Sequence[Request], now: float, by: str = "") -> list[Action]:
+        """Take in what somebody outside asks for at once; it is checked like everything else."""
+        self._context.now, self._context.asked_by = now, by
+        self.timeline.add_requests(now, requests, by)
+        if self.state is not CallState.ENDED:
+            self._obey(requests)
         return self._settle()
+
+    def objection(self, request: Request, by: str) -> str:
+        """Say why somebody outside cannot have this now, or return nothing."""
+        if self.state is CallState.ENDED:
+            return "the call is over"
+        return self._supervision.objection(request, by) if isinstance(request, Supervise) else ""
 
     def wake(self, now: float) -> list[Action]:
         """Run whatever timers are due at ``now``."""
@@ -262,7 +274,8 @@ class Controller:
             return requests
         if is_idle and (requests := self._tools.settle(self._menus.names)):
             return requests
-        return self._fallback.go_on() if is_idle and not self._menus.is_open else ()
+        is_alone = is_idle and not self._menus.is_open and not self._context.is_taken_over
+        return self._fallback.go_on() if is_alone else ()
 
     def _take(self, event: Event) -> None:
         """Have the event's parts handle it, then a rule or the default."""
@@ -295,6 +308,8 @@ class Controller:
         digit = event.event if isinstance(event, InputAudioBufferDtmfEventReceived) else ""
         if digit and self._concealment.takes(digit, is_live=self._menus.is_live):
             return  # the number it is of is not being taken; it is nobody else's
+        if digit and self._context.is_taken_over:
+            return  # there is nobody whom keys are for
         if digit and self._context.is_patched_away:
             self._context.act(SendDtmf(digit, "callee"))  # it is for the one they talk to
             return
@@ -365,6 +380,12 @@ class Controller:
             self._turns.interrupt()
         self._agenda.do_now((SendText(f"[DTMF {event.event}]", is_keys=True),))
         self._agenda.add((Respond(),))
+
+    def _rest(self) -> None:
+        """Have the agent be silent, and the menus with it: somebody has the call in its place."""
+        self._turns.withdraw()
+        self._turns.interrupt()
+        self._menus.rest()
 
     def _say_goodbye(self, cause: str) -> None:
         self._agenda.replace((self._context.settings.goodbye, HangUp(cause)))

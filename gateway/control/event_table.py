@@ -31,6 +31,7 @@ Part: TypeAlias = Literal[
     "answering",
     "profiles",
     "timers",
+    "supervision",
 ]
 
 
@@ -55,6 +56,7 @@ PARTS: Final[Mapping[Part, str]] = {
     "answering": "tells a human from a machine where we called",
     "profiles": "knows what is different for this call, and its variables",
     "timers": "tells of the times that rules wait for",
+    "supervision": "knows who listens in, and gives them the call and takes it back",
 }
 
 
@@ -230,7 +232,7 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     ),
     "leg.answered": Handling(("timers", "service", "answering"), "greet once the session is ready"),
     "leg.ended": Handling(
-        ("transcript", "call", "menus"),
+        ("transcript", "call", "menus", "supervision"),
         "the call is over; what was still to be played was not heard",
     ),
     "leg.held": Handling(("service",), "silence counts for nothing while held"),
@@ -256,6 +258,10 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "transfer.ended": Handling(("transfer",), "hang up, or take the caller back and explain"),
     "media.timeout": _noted("rules; else hang up, on hold after `media.hold_timeout_seconds`"),
     "key.released": Handling(("digits",), "note how long the key was down"),
+    "supervisor.left": Handling(
+        ("supervision",), "an agent whose place they had takes the call back"
+    ),
+    "supervision.changed": _noted("note who supervises, and how"),
     "menu.opened": _noted("note where the caller is"),
     "menu.closed": Handling(("tools",), "give the model the number it asked for"),
     "timer.elapsed": _noted("rules"),

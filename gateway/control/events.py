@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from ..realtime.events import ServerEvent, Unknown
 from ..realtime.events import wire_name as service_name
+from .actions import Supervising
 
 __all__ = [
     "OWN_EVENTS",
@@ -38,6 +39,8 @@ __all__ = [
     "PlayoutStopped",
     "PromptStopped",
     "Side",
+    "SupervisionChanged",
+    "SupervisorLeft",
     "TimerElapsed",
     "TransferEnded",
     "TransferProgress",
@@ -47,7 +50,7 @@ __all__ = [
     "name_of",
 ]
 
-Side: TypeAlias = Literal["caller", "callee"]
+Side: TypeAlias = Literal["caller", "callee", "supervisor"]
 KeySource: TypeAlias = Literal["rfc4733", "info", "inband", "service", "browser"]
 Transport: TypeAlias = Literal["websocket", "webrtc", "sip"]
 AudioFormat: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma", ""]
@@ -289,6 +292,27 @@ class PromptStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisorLeft:
+    """The connection of somebody who supervised is gone: they hung up, or lost it."""
+
+    supervisor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionChanged:
+    """Somebody came to supervise, does so in another way, or is gone (``leave``).
+
+    ``by`` is their name; ``before`` is empty for who comes.
+    """
+
+    supervisor: str
+    by: str
+    mode: Supervising
+    before: Supervising | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TransferProgress:
     """The transfer's target answered with a provisional status (RFC 3515 NOTIFY)."""
 
@@ -340,6 +364,8 @@ OwnEvent: TypeAlias = (
     | ErrandDone
     | LegReferred
     | LegMoved
+    | SupervisorLeft
+    | SupervisionChanged
 )
 Event: TypeAlias = OwnEvent | ServerEvent | Unknown
 
@@ -375,6 +401,8 @@ OWN_EVENTS: Final[dict[str, type[OwnEvent]]] = dict(
             "errand.done",
             "leg.referred",
             "leg.moved",
+            "supervisor.left",
+            "supervision.changed",
         ),
         get_args(OwnEvent),
         strict=True,

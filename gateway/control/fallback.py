@@ -65,6 +65,8 @@ class Fallback:
         if self.deadline is None or self._context.now < self.deadline:
             return ()
         self.deadline = None
+        if self._context.is_taken_over:
+            return ()
         return self._ask() if self._asked < self._settings.repeats else self._leave()
 
     def _ask(self) -> Sequence[Request]:

@@ -28,6 +28,7 @@ from ..config.steps import (
     TargetStep,
     TransferStep,
 )
+from ..errors import ConfigError
 from ..realtime.events import SERVER_EVENTS
 from .digit_lengths import digit_lengths
 from .events import OWN_EVENTS
@@ -65,12 +66,16 @@ class FlowCheck:
     Args:
         settings: The configuration.
         prompts: The names of all prompts, those that are shipped among them.
+        is_for_people: What is checked is not of the file: somebody asks for it.
 
     """
 
-    def __init__(self, settings: Settings, prompts: Iterable[str]) -> None:
+    def __init__(
+        self, settings: Settings, prompts: Iterable[str], *, is_for_people: bool = False
+    ) -> None:
         self._settings = settings
         self._prompts = set(prompts)
+        self._is_for_people = is_for_people
 
     def rules(self, rules: Sequence[Rule], path: Path, timezone: str) -> tuple[CheckedRule, ...]:
         """Check a table of rules, whose times are of a zone (UTC if it is not named).
@@ -160,6 +165,9 @@ class FlowCheck:
         for number, step in enumerate(steps):
             if step.kind in LAST_STEPS and number < len(steps) - 1:
                 self._fail((*path, number + 1), f"nothing is done after {step.kind}; remove it")
+            if step.kind == "supervise" and not self._is_for_people:
+                problem = "supervise is for people who have joined the call; remove it"
+                self._fail((*path, number), problem)
             self._names(step, (*path, number))
         return tuple(request_of(step) for step in steps)
 
@@ -195,6 +203,8 @@ class FlowCheck:
                 self._fail((*path, "parameters"), f"is no JSON schema: {problem}; mend it")
 
     def _fail(self, path: Path, problem: str) -> None:
+        if self._is_for_people:
+            raise ConfigError(f"{dotted(path)}: {problem}")
         raise self._settings.problem(path, problem)
 
     def _rule(self, rule: Rule, path: Path, timezone: str) -> CheckedRule:

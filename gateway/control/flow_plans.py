@@ -17,6 +17,7 @@ from .actions import (
     Respond,
     Say,
     SetVariables,
+    Supervise,
     Transfer,
 )
 from .schedule import Hours
@@ -50,7 +51,12 @@ _FLOOR: Final = (
 
 def takes_floor(requests: Iterable[Request]) -> bool:
     """Tell whether these decide how the call goes on, in place of what was planned."""
-    return any(isinstance(request, _FLOOR) for request in requests)
+    return any(isinstance(one, _FLOOR) or is_takeover(one) for one in requests)
+
+
+def is_takeover(request: Request) -> bool:
+    """Tell whether a supervisor takes the agent's place by this."""
+    return isinstance(request, Supervise) and request.mode == "takeover"
 
 
 def settings_first(requests: Sequence[Request]) -> tuple[Sequence[Request], Sequence[Request]]:

@@ -35,7 +35,8 @@ class Idle:
     def is_suspended(self) -> bool:
         """Whether silence means nothing now: somebody or something else has the line."""
         context = self._context
-        is_taken = bool(context.place) or context.is_joined or context.is_held
+        is_taken = context.is_joined or context.is_held or context.is_taken_over
+        is_taken = is_taken or bool(context.place)
         is_served = context.is_service_ready and context.state is CallState.TALKING
         return is_taken or not is_served or self._speech.prompt is not None
 

@@ -26,6 +26,7 @@ from .actions import (
     SetVariables,
     Transfer,
     UpdateSession,
+    Whisper,
 )
 from .flow_plans import CheckedCollect, CheckedMenu, CheckedRule, Plan, Prompting
 from .rule_lint import covers_patterns, faults_of_rule, is_shadowed
@@ -298,6 +299,8 @@ def _named_in(request: Request) -> Iterator[str]:
     """Yield the variables that a request's texts name."""
     match request:
         case Say(text=text) | SendText(text=text) | Log(text=text) | SendDtmf(digits=text):
+            yield from _names(text)
+        case Whisper(text=text):
             yield from _names(text)
         case Respond(instructions=str(text)) | Transfer(whisper=str(text)):
             yield from _names(text)

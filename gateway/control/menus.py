@@ -81,7 +81,16 @@ class Menus:
     def is_live(self) -> bool:
         """Whether the place that is open has the caller's ear."""
         context = self._context
-        return self.is_open and context.state is CallState.TALKING and not context.is_patched_away
+        is_away = context.is_patched_away or context.is_taken_over
+        return self.is_open and context.state is CallState.TALKING and not is_away
+
+    def rest(self) -> None:
+        """Somebody talks to the caller in the agent's place: a secret number is given up.
+
+        While one is waited for, nobody hears the caller.
+        """
+        if self.is_open and self._place.is_secret:
+            self._close_all("closed")
 
     def look(self) -> None:
         """See whether digits are to be hidden: not if the caller hears, or heard, a prompt here."""

@@ -20,7 +20,16 @@ from .actions import (
 from .context import Context, Mode
 from .flow_plans import CheckedCollect, CheckedMenu
 
-__all__ = ["LateEnd", "Phase", "Place", "moves", "not_said", "prompt_of", "without_waits"]
+__all__ = [
+    "LateEnd",
+    "Phase",
+    "Place",
+    "moves",
+    "not_said",
+    "prompt_of",
+    "without_waits",
+    "words_of",
+]
 
 _MOVES: Final = (OpenMenu, Collect, Transfer, HangUp, Reject, Redirect)
 _BEEP: Final = "tone:beep"
@@ -115,5 +124,9 @@ def without_waits(context: Context, plan: Sequence[Request]) -> Sequence[Request
 
 def not_said(request: Request) -> str:
     """Return, for the log, that something is left out while the service is away."""
-    words = f": {request.text}" if isinstance(request, Say) else ""
-    return f"not said, the service is away{words}"
+    return f"not said, the service is away{words_of(request)}"
+
+
+def words_of(request: Request) -> str:
+    """Return what was to be said, for the end of a line in the log."""
+    return f": {request.text}" if isinstance(request, Say) else ""

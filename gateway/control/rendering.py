@@ -14,6 +14,7 @@ from .actions import (
     SetVariables,
     Transfer,
     UpdateSession,
+    Whisper,
 )
 from .variables import Variables
 
@@ -25,7 +26,7 @@ def rendered(request: Request, variables: Variables) -> Request:
     match request:
         case Say(text=text):
             return replace(request, text=variables.render(text, is_spoken=True))
-        case SendText(text=text) | Log(text=text):
+        case SendText(text=text) | Whisper(text=text) | Log(text=text):
             return replace(request, text=variables.render(text))
         case Respond(instructions=str(text)):
             return replace(request, instructions=variables.render(text))

@@ -33,11 +33,14 @@ def replay(
     entries = tuple(entries)
     controller = Controller(settings, classify)
     controller.expect(entry.subject for entry in entries if isinstance(entry.subject, Decision))
-    for entry in entries:
+    taken_in = 0  # entries, the requests among them with those they were asked together with
+    for number, entry in enumerate(entries):
         if entry.kind == "event":
             _handle(controller, entry)
-        elif entry.kind == "request":
-            controller.request(cast("Request", entry.subject), entry.at)
+        elif entry.kind == "request" and number >= taken_in:
+            taken_in = number + (entry.together or 1)
+            asked = [one.subject for one in entries[number:taken_in] if one.kind == "request"]
+            controller.request(cast("list[Request]", asked), entry.at, entry.by)
         elif entry.kind == "timer":
             controller.wake(entry.at)
     return controller.timeline.entries

@@ -63,6 +63,7 @@ class Resume:
     def go_on(self) -> None:
         """Ask the new session for what the caller is owed; speech of theirs comes before it."""
         is_cut, self._was_caller_cut, self._was_answer_cut = self._was_caller_cut, False, False
-        is_wanted = is_cut and self._context.state is CallState.TALKING
+        is_talk = self._context.state is CallState.TALKING and not self._context.is_taken_over
+        is_wanted = is_cut and is_talk
         pause = _REST_SECONDS if is_cut else _HEAR_SECONDS
         self._turns.resume(pause=pause, is_answer_wanted=is_wanted)

@@ -51,7 +51,7 @@ SHIPPED_PROMPTS: Final = (APOLOGY, COMFORT)
 DTMF_EVENT: Final = "input_audio_buffer.dtmf_event_received"
 TIMEOUT_EVENT: Final = "input_audio_buffer.timeout_triggered"
 _PROMPTS: Final = ("goodbye_prompt", "comfort_prompt")  # of [call], by name
-_SERVED: Final = ("say", "respond", "send_text", "update_session")
+_SERVED: Final = ("say", "respond", "send_text", "whisper", "update_session")
 _Table = TypeVar("_Table", bound=BaseModel)
 
 

@@ -13,10 +13,12 @@ from ..config.steps import (
     RecordStep,
     RejectStep,
     SayStep,
+    SuperviseStep,
     TableStep,
     TargetStep,
     TextStep,
     TransferStep,
+    WhisperStep,
 )
 from .actions import (
     Answer,
@@ -40,8 +42,10 @@ from .actions import (
     SendText,
     SetVariables,
     Stop,
+    Supervise,
     Transfer,
     UpdateSession,
+    Whisper,
 )
 
 __all__ = ["request_of"]
@@ -70,6 +74,10 @@ def request_of(step: Step) -> Request:
             return SendDtmf(digits)
         case MuteStep(who=who):
             return Mute(who)
+        case SuperviseStep(mode=mode, connection=connection):
+            return Supervise(mode, connection)
+        case WhisperStep(text=text):
+            return Whisper(text)
         case RecordStep(do=do):
             return Record(do)
         case TargetStep(target=target):

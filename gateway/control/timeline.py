@@ -5,7 +5,7 @@ sound left out, and their count, so that a long call stays small and can still b
 again.  The timeline holds the objects themselves; they become plain data only on export.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -50,7 +50,9 @@ class TimelineEntry:
     """One thing that happened (``event``, ``derived``, ``timer``, ``request``) or was done.
 
     An entry for several deltas has their ``count``, and the last came at ``until``.  One for a
-    key has its ``sources``: every detector that saw it, the first one first.
+    key has its ``sources``: every detector that saw it, the first one first.  One for a request
+    tells who it is ``by``; the first of several that were asked for at once says how many
+    belong ``together``.
     """
 
     at: float
@@ -62,6 +64,8 @@ class TimelineEntry:
     sources: list[KeySource] | None = None
     duration_ms: int | None = None  # that the key was down
     is_ahead: bool = False  # a key that was pressed before it was asked for, and may yet be secret
+    by: str = ""
+    together: int | None = None
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -88,6 +92,8 @@ class TimelineEntry:
             "until": self.until,
             "sources": self.sources and list(self.sources),
             "duration_ms": self.duration_ms,
+            "by": self.by or None,
+            "together": self.together,
         }
         return row | {name: value for name, value in more.items() if value is not None}
 
@@ -105,6 +111,8 @@ class TimelineEntry:
             row.get("until"),
             row.get("sources"),
             row.get("duration_ms"),
+            by=row.get("by", ""),
+            together=row.get("together"),
         )
 
 
@@ -163,9 +171,12 @@ class Timeline:
         """Note that a timer of the controller ran."""
         self._add(TimelineEntry(at, "timer", "timer"))
 
-    def add_request(self, at: float, request: Request) -> None:
-        """Note what somebody outside asked for."""
-        self._add(TimelineEntry(at, "request", type(request).__name__, request))
+    def add_requests(self, at: float, requests: Sequence[Request], by: str) -> None:
+        """Note what somebody outside asked for at once, and who."""
+        for number, request in enumerate(requests):
+            entry = TimelineEntry(at, "request", type(request).__name__, request, by=by)
+            entry.together = len(requests) if len(requests) > 1 and not number else None
+            self._add(entry)
 
     def add_action(self, at: float, action: Action) -> None:
         """Note what the call was told to do; a command goes by its name on the wire."""

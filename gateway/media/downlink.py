@@ -33,7 +33,7 @@ class Downlink:
         arrays.octets[rows] += arrays.payload_size[rows]
         for outlet in outlets:
             playout = outlet.playout
-            frame = playout.take(now)
+            frame = outlet.take(now)
             if frame is not None:
                 outlet.payload[:] = frame
                 outlet.is_quiet = False

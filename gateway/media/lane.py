@@ -19,6 +19,7 @@ from .ports import Address
 from .prompts import Prompt
 from .seat import Seat
 from .stats import LaneStats
+from .tap import Tap
 from .transcode import BYTES_PER_MS, ServiceAudio, Transcoder
 from .warden import Warden
 
@@ -100,8 +101,8 @@ class Lane:
         """Let the caller hear live audio at once, less than 60 ms of it waiting.
 
         The service's takes the place of what is not queued: a prompt goes before it, a repeated
-        prompt only before silence.  What comes from the other leg of a call is mixed with
-        whatever else there is to hear, except prompts, while which it is not heard.
+        prompt only before silence.  What others on the call say is mixed with whatever else
+        there is to hear; a supervisor with prompts too, while which nobody else is heard.
         """
         transcoder = self._live.get(source)
         if transcoder is None:
@@ -125,7 +126,7 @@ class Lane:
     def flush(self) -> None:
         """Let nothing that was queued be heard any more; told by a ``PlayoutFlushed``.
 
-        A pause is over with it.  What comes from the other leg is heard on.
+        A pause is over with it.  Others on the call are heard on.
         """
         self._transcoder.reset()
         if (agent := self._live.get("agent")) is not None:
@@ -145,7 +146,7 @@ class Lane:
         """Say who is not heard: the caller by the service, the agent by the caller.
 
         Time goes on for both.  A recording has the caller none the less, and of the agent what
-        went out.  Prompts are heard by the caller, and so is the other leg.
+        went out.  Prompts are heard by the caller, and so are others on the call.
         """
         self._order(self._seat.mute, caller, agent)
 
@@ -172,6 +173,15 @@ class Lane:
 
         """
         self._order(self._seat.press, check_digits(digits), duration_ms, gap_ms)
+
+    def tap(self, on_played: Callable[[bytes], None] | None) -> None:
+        """Have what is played of the agent told on the loop as it goes out; ``None``: no longer.
+
+        20 ms at a time in the service's format, prompts too, silence where there is nothing;
+        without whoever else the caller hears.  Nothing of it while the caller is on hold.
+        """
+        hear = None if on_played is None else Tap(self._downlink, on_played).hear
+        self._order(self._seat.tap, hear)
 
     def record(self, path: str, *, rate: int | None = None) -> None:
         """Record both directions into a stereo WAV, at the codec's rate if none is given."""

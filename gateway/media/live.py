@@ -20,8 +20,8 @@ from .formats import Format
 
 __all__ = ["AUDIBLE", "CAPACITY", "Live", "LiveFrom", "are_audible"]
 
-LiveFrom: TypeAlias = Literal["agent", "leg"]
-"""Whose live sound it is: that of the service, or that of the other leg of the call."""
+LiveFrom: TypeAlias = Literal["agent", "caller", "callee", "supervisor"]
+"""Whose live sound it is: that of the service, or of somebody else on the call."""
 
 CAPACITY: Final = 3
 """Frames that may wait."""
@@ -55,11 +55,13 @@ class Live:
         "_recent",
         "_spare",
         "dropped",
+        "gives_way",
         "made_up",
         "masked",
     )
 
-    def __init__(self, of: Format) -> None:
+    def __init__(self, of: Format, *, gives_way: bool = True) -> None:
+        self.gives_way = gives_way  # to prompts
         self.dropped = 0  # frames given up so that others wait less
         self.made_up = 0  # frames made up because none had come
         self.masked = 0  # frames with sound that a prompt took the place of

@@ -39,6 +39,7 @@ class Outlet:
         on_event: Callable[[LaneEvent], None],
     ) -> None:
         self.playout = Playout()
+        self.take: Callable[[float], bytes | None] = self.playout.take  # the frame of a tick
         self.remote: Address | None = None
         self.send: Callable[[memoryview | bytes], int] = len
         self.order: Order | None = None  # sends the packet of a tick, where that can be direct
@@ -135,6 +136,20 @@ class Outlet:
         packet = self.packet if self.cipher is None else self.cipher.place_of(self.packet)
         self.order = order_for(self._link, packet)
 
+    def tap(self, hear: Callable[[bytes, Format], None] | None) -> None:
+        """Have somebody hear of the agent what is played, as it goes out; ``None``: nobody."""
+        playout = self.playout
+        if hear is None:
+            self.take = playout.take
+            return
+
+        def take(now: float) -> bytes | None:
+            frame = playout.take_agent(now)
+            hear(self.silence if frame is None else frame, self.format)
+            return playout.join(frame)
+
+        self.take = take
+
     def encrypt(self, cipher: Cipher | None) -> None:
         """Encrypt what is sent from now on, or send it as it is."""
         self.cipher = cipher
@@ -226,7 +241,7 @@ class Outlet:
     def _next_payload(self, now: float) -> bytes:
         frame = self._keys.tone()
         if frame is None and not self.is_held:
-            frame = self.playout.take(now)
+            frame = self.take(now)
         is_quiet = frame is None
         frame = self.silence if frame is None else frame
         if self.reference is not None:

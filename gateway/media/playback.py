@@ -66,11 +66,12 @@ class Playback:
         del now
         live = self._live.get(source)
         if live is None:
-            live = self._live[source] = Live(self._outlet.format)
+            gives_way = source != "supervisor"
+            live = self._live[source] = Live(self._outlet.format, gives_way=gives_way)
             if source == "agent":
                 self._playout.live = live
             else:
-                self._playout.leg = live
+                self._playout.beside += (live,)
         live.push(self._fit(frames, of), audible)
 
     def append_prompt(

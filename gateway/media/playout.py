@@ -8,7 +8,8 @@ and what a truncation tells the service is read from it.
 Sound that the service plays itself comes beside that, live, and stands in no ledger.  What
 is queued here goes before it: a prompt is heard to its end, and live sound meanwhile is
 not.  A repeated prompt stands in for silence alone: it is over with the first live frame
-that has sound in it.  The other leg of a call is mixed with all of that but the prompts.
+that has sound in it.  Whoever else is on the call is mixed with all of that: the other leg with
+all but the prompts, a supervisor with them too.
 
 A ring is filled and emptied by the media thread alone.
 """
@@ -37,6 +38,7 @@ MAX_FRAMES: Final = 15_000
 class LiveSource(Protocol):
     """Live frames, one a tick."""
 
+    gives_way: bool  # to prompts
     masked: int  # frames with sound that were not heard for a prompt
 
     def take(self) -> tuple[bytes | None, bool]:
@@ -90,12 +92,12 @@ class Playout:
         "_played",
         "_started",
         "_waiting",
+        "beside",
         "dropped",
         "events",
         "frame_count",
         "is_agent_muted",
         "is_paused",
-        "leg",
         "live",
         "underruns",
     )
@@ -106,8 +108,8 @@ class Playout:
         self.dropped = 0  # frames that found the ring full
         self.underruns = 0  # ticks in mid-response that found it empty
         self.live: LiveSource | None = None  # sound that the service plays itself
-        self.leg: LiveSource | None = None  # sound of the other leg of the call
-        self.is_paused = False  # everything waits but the other leg
+        self.beside: tuple[LiveSource, ...] = ()  # sound of others on the call
+        self.is_paused = False  # everything waits but those others
         self.is_agent_muted = False  # the service's sound has its time, and is not heard
         self._current: _Segment | None = None
         self._waiting: deque[_Segment] = deque()
@@ -145,10 +147,19 @@ class Playout:
 
     def take(self, now: float) -> bytes | None:
         """Return the frame to send at this tick, or ``None`` for silence."""
-        if self.live is None and self.leg is None and not self.is_paused | self.is_agent_muted:
+        if self.live is None and not self.beside and not self.is_paused | self.is_agent_muted:
             return self._next(now)
-        frame = None if self.is_paused else self._next_or_live(now)
-        return frame if self.leg is None else self._mix(self.leg, frame)
+        return self.join(self.take_agent(now))
+
+    def take_agent(self, now: float) -> bytes | None:
+        """Return what this tick brings of the agent and of prompts: half of :meth:`take`."""
+        return None if self.is_paused else self._next_or_live(now)
+
+    def join(self, frame: bytes | None) -> bytes | None:
+        """Let the others be heard beside that: its other half."""
+        for source in self.beside:
+            frame = self._mix(source, frame)
+        return frame
 
     def _next(self, now: float) -> bytes | None:
         segment = self._current
@@ -176,15 +187,15 @@ class Playout:
             live.masked += is_audible
         return queued
 
-    def _mix(self, leg: LiveSource, frame: bytes | None) -> bytes | None:
-        """Let the other leg be heard beside a frame, unless that is a prompt's."""
-        other, is_audible = leg.take()
-        if frame is not None and self._is_prompting:
-            leg.masked += is_audible
+    def _mix(self, source: LiveSource, frame: bytes | None) -> bytes | None:
+        """Let somebody be heard beside a frame, unless they give way to the prompt it is of."""
+        other, is_audible = source.take()
+        if frame is not None and self._is_prompting and source.gives_way:
+            source.masked += is_audible
             return frame
         if other is None or frame is None:
             return other if frame is None else frame
-        return leg.mix(frame, other)
+        return source.mix(frame, other)
 
     @property
     def _is_prompting(self) -> bool:

@@ -176,6 +176,15 @@ class Seat:
             self._arrays.is_taped[self.row] = False
             tape.stop()
 
+    def tap(self, now: float, hear: Callable[[tuple[bytes, Format]], None] | None) -> None:
+        """Have the loop hear what is played of the agent, or no longer."""
+        del now
+        if hear is None:
+            self.outlet.tap(None)
+            return
+        outbox = self._outbox
+        self.outlet.tap(lambda frame, of: outbox.parcel.append((hear, (frame, of))))
+
     def stand(self, now: float, receiver: Receiver) -> None:
         """Leave the row; the ports go on being drained."""
         self.stop_recording(now)

@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "encode_append",
     "function_output",
+    "system_text",
     "user_text",
     "wire_name",
 ]
@@ -154,6 +155,16 @@ def user_text(text: str) -> ConversationItemCreate:
     """Return the command that has the caller say ``text``."""
     content = [{"type": "input_text", "text": text}]
     return ConversationItemCreate(item={"type": "message", "role": "user", "content": content})
+
+
+def system_text(text: str) -> ConversationItemCreate:
+    """Return the command that tells the model something the caller has no part in."""
+    item = {
+        "type": "message",
+        "role": "system",
+        "content": [{"type": "input_text", "text": text}],
+    }
+    return ConversationItemCreate(item=item)
 
 
 def function_output(call_id: str, output: str) -> ConversationItemCreate:

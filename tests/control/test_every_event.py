@@ -130,7 +130,7 @@ def ask(*requests: Any) -> Callable[[Flow], None]:
 
     def do(flow: Flow) -> None:
         for request in requests:
-            flow._perform(flow.controller.request(request, flow.now))
+            flow._perform(flow.controller.request([request], flow.now))
 
     return do
 

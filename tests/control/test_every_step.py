@@ -33,9 +33,11 @@ from gateway.control.actions import (
 )
 from gateway.control.events import LegEnded, LegHeld, MediaTimeout, Transport
 from gateway.control.replay import first_difference, replay
+from gateway.control.settings import ControlSettings
 from gateway.control.states import CallState
 from gateway.control.timeline import TimelineEntry
-from gateway.realtime.commands import ResponseCreate, SessionUpdate
+from gateway.errors import ConfigError
+from gateway.realtime.commands import ConversationItemCreate, ResponseCreate, SessionUpdate
 from gateway.realtime.faults import classify
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import Reply
@@ -122,6 +124,12 @@ def asked_to_answer(flow: Flow) -> bool:
     return any(one.get("instructions") == "Be brief." for one in asked)
 
 
+def whispered(flow: Flow) -> bool:
+    items = [command.item for command in flow.sent(ConversationItemCreate)]
+    told = [one["content"][0]["text"] for one in items if one.get("role") == "system"]
+    return "Be kind to agent." in told
+
+
 def updated(flow: Flow) -> bool:
     return any(one.session.get("instructions") == "New." for one in flow.sent(SessionUpdate))
 
@@ -146,6 +154,7 @@ CASES: Final[dict[str, Case]] = {
     "send_text": Case(
         '{ send_text = "A line." }', lambda f: "A line." in f.service.texts(), SERVED
     ),
+    "whisper": Case('{ whisper = "Be kind to {called}." }', whispered, SERVED),
     "update_session": Case('{ update_session = { instructions = "New." } }', updated, SERVED),
     "collect": Case('{ collect = "account" }', lambda flow: flow.place == "account", SOMEWHERE),
     "menu": Case('{ menu = "main" }', lambda flow: flow.place == "main", SOMEWHERE),
@@ -165,8 +174,14 @@ CASES: Final[dict[str, Case]] = {
 }
 
 
-def test_there_is_a_case_for_every_step() -> None:
-    assert set(CASES) == set(get_args(StepKind))
+def test_there_is_a_case_for_every_step_of_rules() -> None:
+    assert set(CASES) == set(get_args(StepKind)) - {"supervise"}
+
+
+def test_to_supervise_is_for_people_and_refused_in_a_rule() -> None:
+    text = FILE.format(step='{ supervise = "takeover" }', before="answer")
+    with pytest.raises(ConfigError, match=r"do\[0\]: supervise is for people .* remove it"):
+        ControlSettings.of(load(None, {"GATEWAY_CONFIG_BODY": text}))
 
 
 def call_in(where: str, case: Case) -> Flow:

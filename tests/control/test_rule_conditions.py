@@ -34,6 +34,8 @@ from gateway.control.events import (
     PlayoutStarted,
     PlayoutStopped,
     PromptStopped,
+    SupervisionChanged,
+    SupervisorLeft,
     TimerElapsed,
     TransferEnded,
     TransferProgress,
@@ -301,6 +303,8 @@ OWN: Final[list[Event]] = [
     MediaTimeout(60.0),
     LegReferred("sip:operator@pbx.example"),
     LegMoved("operator"),
+    SupervisorLeft("x"),
+    SupervisionChanged("x", "ann", "listen"),
 ]
 
 

@@ -221,7 +221,7 @@ def test_a_hosted_call_has_no_second_leg_and_is_transferred_blind() -> None:
     flow = Flow(asked_for(mode="attended"), "sip")
     flow.start()
     flow.run(3)
-    flow.controller.request(Transfer("operator"), flow.now)
+    flow.controller.request([Transfer("operator")], flow.now)
     assert flow.controller.state is CallState.TRANSFERRING
     names = [entry.name for entry in flow.controller.timeline.entries if entry.kind == "action"]
     assert "Refer" in names

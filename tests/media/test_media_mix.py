@@ -28,7 +28,7 @@ def run_live(world: MediaWorld, call: MediaCall, agent: Pcm | None, leg: Pcm | N
         if agent is not None:
             call.lane.stream(agent[start : start + 480].tobytes())
         if leg is not None:
-            call.lane.stream(leg[start : start + 480].tobytes(), "leg")
+            call.lane.stream(leg[start : start + 480].tobytes(), "callee")
         world.run(0.020)
     return call.phone.heard()[1600:]
 
@@ -120,7 +120,7 @@ def test_two_telephones_hear_each_other_within_80_ms(world: MediaWorld) -> None:
     for _ in range(240):
         for heard_by, said_by in ((one, other), (other, one)):
             for chunk in said_by.chunks:
-                heard_by.lane.stream(chunk, "leg")
+                heard_by.lane.stream(chunk, "callee")
             said_by.chunks.clear()
         world.run(0.005)
     for call, hertz in ((one, 611), (other, 1004)):
@@ -133,18 +133,19 @@ def test_two_telephones_hear_each_other_within_80_ms(world: MediaWorld) -> None:
 
 def test_no_more_than_60_ms_of_either_source_waits() -> None:
     playout = Playout()
-    playout.live, playout.leg = Live(PCMU), Live(PCMU)
-    for live in (playout.live, playout.leg):
-        assert isinstance(live, Live)
+    agent, leg = Live(PCMU), Live(PCMU)
+    playout.live, playout.beside = agent, (leg,)
+    for live in (agent, leg):
         live.push([bytes([n]) * 160 for n in range(1, 11)], [True] * 10)
     frames = [playout.take(beat * 0.02) for beat in range(CAPACITY + 8)]
-    assert playout.live.dropped == playout.leg.dropped == 10 - CAPACITY
+    assert agent.dropped == leg.dropped == 10 - CAPACITY
     assert frames[-1] is None
 
 
 def test_of_two_sources_one_that_stops_does_not_take_the_other_with_it() -> None:
     playout = Playout()
-    playout.leg = leg = Live(PCMU)
+    leg = Live(PCMU)
+    playout.beside = (leg,)
     frame = PCMU.pack(tone(400, 0.02, 8000))
     playout.append([frame] * 3, SPEECH, 60.0)
     leg.push([frame], [True])

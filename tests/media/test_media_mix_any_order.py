@@ -56,7 +56,8 @@ def do(playout: Playout, live: Live, leg: Live, step: str, count: int, now: floa
 def test_nothing_is_lost_told_twice_or_heard_before_it_came(script: list[tuple[str, int]]) -> None:
     playout = Playout()
     playout.live = live = Live(PCMU)
-    playout.leg = leg = Live(PCMU)
+    leg = Live(PCMU)
+    playout.beside = (leg,)
     now = 0.0
     for step, count in script:
         do(playout, live, leg, step, count, now)
