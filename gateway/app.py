@@ -43,6 +43,7 @@ from .http import (
     News,
     PageDoor,
     Role,
+    SupervisionDoor,
     TokensDoor,
     WebhookDoor,
     configured_tokens,
@@ -235,6 +236,11 @@ class Gateway:
             HealthDoor(self.registry, facts=self.facts, retry_after=retry_after),
             CallsDoor(self.registry),
             EventsDoor(self._news, self.registry),
+            SupervisionDoor(
+                self.settings,
+                self._switchboard.find,
+                lambda call_id: self.registry.record(call_id) is not None,
+            ),
             DialDoor(self._dialling.dial, retry_after=retry_after),
             TokensDoor(self._keyring),
         ]

@@ -10,6 +10,7 @@ from .news import News
 from .operation import Door, Role
 from .pages import PageDoor
 from .server import HttpServer
+from .supervision import SupervisionDoor
 from .tokens import TokensDoor
 from .webhooks import WebhookDoor
 
@@ -25,6 +26,7 @@ __all__ = [
     "News",
     "PageDoor",
     "Role",
+    "SupervisionDoor",
     "TokensDoor",
     "WebhookDoor",
     "configured_tokens",
