@@ -2,7 +2,9 @@
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
+from ..http import Role
 from ..ops.logs import configure_logging
 from .line import LinkKind, open_line
 from .output import progress, say, say_json
@@ -10,6 +12,8 @@ from .selftest import run_self_test
 from .serve import LogLevel, Port, run_loop, stop_requested
 
 __all__ = ["demo"]
+
+_TOKEN_SECONDS: Final = 24 * 60 * 60  # and no longer than the demo runs: its key ends with it
 
 
 def demo(
@@ -43,14 +47,16 @@ def demo(
 async def _serve(port: int | None, http_port: int | None, link: LinkKind, as_json: bool) -> int:
     line = await open_line(port, http_port, link)
     uri, page = line.uri, line.gateway.page
+    token = line.gateway.make_token("demo", Role.ADMIN, _TOKEN_SECONDS)
     if as_json:
         ready = {"event": "ready", "sip": uri, "page": page, "service": line.service.url}
-        say_json({**ready, "link": link})
+        say_json({**ready, "link": link, "open": f"{page}#token={token}", "token": token})
     else:
         say("voice-gateway demo: the line is open.")
+        say("  talk   from a browser, with all rights there:")
+        say(f"         {page}#token={token}", "bold")
         ways = "UDP" if link == "sideband" else "UDP or TCP"
         say(f"  call   {uri}   (any softphone on this machine, {ways})", "bold")
-        say(f"  watch  {page}")
         folder = Path(tempfile.gettempdir())
         say(f'  or     voice-gateway call {uri} --digits "3@3.0" --record {folder / "call.wav"}')
         progress("Ctrl-C stops it.")
