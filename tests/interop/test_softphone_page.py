@@ -132,6 +132,9 @@ def test_a_call_that_is_not_taken_is_told_with_the_way_out(
             visit.page.get_by_role("button", name="Call").click()
             visit.page.get_by_role("button", name="Call again").wait_for()
             assert said(visit).startswith(f"No call. {words}")
+        visit.page.set_viewport_size({"width": 320, "height": 640})
+        visit.page.get_by_role("button", name="Keypad").click()
+        assert faults_of(visit.page) == []
 
 
 def test_events_are_read_whole_wherever_the_stream_is_cut(demo: Gateway, browser: Chromium) -> None:

@@ -58,9 +58,10 @@ export class Conversation {
       this.#keys = null;
     }
     this.#keepEnd(() => {
-      entry.words.textContent = text;
+      entry.words.textContent = text || "…";
       entry.row.classList.toggle("partial", !isFinal && !isCut);
       entry.cut.hidden = !isCut;
+      if (isCut) entry.cut.textContent = cutWords(who, text);
     });
     if ((isFinal || isCut) && !entry.isSpoken && text) this.#speak(entry, who, text, isCut);
   }
@@ -70,7 +71,7 @@ export class Conversation {
     Object.assign(row.dataset, { who, item });
     const name = element("span", "who", NAMES[who] ?? who);
     const words = element("p", "words");
-    const cut = element("span", "cut", who === "agent" ? "interrupted" : "cut off");
+    const cut = element("span", "cut");
     cut.hidden = true;
     row.append(name, words, cut);
     this.#add(row);
@@ -105,6 +106,11 @@ export class Conversation {
     change();
     if (isAtEnd) paper.scrollTop = paper.scrollHeight;
   }
+}
+
+function cutWords(who, heard) {
+  if (!heard) return "not heard";
+  return who === "agent" ? "interrupted" : "cut off";
 }
 
 function element(tag, className, text) {

@@ -22,10 +22,11 @@ const ACTIVITIES = {
   thinking: "Thinking",
   speaking: "Speaking",
   tool: "Looking something up",
-  menu: "Waiting for a key",
+  menu: "Your choice",
   transfer: "Transferring",
-  silent: "On hold",
+  silent: "With a person",
 };
+const NAMES = { caller: "caller-name", agent: "agent-name", callee: "agent-name" };
 
 /** @type {Call | null} */
 let call = null;
@@ -157,6 +158,7 @@ function showEnd() {
   statistics?.stop();
   statistics = null;
   meters.stop();
+  for (const who of Object.keys(NAMES)) showSpeaking(who, false);
   $("sound").srcObject = null;
   $("timer").hidden = true;
   $("mute").setAttribute("aria-pressed", "false");
@@ -201,16 +203,21 @@ function showFigures({ roundTrip, loss }) {
   if (loss !== undefined) $("loss").textContent = `${(100 * loss).toFixed(1)} %`;
 }
 
-function showActivity({ agent, detail = "" }) {
+function showActivity({ agent }) {
   $("page").dataset.activity = agent;
   if (call.state !== "talking") return;
   $("headline").textContent = ACTIVITIES[agent] ?? ACTIVITIES.away;
-  tell(detail);
+  tell("");
+}
+
+function showSpeaking(who, isOn) {
+  $(NAMES[who] ?? NAMES.agent).classList.toggle("speaking", isOn);
 }
 
 function take(notice) {
   conversation.take(notice);
   if (notice.type === "activity") showActivity(notice);
+  else if (notice.type === "speaking") showSpeaking(notice.who, notice.is_on);
   else if (notice.type === "turn") $("answer").textContent = duration(notice.ms);
 }
 
@@ -231,3 +238,7 @@ function announce(text) {
 }
 
 openKeypad(matchMedia("(min-width: 52rem)").matches);
+if (!("RTCPeerConnection" in window)) {
+  $("call").disabled = true;
+  tell("This browser cannot call. Use another, or allow WebRTC in its settings.", true);
+}
