@@ -21,10 +21,14 @@ export class Resource {
     return this.#where.pathname.split("/").pop();
   }
 
-  /** Places a call with an offer. @throws {import("./session.js").Refusal} */
-  static async open(offer, signal) {
+  /**
+   * Places a call with an offer, or joins one where the address says so (`whip?call=ID&mode=…`).
+   *
+   * @throws {import("./session.js").Refusal}
+   */
+  static async open(offer, signal, address = "whip") {
     const headers = { "Content-Type": "application/sdp", Accept: "application/sdp" };
-    const reply = await ask("whip", { method: "POST", headers, body: offer, signal });
+    const reply = await ask(address, { method: "POST", headers, body: offer, signal });
     return new Resource(
       new URL(reply.headers.get("Location"), reply.url),
       reply.headers.get("ETag"),
