@@ -203,3 +203,34 @@ def test_servers_candidates_and_restarts_are_read_as_the_standard_writes_them(
     assert "192.0.2.1 " not in merged
     assert merged.count("a=ice-pwd:newnew") == 2
     assert merged.count("a=candidate:2 1 udp 1 192.0.2.2 7 typ host") == 1
+
+
+def test_keys_go_as_messages_where_the_browser_cannot_send_them_as_sound(
+    demo: Gateway, browser: Chromium
+) -> None:
+    with browser.visit(demo.facts["open"]) as visit:
+        page = visit.page
+        page.evaluate("Object.defineProperty(RTCRtpSender.prototype, 'dtmf', { value: null })")
+        demo.forget_calls()
+        page.get_by_role("button", name="Call").click()
+        page.get_by_role("button", name="Hang up").wait_for()
+        page.get_by_role("button", name="5", exact=True).click()
+        page.keyboard.press("Shift+#")
+        page.get_by_text("You pressed 5#").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("link", name="See the story of this call").wait_for()
+    (record,) = demo.new_calls()
+    assert (record["ended_by"], record["called"]) == ("caller", "web")
+
+
+def test_a_page_that_is_left_in_the_middle_of_a_call_ends_it(
+    demo: Gateway, browser: Chromium
+) -> None:
+    with browser.visit(demo.facts["open"]) as visit:
+        demo.forget_calls()
+        visit.page.get_by_role("button", name="Call").click()
+        visit.page.get_by_role("button", name="Hang up").wait_for()
+        visit.page.reload()
+        visit.page.get_by_role("button", name="Call").wait_for()
+        (record,) = demo.new_calls(timeout=5)  # far sooner than a lost connection is noticed
+        assert record["ended_by"] == "caller"

@@ -116,7 +116,7 @@ export class Call extends EventTarget {
     peer.addEventListener("icecandidate", ({ candidate }) => this.#note(candidate));
     peer.addEventListener("connectionstatechange", () => this.#follow(peer.connectionState));
     this.#channel.addEventListener("message", ({ data }) => this.#hear(data));
-    this.#channel.addEventListener("close", () => this.#end("The gateway ended the call."));
+    this.#channel.addEventListener("close", () => this.#letGo("The gateway ended the call."));
     addEventListener("online", () => this.#restart(), { signal: this.#giveUp.signal });
   }
 
@@ -124,7 +124,7 @@ export class Call extends EventTarget {
     const notice = JSON.parse(data);
     this.callId = notice.call_id ?? this.callId;
     this.dispatchEvent(new CustomEvent("notice", { detail: notice }));
-    if (notice.type === "call.ended") this.#end(farewell(notice.call ?? {}));
+    if (notice.type === "call.ended") this.#letGo(farewell(notice.call ?? {}));
   }
 
   #note(candidate) {
@@ -182,6 +182,12 @@ export class Call extends EventTarget {
     this.dispatchEvent(new Event("state"));
   }
 
+  /** The gateway has ended it: there is nothing left there to end. */
+  #letGo(reason) {
+    this.#resource = null;
+    this.#end(reason);
+  }
+
   #end(reason, isFault = false) {
     if (this.state === "ended") return;
     this.reason = reason;
@@ -230,7 +236,8 @@ function explain(error) {
 }
 
 const FAREWELLS = {
-  agent: "The agent said goodbye.",
+  agent: "The agent ended the call.",
+  rule: "The agent ended the call.",
   idle: "Nobody spoke any more, so the gateway hung up.",
   transferred: "You were transferred.",
   "callee hung up": "The other side hung up.",
