@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from .calls.browsers import BrowserReception
 from .calls.dialling import Dialling
 from .calls.errands import ErrandRunner
 from .calls.hosted import HostedReception
@@ -27,6 +28,7 @@ from .calls.reception import Reception
 from .calls.registry import Health, Registry
 from .calls.switchboard import Switchboard
 from .calls.trunks import Trunks
+from .calls.ways import ways_of
 from .clock import RandomIds
 from .config import Settings
 from .control.settings import SHIPPED_PROMPTS, ControlSettings
@@ -46,6 +48,7 @@ from .http import (
     SupervisionDoor,
     TokensDoor,
     WebhookDoor,
+    WhipDoor,
     configured_tokens,
 )
 from .media.engine import MediaEngine
@@ -143,6 +146,13 @@ class Gateway:
         )
         self._news = News(lambda: self.registry, epoch=ids.token())
         self.registry.audience.add(self._news)
+        self.browsers = BrowserReception(
+            self._switchboard,
+            links,
+            engine=self._engine,
+            way_of=ways_of(settings.webrtc, ids),
+            ids=ids,
+        )
         self._keyring = _keyring(settings)
         http = settings.http
         has_tokens = http.token is not None or bool(http.tokens) or http.signing_key is not None
@@ -244,6 +254,8 @@ class Gateway:
             DialDoor(self._dialling.dial, retry_after=retry_after),
             TokensDoor(self._keyring),
         ]
+        if self.settings.webrtc.enabled:
+            doors.append(WhipDoor(self.browsers, self.settings.webrtc, retry_after=retry_after))
         if self._webhooks is not None:
             doors.append(self._webhooks)
         return doors
@@ -262,6 +274,7 @@ class Gateway:
             "media": dataclasses.asdict(self._engine.stats()),
             "errands": dataclasses.asdict(self._errands.stats),
             "http": {"refused": self._access.refused, **self._news.counted},
+            "browsers": self.browsers.counters,
         }
         now = self._sip.now()
         banned = [
@@ -306,6 +319,7 @@ class Gateway:
         """End what is left and close every socket."""
         await self.drain(0.0)
         self._outbound.referrals.close()
+        await self.browsers.close()
         await self._settle()
         self._news.close()
         if self._http is not None:

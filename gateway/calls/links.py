@@ -17,12 +17,13 @@ from ..realtime.webrtc import WebRtcLink
 from ..realtime.websocket import WebSocketLink
 from .attachment import MakeLink, OnAudio
 
-__all__ = ["Law", "LinkPlan", "Links", "first_session"]
+__all__ = ["Law", "LinkPlan", "Links", "first_session", "law_of"]
 
 Law: TypeAlias = Literal["PCMU", "PCMA", ""]
 """The caller's own G.711, or none."""
 
 _LAWS: Final[Mapping[Law, ServiceAudio]] = {"PCMU": "pcmu", "PCMA": "pcma", "": "pcm24"}
+_CODECS: Final[Mapping[str, Law]] = {"PCMU": "PCMU", "PCMA": "PCMA"}
 _FORMATS: Final[Mapping[ServiceAudio, Literal["audio/pcm", "audio/pcmu", "audio/pcma"]]] = {
     "pcmu": "audio/pcmu",
     "pcma": "audio/pcma",
@@ -50,6 +51,11 @@ def first_session(settings: ControlSettings) -> dict[str, Any]:
     session = session_for(settings, "")
     session.setdefault("instructions", "")  # some services insist on it
     return {"model": settings.realtime.model or _MODEL, **session}
+
+
+def law_of(codec: str) -> Law:
+    """Return the G.711 that a caller speaks by this codec, or none."""
+    return _CODECS.get(codec, "")
 
 
 class Links:

@@ -1,14 +1,17 @@
-"""How many calls a second one neighbour may begin."""
+"""How many calls a second one neighbour may begin, and how many of anything."""
 
 __all__ = ["Pace"]
 
 
 class Pace:
-    """Lets so many through a second, and as many at once; time is an argument."""
+    """Lets so many through a second, and as many at once; time is an argument.
 
-    def __init__(self, per_second: float) -> None:
+    ``at_once`` says how many at once where that is another number.
+    """
+
+    def __init__(self, per_second: float, at_once: float = 0.0) -> None:
         self._per_second = per_second
-        self._most = max(1.0, per_second)
+        self._most = max(1.0, at_once or per_second)
         self._left = self._most
         self._at = 0.0
 

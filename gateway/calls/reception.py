@@ -22,14 +22,13 @@ from ..sip.wire.message import Request
 from .call import Call, Origin
 from .facts import CallFacts, called_by
 from .lanes import caller_options
-from .links import Law, Links
+from .links import Law, Links, law_of
 from .refusals import Refusals
 from .switchboard import Switchboard
 from .trunks import Trunks
 
 __all__ = ["Reception"]
 
-_LAWS: Final[dict[str, Law]] = {"PCMU": "PCMU", "PCMA": "PCMA"}
 _LONGEST: Final = 100  # characters of a number that is told to the log
 _SOME_PORT: Final = 4  # stands in answers that nobody is sent
 
@@ -156,7 +155,7 @@ class Reception:
             trial.answer(session.offer)
         except SdpError as error:
             raise SipError(str(error), status=400) from error
-        return _LAWS.get(trial.negotiated.codec.name, "") if trial.negotiated else ""
+        return law_of(trial.negotiated.codec.name) if trial.negotiated else ""
 
     def _refuse(
         self, session: IncomingSession, endpoint: SipEndpoint, status: int, why: str

@@ -1,4 +1,4 @@
-"""The HTTP surface: pages, health, calls as JSON, and the service's webhooks, door by door."""
+"""The HTTP surface: pages, health, calls as JSON, callers' browsers and webhooks, door by door."""
 
 from .access import Access
 from .calls import CallsDoor
@@ -13,6 +13,7 @@ from .server import HttpServer
 from .supervision import SupervisionDoor
 from .tokens import TokensDoor
 from .webhooks import WebhookDoor
+from .whip import WhipDoor
 
 __all__ = [
     "Access",
@@ -29,5 +30,6 @@ __all__ = [
     "SupervisionDoor",
     "TokensDoor",
     "WebhookDoor",
+    "WhipDoor",
     "configured_tokens",
 ]

@@ -67,7 +67,7 @@ class LegKey:
     """A key, told by signalling; ``duration_ms`` is 0 where that is not said."""
 
     key: str
-    source: Literal["info"]
+    source: Literal["info", "browser"]
     duration_ms: int
 
 

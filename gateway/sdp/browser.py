@@ -79,7 +79,6 @@ class BrowserOffer:
         dtls: the handshake that we agree to.
         remote: what its checks are signed with.
         candidates: where it can be reached, as ``a=candidate`` has it.
-        is_complete: there will be no more of those.
         channel: where messages go, ``None`` where none is offered.
         tag: the ``mid`` of the section that stands for all.
 
@@ -112,8 +111,6 @@ class BrowserOffer:
                 "reports must go the way of the sound (rtcp-mux)", status=_NOT_ACCEPTABLE
             )
         self.candidates = tuple(dict.fromkeys(candidates_of(way)))[:MOST_CANDIDATES]
-        ends = (scope.attributes("end-of-candidates") for scope in (way, theirs))
-        self.is_complete = any(ends)
 
     @property
     def setup(self) -> Setup:

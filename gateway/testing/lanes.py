@@ -18,6 +18,8 @@ class NotedLane:
         agreed: what was negotiated, each time.
         holds: whether it was to be silent, each time.
         digits: the keys that it was to send.
+        ssrc: what its sound would be sent under.
+        is_closed: it was told to.
         refuse: says to the leg that the other side is not who it should be, and why.
 
     """
@@ -28,6 +30,8 @@ class NotedLane:
     agreed: list[Negotiated] = field(default_factory=list)
     holds: list[bool] = field(default_factory=list)
     digits: list[str] = field(default_factory=list)
+    ssrc: int = 0x1234
+    is_closed: bool = False
     refuse: Callable[[str], None] = field(default=lambda why: None)
 
     def configure(self, negotiated: Negotiated, on_refused: Callable[[str], None]) -> None:
@@ -42,3 +46,7 @@ class NotedLane:
     def send_digits(self, digits: str) -> None:
         """Send keys."""
         self.digits.append(digits)
+
+    def close(self) -> None:
+        """Be gone."""
+        self.is_closed = True

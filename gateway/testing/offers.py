@@ -1,9 +1,9 @@
 """Offers in the manner of browsers, whole and with something amiss."""
 
-from gateway.clock import RandomIds
-from gateway.sdp.browser import BrowserOffer, Ours
-from gateway.sdp.description import SessionDescription
-from gateway.sdp.ice import new_credentials
+from ..clock import RandomIds
+from ..sdp.browser import BrowserOffer, Ours
+from ..sdp.description import SessionDescription
+from ..sdp.ice import new_credentials
 
 __all__ = ["CODECS", "FINGERPRINT", "OURS", "answered", "chromium", "firefox"]
 
