@@ -43,6 +43,10 @@ class Coder(Protocol):
         """Return the int16 samples of one packet."""
         ...
 
+    def stand_in(self, samples: int, following: bytes | None) -> Pcm | None:
+        """Return what the codec itself puts in the place of lost samples, ``None`` for nothing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

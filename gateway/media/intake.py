@@ -239,9 +239,10 @@ class Intake:
     def _forward(self, now: float) -> None:
         """Decode what is in order now, and say what is due next if nothing is held."""
         last: RtpPacket | None = None
-        for item in self.order.pop(now):
+        items = self.order.pop(now)
+        for at, item in enumerate(items):
             if isinstance(item, Lost):
-                self._conceal(item.count)
+                self._conceal(item.count, items[at + 1] if at + 1 < len(items) else None)
                 last = None
             elif (codec := self._types.get(item.payload_type)) is None:
                 last = None  # a key: its place in the numbering is all that counts here
@@ -321,21 +322,32 @@ class Intake:
         self.format = new
         self._payload_type = payload_type
 
-    def _conceal(self, packets: int) -> None:
-        """Put something in the place of packets that will not come."""
+    def _conceal(self, packets: int, following: RtpPacket | Lost | None) -> None:
+        """Put something in the place of packets that will not come, before the one that did."""
         if self.format is None or packets > _MOST_CONCEALED:
             return
         filled = int(self._arrays.filled[self._row]) * self.format.samples
         missing = packets * self._packet_samples - filled
         if missing <= 0:
             return
+        pcm = self._stand_in(missing, following)
+        self.concealed += max(1, missing // self.format.samples)
+        self._deliver(pcm, is_made_up=True)
+
+    def _stand_in(self, missing: int, following: RtpPacket | Lost | None) -> Pcm:
+        """Let the codec itself go on, or else the concealer with what was heard last."""
+        assert self.format is not None
+        if self._coder is not None:
+            copy = None
+            if isinstance(following, RtpPacket) and following.payload_type == self._payload_type:
+                copy = following.payload
+            if (pcm := self._coder.stand_in(missing, copy)) is not None:
+                return pcm
         if self._concealer is None:
             self._concealer = Concealer(self.format.rate)
             for frame in self._past():
                 self._concealer.good(frame)
-        pcm = self._concealer.lost(missing)
-        self.concealed += max(1, missing // self.format.samples)
-        self._deliver(pcm, is_made_up=True)
+        return self._concealer.lost(missing)
 
     def _past(self) -> list[Pcm]:
         if self._to_narrow is not None:

@@ -13,7 +13,6 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from voicecodecs.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
-from voicecodecs.libopus import OpusDecoder, is_present
 from voicecodecs.plc import Concealer
 from voicecodecs.resample import StreamResampler
 from voicecodecs.wideband import Opus
@@ -103,7 +102,7 @@ class Decoder:
         self._codecs = codecs
         self._codec = ""
         self._wire_rate = 0
-        self._opus: Opus | OpusDecoder | None = None
+        self._opus: Opus | None = None
         self._resampler: StreamResampler | None = None
         self._recent: deque[Pcm] = deque(maxlen=_HISTORY)
         self._concealer: Concealer | None = None
@@ -159,9 +158,7 @@ class Decoder:
 
     def _change(self, codec: str) -> None:
         self._codec = codec
-        self._opus = None
-        if codec == "opus":
-            self._opus = OpusDecoder() if is_present() else Opus()
+        self._opus = Opus() if codec == "opus" else None
         wire_rate = Opus.rate if self._opus else 8000
         if wire_rate != self._wire_rate:
             self._wire_rate = wire_rate
@@ -180,20 +177,16 @@ class Decoder:
             return b""
         self.concealed += packets
         missing = packets * self._packet_samples
-        if isinstance(self._opus, OpusDecoder):
-            return self._pack(self._ask_opus(self._opus, missing, following))
+        if self._opus is not None:
+            is_opus = following is not None and self._codecs.get(following.payload_type) == "opus"
+            copy = following.payload if following is not None and is_opus else None
+            if (pcm := self._opus.stand_in(missing, copy)) is not None:
+                return self._pack(pcm)
         if self._concealer is None:
             self._concealer = Concealer(self._wire_rate)
             for pcm in self._recent:
                 self._concealer.good(pcm)
         return self._pack(self._concealer.lost(missing))
-
-    def _ask_opus(self, opus: OpusDecoder, missing: int, following: RtpPacket | None) -> Pcm:
-        """Let the codec itself stand in: the packet after a loss may hold a copy of the last."""
-        if following is None or self._codecs.get(following.payload_type) != "opus":
-            return opus.lost(missing)
-        guessed = opus.lost(missing - self._packet_samples)
-        return np.concatenate([guessed, opus.recover(following.payload, self._packet_samples)])
 
     def _pack(self, pcm: Pcm) -> bytes:
         if self._resampler is not None:

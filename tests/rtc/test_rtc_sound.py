@@ -106,7 +106,7 @@ def test_a_lost_packet_is_made_up_within_10_ms_of_being_missed(
     codecs: dict[int, str], has_libopus: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not has_libopus:
-        monkeypatch.setattr("gateway.rtc.sound.is_present", lambda: False)
+        monkeypatch.setattr("voicecodecs.wideband.is_present", lambda: False)
     encoder, decoder = Encoder("audio/pcm", codecs), Decoder("audio/pcm", codecs)
     sent = packets(encoder, tone(400, 0.4, 24_000).tobytes())
     heard = []
