@@ -54,6 +54,7 @@ from .http import (
 from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
+from .ops.records.desk import RecordDesk
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
@@ -157,6 +158,7 @@ class Gateway:
         http = settings.http
         has_tokens = http.token is not None or bool(http.tokens) or http.signing_key is not None
         self._access = Access(self._keyring, is_open_here=not has_tokens)
+        self._records: RecordDesk | None = None
         self._http: HttpServer | None = None
 
     @property
@@ -196,11 +198,29 @@ class Gateway:
             await self._outside.start(self._sip.datagram_sockets)
         self._engine.start()
         if not is_trial:
+            await self._open_records()
             self._look_at_certificate()
             self._neighbours.begin()
         if self.settings.http.bind:
             await self._start_http()
         _favour_the_clock()
+
+    async def _open_records(self) -> None:
+        """Have calls and webhooks kept in the database, where one is configured.
+
+        Raises:
+            ConfigError: It cannot be used.
+
+        """
+        self._records = records = await RecordDesk.open(
+            self.settings,
+            lambda: self.registry,
+            self._errands.courier,
+            instance=secrets.token_hex(8),
+        )
+        if records is not None:
+            self._switchboard.keeper = records.keeper
+            self._errands.outbox = records.outbox
 
     def _look_at_certificate(self) -> None:
         """Tell the log of a certificate that nobody will believe."""
@@ -290,6 +310,7 @@ class Gateway:
             "sip": self.sip_uri("demo"),
             "trunks": self._neighbours.facts(),
             "counted": counted,
+            "records": self._records.facts() if self._records is not None else {},
             "banned": banned,
         }
 
@@ -328,6 +349,8 @@ class Gateway:
             await self._outside.close()
         await self._sip.close()
         await self._client.close()
+        if self._records is not None:
+            await self._records.close()
         await self._errands.close()
         self._engine.close()
 

@@ -31,6 +31,7 @@ from .audience import Audience
 from .callee import Callee
 from .facts import Behalf
 from .hands import Hands, Runner
+from .keeping import Keeper
 from .outbound import Outbound
 from .patchbay import Patchbay
 from .quota import Quota
@@ -63,6 +64,7 @@ class CallParts:
     outbound: Outbound | None  # the way to a second leg, where there can be one
     callee: LaneOptions  # of the second leg's lane
     audience: Audience = field(default_factory=Audience)
+    keeper: Keeper | None = None  # of the record
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Call:
         """Give the call its caller, without a lane where the sound is elsewhere; once."""
         self._leg = leg
         self._origin = origin or self._origin
+        if self._parts.keeper is not None:
+            leg.hold_end(2 * self._parts.keeper.patience)  # who keeps it gives up before
         self._patchbay.attach_caller(lane)
         self.caller = self._origin.caller or leg.caller
         self.called = self._origin.called or leg.called
@@ -147,6 +151,8 @@ class Call:
         told = {"trunk": origin.trunk} if origin.trunk else {}
         self._log.info("call begins", caller=self.caller, called=self.called, **told)
         self._parts.audience.call_began(self.record())
+        if self._parts.keeper is not None:
+            self._parts.keeper.note_begin()
         self.post(
             control.CallStarted(
                 self.call_id,
@@ -203,6 +209,9 @@ class Call:
             ended_by=ended.by if ended else None,
             reason=ended.reason if ended else None,
             q850=ended.q850 if ended else None,
+            trunk=self._origin.trunk,
+            leg=self._leg.kind if self._leg is not None else "",
+            recording=self._patchbay.recording,
             codec=self._codec,
             media=self._patchbay.figures,
             transport=self._parts.transport,
@@ -336,4 +345,16 @@ class Call:
             self._timer.cancel()
         self._hands.close()
         self._patchbay.close()
+        await self._keep()
         await self._attachment.close()
+
+    async def _keep(self) -> None:
+        """Have the whole record kept before a far end that hung up is told that we know of it."""
+        keeper = self._parts.keeper
+        if keeper is None:
+            return
+        try:
+            await keeper.keep(self.record())
+        finally:
+            if self._leg is not None:
+                self._leg.let_go()

@@ -60,27 +60,37 @@ class Courier:
 
     async def deliver(self, to: Posted, body: bytes, *, is_answer_wanted: bool) -> Answer:
         """Return the last answer; it is there within ``to.patience`` seconds."""
-        webhook_id = f"wh_{self._ids.token(96)}"
+        webhook_id = self.new_id()
         clock = asyncio.get_running_loop().time
         until = clock() + to.patience
         for attempt in range(1, to.retries + 2):
             seconds = min(to.timeout_seconds, until - clock())
-            try:
-                async with asyncio.timeout(seconds):
-                    headers = self._headers(to, webhook_id, body)
-                    answer = await self._post(
-                        to.url, body, headers, is_answer_wanted=is_answer_wanted
-                    )
-            except TimeoutError:
-                answer = Answer(problem="it did not answer in time", may_pass=True)
+            answer = await self.try_once(
+                to, webhook_id, body, seconds=seconds, is_answer_wanted=is_answer_wanted
+            )
             if not answer.may_pass or attempt > to.retries:
                 break
-            pause = self._pause(attempt, answer)
+            pause = self.pause(attempt, answer)
             if clock() + pause >= until:
                 break
             self.retried += 1
             await asyncio.sleep(pause)
         return answer
+
+    def new_id(self) -> str:
+        """Return a name for a message that no other has."""
+        return f"wh_{self._ids.token(96)}"
+
+    async def try_once(
+        self, to: Posted, webhook_id: str, body: bytes, *, seconds: float, is_answer_wanted: bool
+    ) -> Answer:
+        """Return what comes of one try; it is there within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                headers = self._headers(to, webhook_id, body)
+                return await self._post(to.url, body, headers, is_answer_wanted=is_answer_wanted)
+        except TimeoutError:
+            return Answer(problem="it did not answer in time", may_pass=True)
 
     def _headers(self, to: Posted, webhook_id: str, body: bytes) -> dict[str, str]:
         timestamp = int(self._unix_clock())
@@ -93,15 +103,16 @@ class Courier:
             **dict(zip(HEADERS, signed, strict=False)),
         }
 
-    def _pause(self, attempt: int, answer: Answer) -> float:
-        own = pause_before(attempt, self._ids.number(_FINENESS) / _FINENESS)
+    def pause(self, attempt: int, answer: Answer, longest: float = _LONGEST_PAUSE) -> float:
+        """Return the seconds before the repetition of a try, from 1, that had this answer."""
+        own = pause_before(attempt, self._ids.number(_FINENESS) / _FINENESS, longest)
         asked = asked_pause(answer.retry_after, self._unix_clock())
         return max(own, asked)
 
 
-def pause_before(attempt: int, chance: float) -> float:
+def pause_before(attempt: int, chance: float, longest: float = _LONGEST_PAUSE) -> float:
     """Return the seconds before a repetition, from 1; ``chance``, in [0, 1), spreads them."""
-    return min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE) * (0.5 + chance)
+    return min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 32), longest) * (0.5 + chance)
 
 
 def asked_pause(text: str, now: float) -> float:

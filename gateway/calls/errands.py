@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
@@ -20,13 +20,22 @@ from .delivery import Answer, Courier
 from .entries import load_entries
 from .http_post import HttpPost
 
-__all__ = ["ErrandRunner", "ErrandStats"]
+__all__ = ["ErrandRunner", "ErrandStats", "Outbox"]
 
 _MOST: Final = 256  # under way at a time, of each name: one that hangs keeps no other waiting
 _GRACE: Final = 5.0  # seconds for those under way when the gateway stops
+_ACCEPTED: Final = 202
 _SHORT: Final = 1.0  # seconds for those that are then cancelled
 
 OnDone = Callable[[ErrandDone], None]
+
+
+class Outbox(Protocol):
+    """Keeps webhooks until they are delivered, though the process may end before."""
+
+    async def post(self, name: str, body: bytes, call_id: str) -> bool:
+        """Take a message for the webhook of this name; ``False`` where it cannot be kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,8 @@ class ErrandRunner:
         self._settings = settings
         self._entries = load_entries(settings)
         self._post = HttpPost()
-        self._courier = Courier(self._post, ids=ids, unix_clock=unix_clock)
+        self.courier = Courier(self._post, ids=ids, unix_clock=unix_clock)
+        self.outbox: Outbox | None = None  # for webhooks, where there is a database
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._under_way: Counter[tuple[str, str]] = Counter()
         self._is_closed = False
@@ -68,7 +78,7 @@ class ErrandRunner:
     @property
     def stats(self) -> ErrandStats:
         """What was counted so far."""
-        return ErrandStats(self._begun, self._failed, self._courier.retried, self._dropped)
+        return ErrandStats(self._begun, self._failed, self.courier.retried, self._dropped)
 
     def begin(self, errand: RunErrand, on_done: OnDone) -> Callable[[], None]:
         """Begin an errand; returns what cancels it, which does nothing once it is over.
@@ -136,9 +146,12 @@ class ErrandRunner:
             return Answer(problem="a number in it is not for JSON to say")
         if errand.kind == "webhook":
             hook = self._settings.webhooks[errand.name]
-            return await self._courier.deliver(hook, body, is_answer_wanted=False)
+            call_id = str(errand.payload.get("call", {}).get("id", ""))
+            if self.outbox is not None and await self.outbox.post(errand.name, body, call_id):
+                return Answer(_ACCEPTED)
+            return await self.courier.deliver(hook, body, is_answer_wanted=False)
         tool = self._settings.tools[errand.name]
-        answer = await self._courier.deliver(tool, body, is_answer_wanted=True)
+        answer = await self.courier.deliver(tool, body, is_answer_wanted=True)
         if answer.problem or _is_json(answer.body):
             return answer
         return Answer(answer.status, problem="its answer is not JSON in UTF-8")

@@ -12,6 +12,7 @@ from ..media.prompts import Prompt
 from ..realtime.faults import classify
 from .call import Call, CallParts
 from .hands import Runner
+from .keeping import Keeper
 from .lanes import callee_options
 from .links import LinkPlan
 from .outbound import Outbound
@@ -41,6 +42,7 @@ class Switchboard:
         self._ids = ids
         self._errands = errands
         self._outbound = outbound
+        self.keeper: Keeper | None = None  # of the records, where there is a database
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[str, Call] = {}  # that have begun
 
@@ -70,6 +72,7 @@ class Switchboard:
             outbound=None if plan.transport == "sip" else self._outbound,
             audience=self.registry.audience,
             callee=callee_options(self.settings, self.control, plan.lane_audio),
+            keeper=self.keeper,
         )
         call = Call(self._ids.token(), Controller(self.control, classify), parts)
         self.registry.admit(call)

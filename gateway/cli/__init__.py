@@ -1,4 +1,4 @@
-"""The command line: `voice-gateway demo | serve | embedded | call | check | replay | events`.
+"""The command line: `voice-gateway demo | serve | embedded | call | check | replay | …`.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, where, how to mend).
 """
@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "call": "A softphone for scripts.",
     "check": "Validate the configuration, reach every neighbour, draw rules and menus.",
     "replay": "Run a call's timeline through today's configuration; show the first difference.",
+    "calls": "Calls that are over, out of the database or a running gateway.",
     "events": "The service's 47 events and what is done about each.",
 }
 for _name, _help in _COMMANDS.items():

@@ -12,10 +12,11 @@ from ..app import Gateway
 from ..calls.entries import load_entries
 from ..config import Settings, TlsSettings, load
 from ..control.settings import ControlSettings
-from ..errors import ConfigError
+from ..errors import ConfigError, RecordError
 from ..ops.flow_graph import flow_boxes
 from ..ops.flow_picture import flow_svg
 from ..ops.logs import configure_logging
+from ..ops.records.opening import address_of, look_at, shown
 from ..sip.flow import Transport
 from ..sip.transport.address import Bind
 from ..sip.transport.certificates import Certificates, validity_of
@@ -90,6 +91,7 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
         Finding("configuration", True, counts),
         *_certificate(settings.sip.tls),
         await _ports(settings),
+        *await _database(settings),
         await reach_service(settings),
     ]
     resolver = Resolver(settings.sip.nameservers)
@@ -104,6 +106,18 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
         for name, target in settings.targets.items()
     ]
     return findings + list(await asyncio.gather(*asked, *servers, *accounts, *trunks, *targets))
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    """Look at the database of calls, if there is to be one."""
+    address = address_of(settings.records)
+    if not address:
+        return []
+    what = f"database ({shown(address)})"
+    try:
+        return [Finding(what, True, await look_at(address))]
+    except (ConfigError, RecordError) as error:
+        return [Finding(what, False, str(error))]
 
 
 def _certificate(tls: TlsSettings) -> list[Finding]:

@@ -1,6 +1,6 @@
 """``[records]``: what is kept of calls that are over, where, and for how long."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -9,6 +9,9 @@ from .sections import Table
 __all__ = ["RecordSettings", "Redaction"]
 
 Redaction: TypeAlias = Literal["numbers", "keys", "transcript", "timeline"]
+
+
+_KNOWN: Final = ("sqlite:", "postgresql://", "postgres://")
 
 
 class RecordSettings(Table):
@@ -24,6 +27,18 @@ class RecordSettings(Table):
     @field_validator("database")
     @classmethod
     def _known(cls, database: str) -> str:
-        if database and not database.startswith(("sqlite:", "postgresql://", "postgres://")):
-            raise ValueError(f"{database!r} is no database; write sqlite:PATH or postgresql://…")
+        if problem := _problem(database):
+            raise ValueError(f"{database!r} is no database; {problem}")
+        if "@" in database and ":" in database.partition("://")[2].rpartition("@")[0]:
+            raise ValueError(
+                "passwords stay out of files; export the address and name its variable"
+                " in records.database_env"
+            )
         return database
+
+
+def _problem(address: str) -> str:
+    """Say how an address is written, where this one is not written so."""
+    if not address or (address.startswith(_KNOWN) and address not in _KNOWN):
+        return ""
+    return "write sqlite:PATH or postgresql://USER@HOST/NAME"

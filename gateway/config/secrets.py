@@ -14,6 +14,7 @@ Path: TypeAlias = tuple[str | int, ...]
 _KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 _ANYTHING: Final = "bm90IG5lZWRlZA=="  # base64, for what must be
 _WEBHOOK_NAME: Final = "OPENAI_WEBHOOK_SECRET"
+_DATABASE: Final = "DATABASE_URL"
 _SINGLE: Final = (
     ("http", "token", "token_env"),
     ("http", "signing_key", "signing_key_env"),
@@ -100,6 +101,14 @@ def with_secrets(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
 
 def _with_single(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
     """Give tables the secrets that a setting of theirs names."""
+    records = table_at(values, "records")
+    if (
+        _DATABASE in env
+        and env[_DATABASE]
+        and not records.get("database")
+        and not records.get("database_env")
+    ):
+        values = values | {"records": records | {"database_env": _DATABASE}}
     for section, secret, setting in _SINGLE:
         table = table_at(values, section)
         if table.get(setting) and not table.get(secret):

@@ -51,7 +51,7 @@ from .web import HttpSettings, WebRtcSettings
 __all__ = ["Settings", "dotted", "load"]
 
 _PREFIX: Final = "GATEWAY_"
-_OWN_NAMES: Final = {"GATEWAY_CONFIG", "GATEWAY_CONFIG_BODY"}
+_OWN_NAMES: Final = {"GATEWAY_CONFIG", "GATEWAY_CONFIG_BODY", "GATEWAY_TOKEN"}
 
 
 class Settings(BaseSettings):

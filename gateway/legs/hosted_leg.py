@@ -74,6 +74,8 @@ class HostedLeg:
 
     """
 
+    kind: Final = "hosted"
+
     def __init__(
         self,
         call_id: str,
@@ -133,6 +135,12 @@ class HostedLeg:
             self._state = _State.ENDING
             part = functools.partial(self._service.hangup, self.id)
             self._begin(self._leave(part, 200, reason))
+
+    def hold_end(self, seconds: float) -> None:
+        """Not possible: it is the service that tells the caller."""
+
+    def let_go(self) -> None:
+        """Nothing: the caller has been told."""
 
     def transfer(self, target: str, replaces: str = "") -> None:
         """Ask the caller's side to call ``target``: the call's end shows that it did.

@@ -14,6 +14,11 @@ class Leg(Protocol):
     """
 
     @property
+    def kind(self) -> str:
+        """What it is made of: ``sip``, ``webrtc``, or ``hosted``."""
+        ...
+
+    @property
     def id(self) -> str:
         """What the leg is known by on the wire."""
         ...
@@ -51,6 +56,14 @@ class Leg(Protocol):
 
     def hang_up(self, reason: str = "", q850: int = 16) -> None:
         """End the call, however far it has come, for a cause of Q.850; ``LegEnded`` follows."""
+        ...
+
+    def hold_end(self, seconds: float) -> None:
+        """Have a far end that hangs up wait for :meth:`let_go`, at most for so long."""
+        ...
+
+    def let_go(self) -> None:
+        """Tell a far end that has hung up that we know of it: all of the call is kept."""
         ...
 
     def transfer(self, target: str, replaces: str = "") -> None:

@@ -61,6 +61,8 @@ OnRefer: TypeAlias = Callable[["SipLeg", ReferReceived], None]
 class SipLeg:
     """One caller, or one called, by SIP and RTP."""
 
+    kind: Final = "sip"
+
     def __init__(
         self,
         session: Session,
@@ -84,6 +86,7 @@ class SipLeg:
         self._host_towards = host_towards
         self._answer: bytes | None = None  # what answers an incoming call
         self._is_up = False
+        self._parting_seconds = 0.0
         self._succession: Succession | None = None
 
     @classmethod
@@ -215,6 +218,15 @@ class SipLeg:
         self._session.hang_up(self._signalling.now(), why)
         self._signalling.flush()
 
+    def hold_end(self, seconds: float) -> None:
+        """Have a far end that hangs up wait for :meth:`let_go`, at most for so long."""
+        self._session.parting_seconds = self._parting_seconds = seconds
+
+    def let_go(self) -> None:
+        """Tell a far end that has hung up that we know of it."""
+        self._session.agree(self._signalling.now())
+        self._signalling.flush()
+
     @property
     def replaced_by(self) -> str:
         """What a ``Replaces`` header says to take this call over; empty before it is up.
@@ -330,6 +342,7 @@ class SipLeg:
             case Ended():
                 if self._succession is not None and not self._succession.is_over:
                     self._succession.left = event
+                    self._session.agree(now)  # this is not the end of the call
                 else:
                     self._tell_end(event)
             case _:
@@ -384,7 +397,9 @@ class SipLeg:
     def _adopt(self, session: Session, media: OfferAnswer) -> None:
         """Go on in another session; of the one before nothing more is heard."""
         see_off(self._session, self._signalling)
+        self._session.parting_seconds = 0.0
         self._session = session
+        session.parting_seconds = self._parting_seconds
         self._signalling.listen(session, self._on_session)
         self._exchange.move_to(session, media, self._signalling.now())
 

@@ -55,7 +55,7 @@ class FakeLane:
 
 
 class FakeLeg:
-    id, caller, called = "leg", "ann", "demo"
+    kind, id, caller, called = "sip", "leg", "ann", "demo"
 
     def __init__(self) -> None:
         self.call: Call

@@ -65,9 +65,35 @@ class PostgresDatabase:
                 raise RecordError("there are no calls in it; no gateway has written there")
         except BaseException as error:
             await self.close()
-            if isinstance(error, Exception) and not isinstance(error, RecordError):
+            if isinstance(error, Exception) and not isinstance(error, ConfigError | RecordError):
                 raise RecordError(_words(error)) from None
             raise
+
+    async def look(self) -> str:
+        """Say in words how it is; nothing is changed.
+
+        Raises:
+            RecordError: It cannot be used; says why.
+
+        """
+        try:
+            connection = await self._connect()
+            try:
+                if migrations(POSTGRES, await self._version(connection)):
+                    sql = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+                    if not await connection.fetchval(sql):
+                        raise RecordError("its user may make no tables there; grant CREATE to it")
+                    return "the tables will be made at the start"
+                sql = "SELECT has_table_privilege('calls', 'INSERT, UPDATE, DELETE')"
+                if not await connection.fetchval(sql):
+                    raise RecordError("its user may not write to the tables; grant that to it")
+                return f"{await connection.fetchval('SELECT COUNT(*) FROM calls')} calls"
+            finally:
+                await connection.close(timeout=_CONNECT_SECONDS)
+        except (ConfigError, RecordError):
+            raise
+        except Exception as error:
+            raise RecordError(_words(error)) from None
 
     async def write(self, work: Work) -> None:
         """Carry out one change, wholly or not at all; it is safe on disk on return.
@@ -205,6 +231,9 @@ class PostgresDatabase:
                         await self._writing.executemany(sql, statement.rows)
         except RecordError as error:
             return error
+        except TimeoutError as error:
+            self._writing.terminate()  # whatever it waits for: another connection may not have to
+            return RecordError(_words(error))
         except Exception as error:
             return RecordError(_words(error))
         return None

@@ -23,7 +23,7 @@ from .database import SQLITE, Row, Statement, Work
 from .liveness import SignOfLife
 from .schema import VERSION, migrations
 
-__all__ = ["SqliteDatabase"]
+__all__ = ["SqliteDatabase", "look_at_file"]
 
 _BUSY_SECONDS: Final = 5.0  # that another process may take to write
 _MOST_WAITING: Final = 10_000  # changes; what comes then is refused
@@ -201,6 +201,36 @@ class SqliteDatabase:
     def _tell(self, outcome: Sequence[tuple[_Done, BaseException | None]]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, outcome)
+
+
+def look_at_file(path: Path) -> str:
+    """Say in words how a database is, or could be made.
+
+    Raises:
+        RecordError: It cannot be used; says why.
+
+    """
+    if not path.exists():
+        folder = next(one for one in path.absolute().parents if one.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            raise RecordError(f"{folder} may not be written to; mend who owns it, or name another")
+        return "will be made at the start"
+    uri = f"file:{quote(str(path))}?mode=rw"
+    try:
+        connection = sqlite3.connect(uri, _BUSY_SECONDS, uri=True, isolation_level=None)
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if migrations(SQLITE, version):
+                return "will be brought up to date at the start"
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE instances SET seen_at = seen_at WHERE instance = ''")
+            connection.execute("ROLLBACK")
+            (count,) = connection.execute("SELECT COUNT(*) FROM calls").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise RecordError(_words(error)) from error
+    return f"{count} calls"
 
 
 def _settle(outcome: Sequence[tuple[_Done, BaseException | None]]) -> None:

@@ -85,6 +85,9 @@ class Session:
         self._infos = Infos(self._line, self._tell, self._on_plain_response)
         self._is_bye_due = False  # hung up before the ACK: the BYE must wait for it
         self._bye_reason: Reason | None = None
+        self.parting_seconds = 0.0  # that a peer's BYE may wait for :meth:`agree`
+        self._unanswered_bye: tuple[str, Request] | None = None
+        self._agrees_at: float | None = None  # whoever else is to
         self._has_ended = False
         self._events: list[SessionEvent] = []
         self._handlers: dict[str, _Handler] = {
@@ -123,7 +126,11 @@ class Session:
         """When :meth:`wake` must next be called, or ``None`` for never."""
         refresh = self._refreshes.deadline if self.is_live else None
         return earliest(
-            self._offers.deadline, self._transfer.deadline, self.referred.deadline, refresh
+            self._offers.deadline,
+            self._transfer.deadline,
+            self.referred.deadline,
+            refresh,
+            self._agrees_at,
         )
 
     def events(self) -> list[SessionEvent]:
@@ -139,6 +146,14 @@ class Session:
             self._send_bye(now, reason)
         if self.is_live:
             self._finish("gateway", 200, reason, SessionInput.HANG_UP)
+
+    def agree(self, now: float) -> None:
+        """Answer the BYE of a peer that waits for it, where ``parting_seconds`` let it wait."""
+        if self._unanswered_bye is not None:
+            key, request = self._unanswered_bye
+            self._unanswered_bye = self._agrees_at = None
+            self._courier.respond(key, response_to(request, 200), now)
+            self._move(SessionInput.OVER)
 
     def reinvite(self, sdp: bytes, now: float) -> bool:
         """Offer to change the media; ``False`` when that cannot be done now.
@@ -242,6 +257,8 @@ class Session:
         self._transfer.wake(now)
         if self.is_live and self._refreshes.wake(now):
             self._end_with_bye(408, now, reason=_EXPIRED)
+        if self._agrees_at is not None and now >= self._agrees_at:
+            self.agree(now)
         if self.referred.wake(now):
             self.hang_up(now, NORMAL)
         invite = self._offers.incoming
@@ -266,11 +283,18 @@ class Session:
             dialog.refresh(accepted)
 
     def _on_bye(self, key: str, request: Request, now: float) -> None:
-        self._courier.respond(key, response_to(request, 200), now)
+        """Take in a BYE; copies of one that is to wait are absorbed by its transaction."""
+        status = 487 if self.state is SessionState.EARLY else 200
+        self.agree(now)  # to one before
         self._offers.stop(now)
         self._offers.incoming = None
-        status = 487 if self.state is SessionState.EARLY else 200
-        self._finish("peer", status, Reason.of(request), SessionInput.OVER)
+        if self.is_live and self.parting_seconds:
+            self._unanswered_bye, self._agrees_at = (key, request), now + self.parting_seconds
+            step = SessionInput.PART
+        else:
+            self._courier.respond(key, response_to(request, 200), now)
+            step = SessionInput.OVER
+        self._finish("peer", status, Reason.of(request), step)
 
     def _on_options(self, key: str, request: Request, now: float) -> None:
         response = response_to(request, 200)

@@ -15,6 +15,7 @@ class SessionState(enum.Enum):
     ANSWERED = enum.auto()  # the 2xx is there, the ACK is not
     CONFIRMED = enum.auto()  # the call is up
     ENDING = enum.auto()  # we have ended it, the peer has yet to agree
+    PARTING = enum.auto()  # the peer has ended it, we have yet to agree
     TERMINATED = enum.auto()
 
 
@@ -25,6 +26,7 @@ class SessionInput(enum.Enum):
     ANSWER = enum.auto()  # a 2xx, sent or received
     ACK = enum.auto()  # sent or received
     HANG_UP = enum.auto()  # we end the call: the peer still has to agree
+    PART = enum.auto()  # the peer ended it, and is to wait for our agreement
     OVER = enum.auto()  # the peer ended it, or agreed
 
 
@@ -50,5 +52,6 @@ TRANSITIONS: Final[Mapping[tuple[SessionState, SessionInput], SessionState]] = {
     (SessionState.EARLY, SessionInput.ANSWER): SessionState.ANSWERED,
     (SessionState.ANSWERED, SessionInput.ACK): SessionState.CONFIRMED,
     **{(state, SessionInput.HANG_UP): SessionState.ENDING for state in LIVE},
+    **{(state, SessionInput.PART): SessionState.PARTING for state in LIVE},
     **{(state, SessionInput.OVER): SessionState.TERMINATED for state in SessionState},
 }
