@@ -1,7 +1,7 @@
 """How calls look on a terminal; what anybody said or called themselves is text and nothing else."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -12,29 +12,17 @@ from .output import progress, say, show
 __all__ = ["show_call", "show_page"]
 
 _ODD: Final = "\N{REPLACEMENT CHARACTER}"
-_COLUMNS: Final = (
-    "began",
-    "from",
-    "to",
-    "trunk",
-    "lasted",
-    "ended by",
-    "reason",
-    "MOS",
-    "cost",
-    "id",
-)
+_LISTED: Final = ("began", "from", "to", "lasted", "ended by", "MOS", "id")
+_RIGHT: Final = ("lasted", "MOS")
+_TOLD: Final = ("trunk", "leg", "reason", "q850", "codec", "transport", "recording")
 
 
 def show_page(page: CallPage) -> None:
     """Print calls as a table, and how to see the next ones."""
-    table = Table(pad_edge=False)
-    for heading in _COLUMNS:
-        table.add_column(
-            heading,
-            overflow="fold",
-            justify="right" if heading in ("lasted", "MOS", "cost") else "left",
-        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in _LISTED:
+        side: Literal["left", "right"] = "right" if heading in _RIGHT else "left"
+        table.add_column(heading, overflow="fold", justify=side, no_wrap=heading == "id")
     for call in page.calls:
         table.add_row(*(_plain(cell) for cell in _row(call)))
     show(table)
@@ -45,10 +33,11 @@ def show_page(page: CallPage) -> None:
 def show_call(call: dict[str, Any]) -> None:
     """Print one call: its facts, and what was said."""
     facts = Table.grid(padding=(0, 2))
-    for name, cell in zip(_COLUMNS, _row(call), strict=True):
-        facts.add_row(Text(name, style="dim"), _plain(cell))
-    for name in ("leg", "codec", "transport", "q850", "recording"):
-        facts.add_row(Text(name, style="dim"), _plain(call.get(name)))
+    cost = (call.get("usage") or {}).get("cost")
+    told = [*zip(_LISTED, _row(call), strict=True), *((name, call.get(name)) for name in _TOLD)]
+    for name, cell in [*told, ("cost", f"{cost:.4f}" if cost else "")]:
+        if cell not in ("", None):
+            facts.add_row(Text(name, style="dim"), _plain(cell))
     show(facts)
     said = [item for item in call.get("transcript") or [] if item.get("text") or item.get("name")]
     if said:
@@ -66,18 +55,14 @@ def show_call(call: dict[str, Any]) -> None:
 
 
 def _row(call: dict[str, Any]) -> tuple[object, ...]:
-    mos, cost = (call.get("media") or {}).get("mos"), (call.get("usage") or {}).get("cost")
-    seconds = float(call.get("duration") or 0.0)
+    mos, seconds = (call.get("media") or {}).get("mos"), float(call.get("duration") or 0.0)
     return (
-        datetime.fromtimestamp(call.get("started_at") or 0.0).strftime("%Y-%m-%d %H:%M:%S"),
+        datetime.fromtimestamp(call.get("started_at") or 0.0).strftime("%Y-%m-%d %H:%M"),
         call.get("caller"),
         call.get("called"),
-        call.get("trunk"),
         f"{seconds // 60:.0f}:{seconds % 60:02.0f}",
         call.get("ended_by") or call.get("state"),
-        call.get("reason"),
         f"{mos:.1f}" if mos is not None else "",
-        f"{cost:.2f}" if cost else "",
         call.get("call_id"),
     )
 
