@@ -22,8 +22,20 @@ from typing import Any
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 TAPPED = Path(__file__).with_name("tapped.py")
+
+
+def _own_ports() -> Iterator[int]:
+    """Yield the ports of this process for ever, from anywhere: each worker of a run has its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = len(_BEYOND) // count
+    own = _BEYOND[worker % count * share :][:share]
+    start = os.getpid() % share
+    return itertools.cycle((*own[start:], *own[:start]))
+
+
 _BEYOND = range(61_000, 65_500)  # the system's own end at 60,999
-_PORTS = itertools.cycle((*_BEYOND[os.getpid() % 4000 :], *_BEYOND[: os.getpid() % 4000]))
+_PORTS = _own_ports()
 
 
 @dataclass
@@ -63,7 +75,7 @@ class Gateway:
         over = (c for c in self.ask("/v1/calls")["calls"] if c["ended_by"] is not None)
         self.seen.update(c["call_id"] for c in over)
 
-    def wait_for_calls(self, count: int, timeout: float = 10.0) -> None:
+    def wait_for_calls(self, count: int, timeout: float = 30.0) -> None:
         """Wait until ``count`` calls are in progress."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

@@ -88,10 +88,14 @@ def test_a_signal_hangs_up_and_keeps_what_there_is(
          "--record", str(out), "--seconds", "30", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    demo.wait_for_calls(1)
-    time.sleep(2.0)
-    process.send_signal(number)
-    told, _ = process.communicate(timeout=15)
+    try:
+        demo.wait_for_calls(1)
+        time.sleep(2.0)
+        process.send_signal(number)
+        told, _ = process.communicate(timeout=15)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 0
     assert json.loads(told)["ended_by"] == "caller"
     with wave.open(str(out)) as file:
