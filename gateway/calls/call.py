@@ -58,6 +58,7 @@ class CallParts:
     audio: ServiceAudio  # of the lanes
     prompts: Mapping[str, Prompt]
     recordings: Path | None
+    recording_format: str  # what their names end in
     connect_seconds: float
     quota: Quota
     errands: Runner
@@ -98,7 +99,7 @@ class Call:
         folder = parts.recordings
         self._patchbay = Patchbay(
             parts.prompts,
-            folder and folder / f"{call_id}.wav",
+            folder and folder / f"{call_id}.{parts.recording_format}",
             is_ours_to_play=parts.transport == "websocket",
             audio=parts.audio,
             to_service=self._attachment.hear,

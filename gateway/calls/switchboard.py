@@ -66,6 +66,7 @@ class Switchboard:
             audio=plan.lane_audio,
             prompts=self._prompts,
             recordings=self.settings.media.recordings,
+            recording_format=self.settings.media.recording_format,
             connect_seconds=self.settings.realtime.connect_seconds,
             quota=self.registry.quota,
             errands=self._errands,

@@ -56,7 +56,8 @@ def call(
         play: A sound file to play, FILE or FILE@SECONDS after the answer; may be repeated.
         digits: Keys to press and when, such as "1@2.0 2#@4.5".
         dtmf: How keys are sent: telephone events, SIP INFO, or tones in the sound.
-        record: Where to write a stereo WAV file: left what is heard, right what is said.
+        record: Where to write it down in stereo, left what is heard, right what is said: a WAV, or
+            Ogg Opus where the name ends in .opus.
         seconds: Hang up after so long; without it, three seconds after the last cue is done.
         transport: udp, tcp or tls; without it, what the address says, else udp.
         authorities: File (PEM) of those whose certificates are believed over TLS; else the

@@ -1,4 +1,4 @@
-"""Recording a call: a stereo WAV, the caller on the left, the gateway on the right.
+"""Recording a call: a stereo file, the caller on the left, the gateway on the right.
 
 The media thread only appends frames to a queue.  One thread of the recorder's own writes
 all files, so a slow disk costs frames of the recording and never a beat of the call.
@@ -6,12 +6,13 @@ all files, so a slow disk costs frames of the recording and never a beat of the 
 
 import queue
 import threading
-import wave
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
+
+from .soundfile import SoundFile, create
 
 __all__ = ["Recorder", "Recording"]
 
@@ -27,7 +28,6 @@ class Recording:
     """One file being written.  The media thread hands frames in; all else is the writer's."""
 
     __slots__ = (
-        "_disk",
         "_done",
         "_file",
         "_lag",
@@ -45,17 +45,14 @@ class Recording:
         self.dropped = 0  # half seconds that found the queue full
         self.problem = ""
         self._done = done
-        self._disk: BinaryIO | None = None
-        self._file: wave.Wave_write | None = None
+        self._file: SoundFile | None = None
         self._left = bytearray()
         self._right = bytearray()
         self._lag = 2 * rate * _MAX_LAG_MS // 1000
 
     def open(self) -> None:
         """Create the file."""
-        self._disk = open(self.path, "wb")  # noqa: SIM115 - closed by close()
-        self._file = wave.open(self._disk, "wb")  # noqa: SIM115 - same
-        self._file.setparams((2, 2, self.rate, 0, "NONE", ""))
+        self._file = create(self.path, self.rate)
 
     def write(self, left: bytes, right: bytes) -> None:
         """Add samples of either side; each side keeps its own place in the stream."""
@@ -67,16 +64,18 @@ class Recording:
         self._interleave(min(len(self._left), len(self._right)))
 
     def close(self) -> None:
-        """Write what is left over, complete the header, and say so."""
+        """Write what is left over, complete the file, and say so."""
         longest = max(len(self._left), len(self._right))
         self._left.extend(bytes(longest - len(self._left)))
         self._right.extend(bytes(longest - len(self._right)))
         try:
-            self._interleave(longest)
+            if not self.problem:
+                self._interleave(longest)
+        except OSError as error:
+            self.problem = str(error)
+        try:
             if self._file is not None:
                 self._file.close()
-            if self._disk is not None:
-                self._disk.close()
         except OSError as error:
             self.problem = self.problem or str(error)
         if self.dropped and not self.problem:
@@ -89,7 +88,7 @@ class Recording:
         both = np.empty((size // 2, 2), np.int16)
         both[:, 0] = np.frombuffer(bytes(self._left[:size]), np.int16)
         both[:, 1] = np.frombuffer(bytes(self._right[:size]), np.int16)
-        self._file.writeframesraw(both.tobytes())
+        self._file.write(both)
         del self._left[:size], self._right[:size]
 
 

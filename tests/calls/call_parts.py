@@ -31,6 +31,7 @@ def parts(**changes: Any) -> CallParts:
         "audio_format": "audio/pcm",
         "audio": "pcm24",
         "prompts": {},
+        "recording_format": "wav",
         "recordings": Path("/nowhere"),
         "connect_seconds": 5.0,
         "quota": Quota(0.0),

@@ -16,6 +16,7 @@ from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import heard_pieces
+from gateway.testing.sound import read_recording
 
 pytestmark = pytest.mark.interop
 
@@ -47,13 +48,17 @@ def test_the_self_test_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtmf", "options", "suite"),
-    [("rfc4733", ["--srtp"], "AEAD_AES_256_GCM"), ("info", [], None), ("inband", [], None)],
+    ("dtmf", "options", "suite", "name"),
+    [
+        ("rfc4733", ["--srtp"], "AEAD_AES_256_GCM", "out.wav"),
+        ("info", [], None, "out.opus"),
+        ("inband", [], None, "out.wav"),
+    ],
 )
 def test_a_key_is_obeyed_and_the_recording_is_intelligible(
-    demo: Gateway, tmp_path: Path, dtmf: str, options: list[str], suite: str | None
+    demo: Gateway, tmp_path: Path, dtmf: str, options: list[str], suite: str | None, name: str
 ) -> None:
-    out = tmp_path / "out.wav"
+    out = tmp_path / name
     uri = f"sip:demo@127.0.0.1:{demo.sip_port}"
     code, told = run(
         "call", uri, "--digits", "1@3.0", "--seconds", "8", "--dtmf", dtmf,
@@ -63,12 +68,10 @@ def test_a_key_is_obeyed_and_the_recording_is_intelligible(
     assert told["srtp"] == suite
     assert told["packets_lost"] == 0
     assert told["codec"] == "PCMU"
-    with wave.open(str(out)) as file:
-        rate = file.getframerate()
-        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    recorded = read_recording(out)
     menu = np.concatenate(list(load_voice("rms").speak("For sales, press 1 or say sales.")))
-    wanted = StreamResampler(24_000, rate).process(menu)
-    pieces = heard_pieces(both[:, 0].astype(np.int16), wanted, rate)
+    wanted = StreamResampler(24_000, recorded.rate).process(menu)
+    pieces = heard_pieces(recorded.sides[0], wanted, recorded.rate)
     assert sum(pieces) >= 0.8 * len(pieces)
 
 
