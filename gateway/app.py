@@ -35,6 +35,7 @@ from .control.settings import SHIPPED_PROMPTS, ControlSettings
 from .errors import ConfigError
 from .http import (
     Access,
+    ApiDoor,
     CallsDoor,
     DialDoor,
     Door,
@@ -55,6 +56,8 @@ from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
 from .ops.records.desk import RecordDesk
+from .ops.directory import Directory
+from .ops.memory_archive import MemoryArchive
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
@@ -145,6 +148,8 @@ class Gateway:
             ids=ids,
             on_refer=outbound.referrals.begin,
         )
+        archive = MemoryArchive(self.registry, settings.media.recordings)
+        self._directory = Directory(self.registry, archive)
         self._news = News(lambda: self.registry, epoch=ids.token())
         self.registry.audience.add(self._news)
         self.browsers = BrowserReception(
@@ -244,7 +249,7 @@ class Gateway:
     async def _start_http(self) -> None:
         host, _, port = self.settings.http.bind.rpartition(":")
         self._http = HttpServer(
-            self._doors(),
+            self.doors(),
             host=host.strip("[]"),
             port=int(port),
             access=self._access,
@@ -258,13 +263,13 @@ class Gateway:
                 ' free the port, choose another, or set http.bind = ""'
             ) from error
 
-    def _doors(self) -> list[Door]:
+    def doors(self) -> list[Door]:
         """Return all that there is to ask for by HTTP."""
         retry_after = self._retry_after
         doors: list[Door] = [
             PageDoor(),
             HealthDoor(self.registry, facts=self.facts, retry_after=retry_after),
-            CallsDoor(self.registry),
+            CallsDoor(self._directory),
             EventsDoor(self._news, self.registry),
             SupervisionDoor(
                 self.settings,
@@ -278,6 +283,7 @@ class Gateway:
             doors.append(WhipDoor(self.browsers, self.settings.webrtc, retry_after=retry_after))
         if self._webhooks is not None:
             doors.append(self._webhooks)
+        doors.append(ApiDoor(lambda: doors))
         return doors
 
     def make_token(self, name: str, role: Role, seconds: int) -> str:

@@ -162,7 +162,23 @@ class Registry:
 
     def records(self) -> list[CallRecord]:
         """Return the calls in progress, then those that ended, newest first."""
-        return [call.record() for call in self] + list(reversed(self._ended.values()))
+        return [call.record() for call in self] + self.ended()
+
+    def ended(self) -> list[CallRecord]:
+        """Return the calls that are over and remembered, newest first."""
+        return list(reversed(self._ended.values()))
+
+    def live(self, call_id: str) -> LiveCall | None:
+        """Return a call in progress."""
+        return self._live.get(call_id)
+
+    def erase(self, call_id: str) -> CallRecord | None:
+        """Forget a call that is over; returns what was known of it."""
+        record = self._ended.pop(call_id, None)
+        if record is not None and self._told.count(record):
+            self._told.remove(record)
+            self._told_entries -= _entries(record)
+        return record
 
     def record(self, call_id: str) -> CallRecord | None:
         """Return one call's record, or ``None`` where it is unknown or forgotten."""

@@ -7,6 +7,7 @@ from .events import EventsDoor
 from .health import HealthDoor
 from .keyring import Keyring, configured_tokens
 from .news import News
+from .openapi import ApiDoor
 from .operation import Door, Role
 from .pages import PageDoor
 from .server import HttpServer
@@ -17,6 +18,7 @@ from .whip import WhipDoor
 
 __all__ = [
     "Access",
+    "ApiDoor",
     "CallsDoor",
     "DialDoor",
     "Door",

@@ -1,30 +1,51 @@
 """`/v1/calls`: the calls in progress, and those that are over."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import msgspec
 from aiohttp import web
 
-from ..calls.registry import Registry
-from .operation import Answer, Operation, Role
-from .problems import Refusal
+from ..errors import RecordError
+from ..ops.archive import CallQuery, CursorError
+from ..ops.directory import Directory
+from .bodies import read_query
+from .operation import JSON, Answer, Operation, Role
+from .problems import FieldFault, Refusal
+from .shapes import CallList, WholeCall
 
 __all__ = ["CallsDoor"]
 
 
-class _Calls(msgspec.Struct, frozen=True):
-    calls: list[dict[str, Any]]
+class _Query(CallQuery, frozen=True, kw_only=True):
+    """Which calls, those in progress first, then the newest.
+
+    Attributes:
+        q: words in numbers, names, transcript or reason
+        caller: a number, or how it begins
+        called: likewise
+        trunk: by its name
+        ended_by: who ended it
+        since: unix seconds at which it began, or later
+        until: unix seconds before which it began
+        limit: so many at most
+        cursor: the `next` of the page before
+        state: only those in progress, or only those that are over
+
+    """
+
+    state: Literal["", "live", "over"] = ""
 
 
 class CallsDoor:
     """Tells of calls."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
     def operations(self) -> Sequence[Operation]:
         """Return what this door does."""
+        following = {"Link": "the address of the next page (RFC 8288), where there is one"}
         return (
             Operation(
                 "GET",
@@ -32,7 +53,12 @@ class CallsDoor:
                 self._find,
                 "List calls, those in progress first, then the newest",
                 role=Role.VIEWER,
-                answers={200: Answer("calls without their long parts", _Calls)},
+                query=_Query,
+                answers={
+                    200: Answer("calls without their long parts", CallList, headers=following),
+                    404: Answer("no page begins at this cursor"),
+                    503: Answer("the database cannot be asked"),
+                },
             ),
             Operation(
                 "GET",
@@ -40,16 +66,40 @@ class CallsDoor:
                 self._get,
                 "Tell the whole of a call",
                 role=Role.VIEWER,
-                answers={200: Answer("its record, transcript and timeline", dict[str, Any])},
+                answers={
+                    200: Answer("its record, transcript and timeline", WholeCall),
+                    404: Answer("there is no such call"),
+                    503: Answer("the database cannot be asked"),
+                },
             ),
         )
 
-    async def _find(self, _request: web.Request) -> web.Response:
-        records = self._registry.records()
-        return web.json_response({"calls": [r.as_dict(with_timeline=False) for r in records]})
+    async def _find(self, request: web.Request) -> web.Response:
+        query = read_query(request, _Query)
+        try:
+            page = await self._directory.find(
+                query, live=query.state != "over", over=query.state != "live"
+            )
+        except CursorError as error:
+            raise Refusal(404, str(error), errors=(FieldFault("/cursor", str(error)),)) from None
+        except RecordError as error:
+            raise _unreachable(error) from None
+        headers = {}
+        if page.next:
+            following = request.rel_url.update_query(cursor=page.next)
+            headers["Link"] = f'<{following}>; rel="next"'
+        return web.Response(body=msgspec.json.encode(page), content_type=JSON, headers=headers)
 
     async def _get(self, request: web.Request) -> web.Response:
-        record = self._registry.record(request.match_info["id"])
-        if record is None:
-            raise Refusal(404, f"no call {request.match_info['id']!r}")
-        return web.json_response(record.as_dict())
+        call_id = request.match_info["id"]
+        try:
+            call = await self._directory.get(call_id)
+        except RecordError as error:
+            raise _unreachable(error) from None
+        if call is None:
+            raise Refusal(404, f"no call {call_id!r}")
+        return web.Response(body=msgspec.json.encode(call), content_type=JSON)
+
+
+def _unreachable(error: RecordError) -> Refusal:
+    return Refusal(503, f"calls that are over cannot be told of now: {error}")

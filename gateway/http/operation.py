@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from aiohttp import web
 
-__all__ = ["JSON", "VISITOR", "Answer", "Door", "Handler", "Operation", "Role", "Visitor"]
+__all__ = ["JSON", "VISITOR", "Answer", "Door", "Handler", "Header", "Operation", "Role", "Visitor"]
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,6 +61,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A header of requests that is refused where it is not written so."""
+
+    means: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one path.
 
@@ -75,6 +83,7 @@ class Operation:
         query: a msgspec struct of the query's parameters, each optional.
         headers: what each header of the request says that the operation reads.
         answers: by status; problems that any operation may answer with are understood.
+        is_signed: believed by its signature (Standard Webhooks), not by a token.
         is_public: stands in ``/openapi.json``.
 
     """
@@ -87,8 +96,9 @@ class Operation:
     body: Any = None
     body_type: str = JSON
     query: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Header] = field(default_factory=dict)
     answers: Mapping[int, Answer] = field(default_factory=dict)
+    is_signed: bool = False
     is_public: bool = True
 
 

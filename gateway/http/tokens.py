@@ -14,11 +14,18 @@ from .operation import Answer, Operation, Role
 __all__ = ["TokensDoor"]
 
 
-class _Wish(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of the request."""
+class _TokenWish(msgspec.Struct, forbid_unknown_fields=True):
+    """What it is to be good for.
+
+    Attributes:
+        role: what its holder may do
+        seconds: how long
+        name: who that is, as timelines tell it
+
+    """
 
     role: Literal["caller", "viewer", "supervisor", "admin"]
-    seconds: Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)] = 3600
+    seconds: Annotated[float, msgspec.Meta(ge=1, le=366 * 86_400)] = 3600
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "guest"
 
 
@@ -47,14 +54,14 @@ class TokensDoor:
                 self._make,
                 "Make a token for somebody, such as for the page of a caller",
                 role=Role.ADMIN,
-                body=_Wish,
+                body=_TokenWish,
                 answers={201: Answer("the token, which is kept nowhere", _Token)},
             ),
         )
 
     async def _make(self, request: web.Request) -> web.Response:
-        wish = await read_json(request, _Wish)
-        until = int(self._unix_clock()) + wish.seconds
+        wish = await read_json(request, _TokenWish)
+        until = int(self._unix_clock() + wish.seconds)
         token = self._keyring.make(wish.name, Role[wish.role.upper()], until)
         body = msgspec.json.encode(_Token(token, wish.name, wish.role, until))
         return web.Response(body=body, status=201, content_type="application/json")

@@ -62,6 +62,7 @@ class WebhookDoor:
                 body_type="*/*",
                 headers=dict.fromkeys(HEADERS, signed),
                 answers={200: Answer("it is taken", media_type="")},
+                is_signed=True,
             ),
         )
 

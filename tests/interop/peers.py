@@ -58,11 +58,16 @@ class Gateway:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
+    def calls(self) -> list[dict[str, Any]]:
+        """Return the latest calls without their long parts, those in progress first."""
+        found: list[dict[str, Any]] = self.ask("/v1/calls?limit=500")["calls"]
+        return found
+
     def new_calls(self, count: int = 1, timeout: float = 20.0) -> list[dict[str, Any]]:
         """Wait for ``count`` calls that nobody asked for yet to be over; return their records."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            over = [c for c in self.ask("/v1/calls")["calls"] if c["ended_by"] is not None]
+            over = [c for c in self.calls() if c["ended_by"] is not None]
             fresh = [c["call_id"] for c in over if c["call_id"] not in self.seen]
             if len(fresh) >= count:
                 self.seen.update(fresh)
@@ -72,14 +77,14 @@ class Gateway:
 
     def forget_calls(self) -> None:
         """Leave the calls that are over out of :meth:`new_calls`."""
-        over = (c for c in self.ask("/v1/calls")["calls"] if c["ended_by"] is not None)
+        over = (c for c in self.calls() if c["ended_by"] is not None)
         self.seen.update(c["call_id"] for c in over)
 
     def wait_for_calls(self, count: int, timeout: float = 30.0) -> None:
         """Wait until ``count`` calls are in progress."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if sum(c["ended_by"] is None for c in self.ask("/v1/calls")["calls"]) >= count:
+            if sum(c["ended_by"] is None for c in self.calls()) >= count:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{count} calls did not come in; the log ends:\n{self.tail()}")

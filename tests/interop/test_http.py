@@ -10,6 +10,8 @@ from gateway.calls.registry import CallRecord, Registry
 from gateway.control.events import CallStarted
 from gateway.control.timeline import Timeline
 from gateway.http import Access, CallsDoor, HealthDoor, HttpServer, Keyring, PageDoor
+from gateway.ops.directory import Directory
+from gateway.ops.memory_archive import MemoryArchive
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -41,7 +43,11 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def http(registry: Registry) -> AsyncIterator[ClientSession]:
-    doors = [PageDoor(), HealthDoor(registry, facts=lambda: FACTS), CallsDoor(registry)]
+    doors = [
+        PageDoor(),
+        HealthDoor(registry, facts=lambda: FACTS),
+        CallsDoor(Directory(registry, MemoryArchive(registry))),
+    ]
     access = Access(Keyring([], b"key"), is_open_here=True)
     server = HttpServer(doors, host="127.0.0.1", port=0, access=access)
     await server.start()

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored_calls import call, keeper, sqlite
 
-from gateway.ops.archive import CallQuery
+from gateway.ops.archive import CallQuery, CursorError
 from gateway.ops.records import sqlite as sqlite_module
 from gateway.ops.records.archive import DatabaseArchive
-from gateway.ops.records.search import CursorError, search
+from gateway.ops.records.search import search
 from gateway.ops.records.sqlite import SqliteDatabase
 
 HOSTILE = "Robert'); DROP TABLE calls;--\"<script>alert(1)</script>%_!\\ \u202e\x07"

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..archive import CallPage, CallQuery
+from ..archive import CallPage, CallQuery, cursor_after
 from .database import Database, Statement
 from .rows import brief_of, drop_live, whole_of
-from .search import cursor_after, page_size, search
+from .search import page_size, search
 
 __all__ = ["DatabaseArchive", "remove_recording"]
 

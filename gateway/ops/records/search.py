@@ -1,22 +1,16 @@
 """What is asked of the calls, as SQL: every word of it is a value, none is part of the text."""
 
-import base64
-import binascii
 from typing import Any, Final
 
-from ..archive import CallQuery
+from ..archive import CallQuery, position_of
 from .database import Row
 
-__all__ = ["CursorError", "cursor_after", "page_size", "search"]
+__all__ = ["page_size", "search"]
 
 _MOST: Final = 500  # calls of a page
 _MOST_WORDS: Final = 16  # of one search
 _INDEXED: Final = 3  # letters, from which on the index of words knows them
 _PAST_ALL: Final = "\U0010ffff"  # follows every letter that a number or a name has
-
-
-class CursorError(ValueError):
-    """A cursor is not one of ours."""
 
 
 class _Conditions:
@@ -59,7 +53,7 @@ def search(query: CallQuery, *, has_index_of_words: bool) -> tuple[str, Row]:
     if query.until is not None:
         found.add("started_at < %", float(query.until))
     if query.cursor:
-        found.add("(started_at, call_id) < (%, %)", *_position(query.cursor))
+        found.add("(started_at, call_id) < (%, %)", *position_of(query.cursor))
     for word in query.q.casefold().replace("\0", " ").split()[:_MOST_WORDS]:
         if has_index_of_words and len(word) >= _INDEXED:
             phrase = '"' + word.replace('"', '""') + '"'
@@ -75,22 +69,6 @@ def search(query: CallQuery, *, has_index_of_words: bool) -> tuple[str, Row]:
 def page_size(query: CallQuery) -> int:
     """Return how many calls a page has."""
     return max(1, min(query.limit, _MOST))
-
-
-def cursor_after(started_at: float, call_id: str) -> str:
-    """Return where the page after this call begins, whatever is added meanwhile."""
-    return base64.urlsafe_b64encode(f"{started_at!r} {call_id}".encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[float, str]:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-        started_at, _, call_id = text.partition(" ")
-        if not text.isprintable():
-            raise ValueError("odd characters")
-        return float(started_at), call_id
-    except (binascii.Error, ValueError) as error:
-        raise CursorError(f"{cursor[:80]!r} is no cursor; use the `next` of a page") from error
 
 
 def _escaped(word: str) -> str:
