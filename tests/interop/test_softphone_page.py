@@ -152,6 +152,7 @@ def test_events_are_read_whole_wherever_the_stream_is_cut(demo: Gateway, browser
                         ": the next\\n",
                     ];
                     const events = pieces.flatMap((piece) => reader.read(piece));
+                    reader.read("id: 8\\ndata: what is never read to its end\\n");
                     return JSON.stringify([events, reader.lastId, reader.retry]);
                 });
             }""",
@@ -159,6 +160,44 @@ def test_events_are_read_whole_wherever_the_stream_is_cut(demo: Gateway, browser
         )
     events = '[{"id":"7","type":"told","data":"a\\n b: c"},{"id":"7","type":"message","data":""}]'
     assert set(read) == {f'[{events},"7",20]'}
+
+
+def test_a_stream_that_breaks_again_and_again_loses_nothing(
+    demo: Gateway, browser: Chromium
+) -> None:
+    """One reader's connections break in the middle of what comes; another's is left alone."""
+    with browser.visit(demo.facts["open"]) as watching, browser.visit(demo.facts["open"]) as phone:
+        watching.page.evaluate(
+            """async () => {
+                const { follow } = await import("/pages/session.js");
+                const real = fetch;
+                globalThis.cuts = 0;
+                const half = () => new TransformStream({
+                    transform(piece, controller) {
+                        controller.enqueue(piece.slice(0, piece.length / 2));
+                        controller.error(new Error("broken"));
+                    },
+                });
+                window.fetch = async (where, options) => {
+                    const reply = await real(where, options);
+                    if (!`${where}`.includes("?") || ++cuts > 6) return reply;
+                    return new Response(reply.body.pipeThrough(half()), reply);
+                };
+                globalThis.told = { whole: [], broken: [] };
+                const { signal } = new AbortController();
+                follow("v1/events", { hear: (_, id) => told.whole.push(id), signal });
+                follow("v1/events?call=", { hear: (_, id) => told.broken.push(id), signal });
+            }"""
+        )
+        demo.forget_calls()
+        phone.page.get_by_role("button", name="Call").click()
+        phone.page.get_by_role("button", name="Hang up").wait_for()
+        watching.until(lambda: watching.page.evaluate("cuts") > 6, 30)
+        phone.page.get_by_role("button", name="Hang up").click()
+        demo.new_calls()
+        told = "JSON.stringify(told.whole)"
+        is_same = f"told.whole.length > 5 && {told} === JSON.stringify(told.broken)"
+        watching.until(lambda: watching.page.evaluate(is_same), 20)
 
 
 def test_servers_candidates_and_restarts_are_read_as_the_standard_writes_them(

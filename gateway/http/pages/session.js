@@ -114,8 +114,9 @@ export async function askJson(path, options) {
 
 /** Reads `text/event-stream` piece by piece, wherever it was cut. */
 export class EventReader {
-  lastId = "";
+  lastId = ""; // of what was read to its end
   retry = 0; // milliseconds; 0: not said
+  #id = null; // of what is being read
   #rest = "";
   #data = [];
   #type = "";
@@ -135,7 +136,7 @@ export class EventReader {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (name === "data") this.#data.push(value);
     else if (name === "event") this.#type = value;
-    else if (name === "id" && !value.includes("\0")) this.lastId = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
     return null;
   }
@@ -143,6 +144,7 @@ export class EventReader {
   #dispatch() {
     const [data, type] = [this.#data.join("\n"), this.#type || "message"];
     const isEvent = this.#data.length > 0;
+    this.lastId = this.#id ?? this.lastId;
     [this.#data, this.#type] = [[], ""];
     return isEvent ? { id: this.lastId, type, data } : null;
   }
