@@ -101,7 +101,6 @@ class News:
             return None
         viewer = Viewer(call_id)
         missed = self._ring.since(last_id, call_id) if last_id else None
-        viewer.push(self._ring.mark)
         if missed is not None:
             for event in missed:
                 viewer.push(event)
@@ -111,6 +110,7 @@ class News:
             for call in self._live():
                 if call_id in ("", call.call_id):
                     viewer.push(_event(_changed(call.record())))
+        viewer.push(self._ring.mark)  # last: whoever knows it has been told all the rest
         self._viewers.add(viewer)
         self._look_soon(_LOOK)
         return viewer
