@@ -8,6 +8,7 @@ const CONNECT_WITHIN = 20_000; // milliseconds
 const HOLD_OUT = 30_000; // without a way to the gateway
 const PATIENCE = 1_500; // before another way is looked for: most gaps are short
 const TOGETHER = 40; // candidates that are found within this go in one request
+const CLOSE_WITHIN = 1_000;
 const ASKED = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 /** @typedef {"asking" | "connecting" | "talking" | "reconnecting" | "ended"} State */
@@ -196,9 +197,14 @@ export class Call extends EventTarget {
     clearTimeout(this.#restartAt);
     this.#turn("ended");
     this.#giveUp.abort();
-    this.#resource?.close();
-    this.#resource = null;
     stop(this.microphone);
+    this.#close(this.#resource);
+    this.#resource = null;
+  }
+
+  /** Ends it at the gateway first: a connection that closes unannounced could be a lost one. */
+  async #close(resource) {
+    await Promise.race([resource?.close(), new Promise((done) => setTimeout(done, CLOSE_WITHIN))]);
     this.#peer.close();
   }
 }
