@@ -55,9 +55,9 @@ from .http import (
 from .media.engine import MediaEngine
 from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
-from .ops.records.desk import RecordDesk
 from .ops.directory import Directory
 from .ops.memory_archive import MemoryArchive
+from .ops.records.desk import RecordDesk
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
@@ -225,6 +225,7 @@ class Gateway:
         )
         if records is not None:
             self._switchboard.keeper = records.keeper
+            self._directory.archive = records.archive
             self._errands.outbox = records.outbox
 
     def _look_at_certificate(self) -> None:

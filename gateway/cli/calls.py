@@ -15,10 +15,9 @@ from cyclopts.validators import Number
 
 from ..config import load
 from ..errors import ConfigError, RecordError
-from ..ops.archive import CallPage, CallQuery
+from ..ops.archive import CallPage, CallQuery, CursorError
 from ..ops.records.archive import DatabaseArchive
 from ..ops.records.opening import address_of, open_database
-from ..ops.records.search import CursorError
 from .calls_shown import show_call, show_page
 from .output import complain, say_json
 from .serve import ConfigFile
@@ -42,7 +41,7 @@ def calls(
     caller: str = "",
     called: str = "",
     trunk: str = "",
-    ended_by: Literal["", "caller", "gateway", "callee", "service"] = "",
+    ended_by: Literal["", "caller", "gateway", "peer"] = "",
     since: Moment = "",
     until: Moment = "",
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500))] = 50,

@@ -224,7 +224,9 @@ class WhipDoor:
         return web.Response(body=fragment, content_type=_FRAGMENT, headers=headers)
 
     async def _end(self, request: web.Request) -> web.Response:
-        self._find(request).leave()
+        connection = self._find(request)
+        connection.leave()
+        await connection.released()
         return web.Response()
 
     def _find(self, request: web.Request) -> WebConnection:

@@ -119,6 +119,8 @@ class WebConnection:
         self._opened = asyncio.Event()
         self._waiting: deque[str] = deque()
         self._is_over = False
+        self._end_seconds = 0.0  # that a page which leaves may wait
+        self._let_go = asyncio.Event()
 
     async def prepare(self) -> None:
         """Find out where we can be reached, agree to the offer, and begin to connect.
@@ -197,11 +199,25 @@ class WebConnection:
         if self._is_first_end():
             self._begin(self._part(reason, is_explained=is_explained))
 
+    def hold_end(self, seconds: float) -> None:
+        """Have a page that leaves wait for :meth:`let_go`, at most for so long."""
+        self._end_seconds = seconds
+
+    def let_go(self) -> None:
+        """Let a page that leaves go: all that is to be kept of it is."""
+        self._let_go.set()
+
     def leave(self) -> None:
         """End it because the page asks for it."""
         if self._is_first_end():
             self._on_event(Disconnected("hung up", has_left=True))
             self._begin(self._clear_away())
+
+    async def released(self) -> None:
+        """Wait until a page that has left may be told that we know of it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._end_seconds):
+                await self._let_go.wait()
 
     def _begin_anew(self, remote: Credentials, fragment: IceFragment) -> bytes:
         local = self._way.restart(remote, fragment.candidates)

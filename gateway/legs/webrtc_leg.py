@@ -53,6 +53,8 @@ class WebRtcLeg:
 
     """
 
+    kind: Final = "webrtc"
+
     def __init__(
         self,
         leg_id: str,
@@ -97,6 +99,14 @@ class WebRtcLeg:
     def hang_up(self, reason: str = "", q850: int = NORMAL_CAUSE) -> None:
         """End the call, however far it has come."""
         self._leave(LegEnded("gateway", 200, reason, q850))
+
+    def hold_end(self, seconds: float) -> None:
+        """Have a page that hangs up wait for :meth:`let_go`, at most for so long."""
+        self._connection.hold_end(seconds)
+
+    def let_go(self) -> None:
+        """Tell a page that has hung up that we know of it."""
+        self._connection.let_go()
 
     def transfer(self, target: str, replaces: str = "") -> None:
         """Not possible: the far end knows nobody but us.  It can be joined with another leg."""

@@ -19,11 +19,15 @@ class Directory:
 
     A page's ``next`` goes on among the calls in progress, then among those that are over.  A
     call that ends between two pages may be on both, and is missing from none.
+
+    Attributes:
+        archive: Where those are that are over; it may change before the first is asked for.
+
     """
 
     def __init__(self, registry: Registry, archive: Archive) -> None:
         self._registry = registry
-        self._archive = archive
+        self.archive = archive
 
     async def get(self, call_id: str) -> dict[str, Any] | None:
         """Return a whole call, ``None`` where there is none of that name.
@@ -33,7 +37,7 @@ class Directory:
 
         """
         live = self._registry.live(call_id)
-        return live.record().as_dict() if live is not None else await self._archive.get(call_id)
+        return live.record().as_dict() if live is not None else await self.archive.get(call_id)
 
     async def find(self, query: CallQuery, *, live: bool = True, over: bool = True) -> CallPage:
         """Return a page of calls, of both kinds or of one.
@@ -58,5 +62,5 @@ class Directory:
         if not left:
             return CallPage(calls, _OVER)
         place = cursor.removeprefix(_OVER)
-        page = await self._archive.find(msgspec.structs.replace(query, cursor=place, limit=left))
+        page = await self.archive.find(msgspec.structs.replace(query, cursor=place, limit=left))
         return CallPage(calls + page.calls, page.next and _OVER + page.next)
