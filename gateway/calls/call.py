@@ -21,6 +21,7 @@ from ..control.controller import Controller
 from ..errors import LinkError
 from ..legs import events as legs
 from ..legs.hosted_leg import HostedLeg
+from ..legs.webrtc_leg import WebRtcLeg
 from ..media.events import LaneEvent, RecordingStopped
 from ..media.options import LaneOptions
 from ..media.prompts import Prompt
@@ -161,6 +162,7 @@ class Call:
                 self.called,
                 is_outbound=origin.is_outbound,
                 is_hosted=isinstance(self._leg, HostedLeg),
+                can_refer=not isinstance(self._leg, WebRtcLeg),
                 trunk=origin.trunk,
                 unix_time=self._started_at,
                 profile=origin.profile,

@@ -49,6 +49,7 @@ class Context:
         self.transport: Transport = "websocket"
         self.is_outbound = False
         self.is_hosted = False  # the service itself holds the caller's side
+        self.can_refer = True  # the caller's side can be asked to call somebody else
         self.is_accepted = False  # we said yes; speech flows once ``is_answered``
         self.is_answered = False
         self.is_held_by_caller = self.is_held_by_us = False

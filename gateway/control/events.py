@@ -61,7 +61,8 @@ class CallStarted:
     """A call came in, or was placed; always the first event.
 
     Of a hosted call the service itself holds the caller's side: it is there for us only
-    once the call was answered.
+    once the call was answered.  A caller who cannot be referred knows nobody but us: they are
+    joined with whoever else they are to talk to.
     """
 
     call_id: str
@@ -69,6 +70,7 @@ class CallStarted:
     called: str
     is_outbound: bool = False
     is_hosted: bool = False
+    can_refer: bool = True
     trunk: str = ""  # the neighbour it came from
     unix_time: float = 0.0  # when that was
     profile: str = ""  # whose settings were asked for by name

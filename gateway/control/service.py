@@ -284,6 +284,7 @@ class Service:
     def _start(self, event: CallStarted) -> Sequence[Request]:
         context = self._context
         context.is_outbound, context.is_hosted = event.is_outbound, event.is_hosted
+        context.can_refer = event.can_refer
         self._outage.start(event.call_id, context.now)
         if event.is_hosted:
             return (Answer(),)  # before that there is nothing to connect to

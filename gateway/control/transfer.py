@@ -95,9 +95,14 @@ class _Plan:
         return bool(self.whisper or self.accept) or self.mode == "attended"
 
     @classmethod
-    def of(cls, request: Transfer, target: Target, *, is_hosted: bool) -> "_Plan":
-        """Lay what was asked for over what is configured; a hosted call has no second leg."""
+    def of(cls, request: Transfer, target: Target, *, is_hosted: bool, can_refer: bool) -> "_Plan":
+        """Lay what was asked for over what is configured.
+
+        A hosted call has no second leg; who cannot be referred is joined with one.
+        """
         mode = request.mode or target.mode
+        if mode == "blind" and not can_refer:
+            mode = "bridge"
         return cls(
             request.target,
             target.uri,
@@ -136,7 +141,9 @@ class TransferDesk:
         is_possible = self.stage is Stage.IDLE and context.is_answered
         if not is_possible or not context.move(CallState.TRANSFERRING):
             return self._explain("is not possible now")
-        plan = self._plan = _Plan.of(request, target, is_hosted=context.is_hosted)
+        plan = self._plan = _Plan.of(
+            request, target, is_hosted=context.is_hosted, can_refer=context.can_refer
+        )
         if plan.mode == "blind":
             self._go(Turn.REFER)
             seconds = request.seconds or context.settings.call.transfer_seconds

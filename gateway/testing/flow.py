@@ -92,6 +92,7 @@ class Flow:
         caller: Who calls.
         trunk: The neighbour that the call comes from.
         unix_time: When it is called, for rules that go by the time of day.
+        can_refer: The caller can be sent elsewhere, which one at a browser cannot.
 
     """
 
@@ -104,12 +105,14 @@ class Flow:
         caller: str = "sip:caller@test",
         trunk: str = "",
         unix_time: float = EPOCH,
+        can_refer: bool = True,
     ) -> None:
         self.transport = transport
         self.called = called
         self.caller = caller
         self.trunk = trunk
         self.unix_time = unix_time
+        self.can_refer = can_refer
         self.settings = ControlSettings.of(settings or Settings())
         self.controller = Controller(self.settings, classify)
         self.service = ScriptedService(self.later, self.emit, lambda: self.now, transport)
@@ -158,6 +161,7 @@ class Flow:
                 self.caller,
                 self.called,
                 is_hosted=self.transport == "sip",
+                can_refer=self.can_refer,
                 trunk=self.trunk,
                 unix_time=self.unix_time,
             )

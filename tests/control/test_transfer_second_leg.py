@@ -104,6 +104,17 @@ def test_a_side_that_cannot_replace_us_is_bridged_instead() -> None:
     assert not flow.did(HangUp)
 
 
+def test_a_caller_who_cannot_be_sent_away_is_joined_with_the_target() -> None:
+    flow = Flow(asked_for(mode="blind"), can_refer=False)
+    flow.start()
+    flow.run(2)
+    flow.press("0")
+    flow.run(1)
+    assert (flow.did(CallOut), flow.did(Refer)) == ([CallOut(OPERATOR, 40.0)], [])
+    flow.post(CalleeAnswered())
+    assert patches(flow) == ["bridge"]
+
+
 def test_a_human_accepts_by_key() -> None:
     flow = answered(mode="bridge", whisper="Press 1.", accept="1")
     flow.run(4)

@@ -13,12 +13,12 @@ from whip_page import WhipPage, calling
 from gateway.app import Gateway
 from gateway.calls.registry import CallRecord
 from gateway.testing.hearing import tone_share
-from gateway.testing.loopback import loopback_gateway
+from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService, ServiceSession
 
 pytestmark = pytest.mark.interop
 
-AGENT, PAGE = 1000.0, 440.0  # Hz
+AGENT, PAGE, OPERATOR = 1000.0, 440.0, 1673.0  # Hz
 DTMF = "input_audio_buffer.dtmf_event_received"
 
 
@@ -53,16 +53,19 @@ class Line:
         return self.gateway._engine.stats().lanes
 
 
-@pytest.fixture
-async def line() -> AsyncIterator[Line]:
-    tables: dict[str, Any] = {
+def tables() -> dict[str, Any]:
+    return {
         "http": {"bind": "127.0.0.1:0"},
         "webrtc": {"public": True, "connect_seconds": 2.0},
         "call": {"greeting": "Say hello.", "key_window_ms": 5000},
     }
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
     async with (
         LoopbackService((AGENT,)) as service,
-        loopback_gateway(service.url, **tables) as gateway,
+        loopback_gateway(service.url, **tables()) as gateway,
     ):
         yield Line(gateway, service)
 
@@ -162,6 +165,29 @@ async def test_a_page_learns_that_the_gateway_hangs_up_and_why(line: Line) -> No
         assert (told["call"]["ended_by"], told["call"]["reason"]) == ("gateway", "good night")
         await page.until(lambda: page.connection.connectionState in ("closed", "failed"))
         assert (await line.is_over()).ended_by == "gateway"
+
+
+async def test_a_page_is_joined_with_whom_others_would_be_sent_to() -> None:
+    async with (
+        LoopbackService((AGENT,)) as ours,
+        LoopbackService((OPERATOR,)) as theirs,
+        loopback_gateway(theirs.url) as there,
+    ):
+        host, port = sip_address(there)
+        wanted = {
+            "targets": {"operator": f"sip:operator@{host}:{port}"},
+            "rules": [{"on": DTMF, "digit": "0", "do": [{"transfer": "operator"}]}],
+        }
+        async with (
+            loopback_gateway(ours.url, **tables(), **wanted) as gateway,
+            calling(gateway.page) as page,
+        ):
+            await page.hears(0.2)
+            await page.send('{"type":"key","key":"0"}')
+            callee = await theirs.session(0)
+            await page.until(lambda: tone_share(page.sound[-RATE // 4 :], OPERATOR, RATE) > 0.8)
+            said = await callee.hears(0.5)
+            assert tone_share(said[-6000:], PAGE, 24_000) > 0.8
 
 
 async def test_a_page_that_goes_without_a_word_is_noticed_and_leaves_nothing(line: Line) -> None:
