@@ -26,6 +26,7 @@ from .calls.outbound import Outbound
 from .calls.quota import Quota
 from .calls.reception import Reception
 from .calls.registry import Health, Registry
+from .calls.supervision import Supervision
 from .calls.switchboard import Switchboard
 from .calls.trunks import Trunks
 from .calls.ways import ways_of
@@ -281,7 +282,14 @@ class Gateway:
             TokensDoor(self._keyring),
         ]
         if self.settings.webrtc.enabled:
-            doors.append(WhipDoor(self.browsers, self.settings.webrtc, retry_after=retry_after))
+            doors.append(
+                WhipDoor(
+                    self.browsers,
+                    self.settings.webrtc,
+                    retry_after=retry_after,
+                    join=Supervision(self._switchboard.find, self.browsers.connect).join,
+                )
+            )
         if self._webhooks is not None:
             doors.append(self._webhooks)
         doors.append(ApiDoor(lambda: doors))

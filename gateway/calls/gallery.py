@@ -65,6 +65,11 @@ class Gallery:
         seat = self._seats.get(supervisor)
         return seat is not None and seat.mode in ("speak", "takeover")
 
+    def has_taken_over(self, supervisor: str) -> bool:
+        """Tell whether somebody has the agent's place."""
+        seat = self._seats.get(supervisor)
+        return seat is not None and seat.mode == "takeover"
+
     def hear(self, chunk: bytes, source: LiveFrom, but: str = "") -> None:
         """Let all of them but one hear 20 ms of somebody."""
         for supervisor, seat in self._present():

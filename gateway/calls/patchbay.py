@@ -61,6 +61,9 @@ class Patchbay:
         audio: What the lanes hand on and the service speaks.
         to_service: Takes 20 ms of what the service is to hear.
 
+    Attributes:
+        gallery: Who supervises.
+
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Patchbay:
         self._to_service = to_service
         self._caller = CallSound(prompts, recording, is_ours_to_play=is_ours_to_play)
         self._callee: CallSound | None = None
-        self._gallery = Gallery()
+        self.gallery = Gallery()
         self._silence_left = 0  # chunks, for the service, once its place is taken
         self._tapped: CallSound | None = None
         self._line: Patching = "caller"
@@ -131,25 +134,17 @@ class Patchbay:
 
     def close(self) -> None:
         """Let go of all lanes."""
-        self._gallery.close()
+        self.gallery.close()
         self._let_callee_go()
         self._caller.close()
 
     # Who supervises
 
-    def admit(self, supervisor: str, lane: Lane, on_leave: Callable[[], None]) -> None:
-        """Keep a seat for a supervisor; ``on_leave`` is called when they are to go."""
-        self._gallery.admit(supervisor, lane, on_leave)
-
-    def has_seat(self, supervisor: str) -> bool:
-        """Tell whether somebody has a seat."""
-        return supervisor in self._gallery
-
     def supervise(self, supervisor: str, mode: Supervising) -> None:
         """Let a supervisor be heard and hear as the table has it, or go."""
-        was_taken_over = self._gallery.is_taken_over
-        self._gallery.set(supervisor, mode)
-        if self._gallery.is_taken_over is not was_taken_over:
+        was_taken_over = self.gallery.is_taken_over
+        self.gallery.set(supervisor, mode)
+        if self.gallery.is_taken_over is not was_taken_over:
             self._silence_left = _LAST_SILENCE
             self._guard()
         self._mute()
@@ -157,40 +152,36 @@ class Patchbay:
 
     def hear_supervisor(self, supervisor: str, chunk: bytes) -> None:
         """Take 20 ms of a supervisor's sound, which nobody hears while they only listen."""
-        if not self._gallery.is_heard(supervisor):
+        if not self.gallery.is_heard(supervisor):
             return
         self._caller.stream(chunk, "supervisor")
         if self._line in _JOINED and self._callee is not None:
             self._callee.stream(chunk, "supervisor")
-        self._gallery.hear(chunk, "supervisor", but=supervisor)
-
-    def is_heard(self, supervisor: str) -> bool:
-        """Tell whether the caller hears a supervisor."""
-        return self._gallery.is_heard(supervisor)
+        self.gallery.hear(chunk, "supervisor", but=supervisor)
 
     def _tap(self) -> None:
         """Let supervisors hear what is played to the one whom the agent speaks to."""
-        wanted = next(iter(self._listeners), self._caller) if self._gallery.is_listening else None
+        wanted = next(iter(self._listeners), self._caller) if self.gallery.is_listening else None
         if wanted is self._tapped:
             return
         if self._tapped is not None:
             self._tapped.tap(None)
         if wanted is not None:
-            wanted.tap(lambda chunk: self._gallery.hear(chunk, "agent"))
+            wanted.tap(lambda chunk: self.gallery.hear(chunk, "agent"))
         self._tapped = wanted
 
     def _guard(self) -> None:
         """Guard against echo, which two people who talk at once may be taken for."""
-        is_talk = self._line in _JOINED or self._gallery.is_taken_over
+        is_talk = self._line in _JOINED or self.gallery.is_taken_over
         self._caller.guard(is_on=not is_talk)
 
     # What people say
 
     def hear_caller(self, chunk: bytes) -> None:
         """Take 20 ms of the caller's sound."""
-        if self._gallery:
-            self._gallery.hear(chunk, "caller")
-            if self._gallery.is_taken_over:
+        if self.gallery:
+            self.gallery.hear(chunk, "caller")
+            if self.gallery.is_taken_over:
                 self._fall_silent(len(chunk))
                 return
         if self._line == "caller":
@@ -202,8 +193,8 @@ class Patchbay:
 
     def hear_callee(self, chunk: bytes) -> None:
         """Take 20 ms of the callee's sound."""
-        if self._gallery:
-            self._gallery.hear(chunk, "callee")
+        if self.gallery:
+            self.gallery.hear(chunk, "callee")
         if self._line == "consult":
             self._to_service(chunk)
         elif self._line in _JOINED:
@@ -318,9 +309,9 @@ class Patchbay:
 
     def _mute(self) -> None:
         """Mute the lanes: others hear a caller whom the service is not to hear."""
-        is_alone = self._line == "caller" and not self._gallery
+        is_alone = self._line == "caller" and not self.gallery
         is_caller = self._muted in ("caller", "both") and is_alone
-        is_replaced = self._line == "monitor" or self._gallery.is_taken_over
+        is_replaced = self._line == "monitor" or self.gallery.is_taken_over
         is_agent = self._muted in ("agent", "both") or is_replaced
         self._caller.mute(is_caller=is_caller, is_agent=is_agent)
         if self._callee is not None:

@@ -18,6 +18,7 @@ from .translate import from_lane
 __all__ = ["Asked", "Supervisors", "seat_of"]
 
 _NO_SEAT: Final = "there is no such connection to this call"
+_NEW: Final = "new"  # as no seat is called
 _SEAT: Final = 12  # characters of its name
 
 
@@ -61,11 +62,15 @@ class Supervisors:
         """Say why somebody cannot have this now, or return nothing."""
         for request in requests:
             seat = request.supervisor if isinstance(request, act.Supervise) else ""
-            if seat and not self._patchbay.has_seat(seat):
+            if seat and seat not in self._patchbay.gallery:
                 return _NO_SEAT
             if objection := self._controller.objection(request, by):
                 return objection
         return ""
+
+    def objection_to_coming(self, mode: act.Supervising, by: str) -> str:
+        """Say why somebody new could not do this now, or return nothing."""
+        return self._controller.objection(act.Supervise(mode, _NEW), by)
 
     def ask(self, requests: Sequence[act.Request], by: str) -> None:
         """Have this done, in order, after whatever is happening to the call now."""
@@ -86,9 +91,13 @@ class Supervisors:
         wish = act.Supervise(mode, supervisor)
         if objection := self._controller.objection(wish, by):
             return objection
-        self._patchbay.admit(supervisor, lane, on_leave)
+        self._patchbay.gallery.admit(supervisor, lane, on_leave)
         self.ask((wish,), by)
         return ""
+
+    def has_taken_over(self, supervisor: str) -> bool:
+        """Tell whether somebody has the agent's place."""
+        return self._patchbay.gallery.has_taken_over(supervisor)
 
     def hear(self, supervisor: str, chunk: bytes) -> None:
         """Take 20 ms of somebody's sound."""
@@ -97,12 +106,12 @@ class Supervisors:
     def on_lane(self, supervisor: str, event: LaneEvent) -> None:
         """Take an event of somebody's lane: whether they speak, where they are heard."""
         is_voice = isinstance(event, VoiceStarted | VoiceStopped)
-        if not is_voice or not self._patchbay.is_heard(supervisor):
+        if not is_voice or not self._patchbay.gallery.is_heard(supervisor):
             return
         if (known := from_lane(event, "supervisor")) is not None:
             self._post(known)
 
     def lose(self, supervisor: str, reason: str) -> None:
         """Take the end of a connection, however it came about."""
-        if self._patchbay.has_seat(supervisor):
+        if supervisor in self._patchbay.gallery:
             self._post(control.SupervisorLeft(supervisor, reason))

@@ -61,7 +61,9 @@ class Room:
             self.bay.attach_callee(cast("Lane", self.callee))
             self.bay.patch(line)
         for name, lane in (("a", self.ann), ("b", self.bob)):
-            self.bay.admit(name, cast("Lane", lane), lambda name=name: self.gone.append(name))  # type: ignore[misc]
+            self.bay.gallery.admit(
+                name, cast("Lane", lane), lambda name=name: self.gone.append(name)
+            )  # type: ignore[misc]
 
     def talk(self) -> None:
         """Have everybody say something."""
@@ -199,7 +201,7 @@ class Line:
         self.caller, self.ann, self.bob = (self.world.call() for _ in range(3))
         self.bay.attach_caller(self.caller.lane)
         for name, call in (("a", self.ann), ("b", self.bob)):
-            self.bay.admit(name, call.lane, lambda: None)
+            self.bay.gallery.admit(name, call.lane, lambda: None)
 
     def run(self, seconds: float) -> None:
         """Let time pass, the loop's share of it too."""
