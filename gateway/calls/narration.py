@@ -1,6 +1,7 @@
 """What pages are told of their own calls, while they last.
 
-It is less than those who look after the gateway are told: of the record, what a caller may know.
+It is less than those who look after the gateway are told: of the record, what a caller may know,
+and nothing of who listens in.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import msgspec
 from ..control.timeline import TimelineEntry
 from ..legs.events import LegEnded
 from .narrator import Narrator
-from .notices import CallBegan, CallEnded, Notice
+from .notices import CallBegan, CallEnded, Notice, Supervised
 from .registry import CallRecord
 
 __all__ = ["Narration", "last_words"]
@@ -54,7 +55,8 @@ class Narration:
         """Tell the page what happened."""
         if (narrator := self._narrators.get(call_id)) is not None:
             for notice in narrator.hear(entry):
-                self._tell(notice)
+                if not isinstance(notice, Supervised):
+                    self._tell(notice)
 
     def call_ended(self, record: CallRecord) -> None:
         """Forget the page: its leg had the last word."""

@@ -27,6 +27,7 @@ _WIDTH: Final = 110  # characters of a line
 _CONTEXT: Final = 30  # characters shown before two texts part
 _LARGEST: Final = 64 << 20  # bytes of a record; the longest timelines have some 10 MB
 _MOST_DELTAS: Final = 1_000_000  # of one entry
+_MOST_TOGETHER: Final = 1_000  # requests
 
 
 def replay(
@@ -116,6 +117,11 @@ def _must_be_plausible(row: Any) -> None:
     times = [row.get("at"), row.get("until", 0.0)]
     if not all(type(time) in (int, float) and math.isfinite(time) for time in times):
         raise ValueError("its time is no number of seconds")
+    if not isinstance(row.get("by", ""), str):
+        raise ValueError("who it is by is no text")
+    together = row.get("together", 1)
+    if type(together) is not int or not 0 < together <= _MOST_TOGETHER:
+        raise ValueError(f"its together is no number from 1 to {_MOST_TOGETHER}")
     count = row.get("count", 1)
     if type(count) is not int or not 0 < count <= _MOST_DELTAS:
         raise ValueError(f"its count is no number from 1 to {_MOST_DELTAS}")

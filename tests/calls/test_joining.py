@@ -8,7 +8,9 @@ import pytest
 
 from gateway.calls.browsers import Guest
 from gateway.calls.call import Call
+from gateway.calls.narration import Narration
 from gateway.calls.patchbay import Patchbay
+from gateway.calls.registry import CallRecord
 from gateway.calls.supervision import Supervision
 from gateway.calls.supervisors import Asked, Supervisors, seat_of
 from gateway.control.actions import Supervise
@@ -172,3 +174,16 @@ async def test_that_a_supervisor_speaks_is_told_while_the_caller_hears_them() ->
     line.supervisors.ask((Supervise("speak"),), "ann")
     page.on_lane(VoiceStarted(2.0))
     assert line.flow.timeline.entries[-1].detail == {"leg": "supervisor"}
+
+
+def test_a_caller_at_a_page_of_their_own_is_not_told_who_listens() -> None:
+    flow, told = talking(), list[str]()
+    narration = Narration()
+    narration.follow("call", told.append)
+    narration.call_began(CallRecord("call", "ann", "web", 0.0, "talking", 1.0))
+    before = len(flow.timeline.entries)
+    flow.ask(Supervise("listen", "a"), by="ann")
+    for entry in flow.timeline.entries[before:]:
+        narration.call_told("call", entry)
+    assert "supervision.changed" in {entry.name for entry in flow.timeline.entries}
+    assert not any('"supervision"' in message or "ann" in message for message in told[1:])

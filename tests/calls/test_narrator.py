@@ -12,11 +12,12 @@ from gateway.calls.notices import (
     KeyTold,
     Notice,
     Speaking,
+    Supervised,
     TurnTimed,
 )
 from gateway.config import Settings
-from gateway.control.actions import Action
-from gateway.control.events import CalleeAnswered, CalleeEnded, VoiceStarted
+from gateway.control.actions import Action, Supervise
+from gateway.control.events import CalleeAnswered, CalleeEnded, VoiceStarted, VoiceStopped
 from gateway.control.timeline import TimelineEntry
 from gateway.realtime.events import Transport
 from gateway.testing.flow import Flow
@@ -255,3 +256,23 @@ def test_a_second_leg_is_told_as_a_transfer_and_then_the_agent_is_silent() -> No
     assert flow.told(Speaking)[-1].who == "callee"
     flow.post(CalleeEnded(487))
     assert not flow.told(Speaking)[-1].is_on
+
+
+def test_who_supervises_is_told_and_that_they_speak_and_that_the_agent_is_silent() -> None:
+    flow = Watched()
+    flow.start()
+    flow.run(3)
+    flow.ask(Supervise("listen", "a"), by="ann")
+    flow.ask(Supervise("takeover", "a"), by="ann")
+    flow.run(1)
+    assert (flow.told(Activity)[-1].agent, flow.told(Activity)[-1].detail) == ("silent", "takeover")
+    flow.post(VoiceStarted("supervisor"))
+    flow.post(VoiceStopped(500, "supervisor"))
+    flow.post(VoiceStarted("supervisor"))
+    flow.ask(Supervise("listen", "a"), by="ann")
+    flow.run(0.02)
+    spoke = [one.is_on for one in flow.told(Speaking) if one.who == "supervisor"]
+    assert spoke == [True, False, True, False]
+    told = [(one.name, one.mode, one.connection) for one in flow.told(Supervised)]
+    assert told == [("ann", "listen", "a"), ("ann", "takeover", "a"), ("ann", "listen", "a")]
+    assert flow.told(Activity)[-1].agent != "silent"
