@@ -56,7 +56,7 @@ class WatchedFlow(Flow):
 def test_any_flow_ends_at_once_stays_bounded_and_is_played_again_to_the_same_actions(
     tables: dict[str, Any], transport: Transport, chosen: list[int], ending: LegEnded
 ) -> None:
-    flow = _flow(tables, transport)
+    flow = flow_of(tables, transport)
     flow.start(links_after=0.2)
     flow.run(2)
     for number in chosen:
@@ -73,7 +73,7 @@ def test_any_flow_ends_at_once_stays_bounded_and_is_played_again_to_the_same_act
     assert len(flow.actions) == done
     lasts = [one for _, one in flow.actions if isinstance(one, HangUp | Reject | Redirect)]
     assert len(lasts) <= 1
-    _assert_played_again(flow)
+    assert_played_again(flow)
 
 
 @settings(
@@ -89,7 +89,7 @@ def test_any_flow_ends_at_once_stays_bounded_and_is_played_again_to_the_same_act
 def test_a_caller_who_does_nothing_more_is_let_go_in_the_end(
     tables: dict[str, Any], transport: Transport, chosen: list[int]
 ) -> None:
-    flow = _flow(tables, transport)
+    flow = flow_of(tables, transport)
     flow.start(links_after=0.2)
     flow.run(2)
     for number in chosen:
@@ -117,20 +117,20 @@ def test_a_caller_who_does_nothing_more_is_let_go_in_the_end(
 def test_a_call_is_played_again_through_any_other_configuration(
     tables: dict[str, Any], others: dict[str, Any], chosen: list[int]
 ) -> None:
-    flow = _flow(tables, "websocket")
-    other = _flow({name: others[name] for name in ("call", "barge_in")} | BARE, "websocket")
+    flow = flow_of(tables, "websocket")
+    other = flow_of({name: others[name] for name in ("call", "barge_in")} | BARE, "websocket")
     flow.start(links_after=0.2)
     flow.run(2)
     for number in chosen:
         STEPS[number](flow)
         flow.run(0.3)
     entries = flow.controller.timeline.entries
-    for chosen_settings in (other.settings, _flow(others, "websocket").settings):
+    for chosen_settings in (other.settings, flow_of(others, "websocket").settings):
         again = replay(entries, chosen_settings, classify)
         assert len(again) < 100 * len(entries)
 
 
-def _flow(tables: dict[str, Any], transport: Transport) -> WatchedFlow:
+def flow_of(tables: dict[str, Any], transport: Transport) -> WatchedFlow:
     try:
         return WatchedFlow(Settings.model_validate(tables), transport)
     except ConfigError:
@@ -143,7 +143,7 @@ def _assert_not_left_paused(flow: Flow) -> None:
     assert not told or not isinstance(told[-1], PausePlayout)
 
 
-def _assert_played_again(flow: Flow) -> None:
+def assert_played_again(flow: Flow) -> None:
     rows = msgspec.json.decode(msgspec.json.encode(flow.controller.timeline.as_list()))
     entries = [TimelineEntry.from_dict(row) for row in rows]
     assert first_difference(entries, replay(entries, flow.settings, classify)) is None
