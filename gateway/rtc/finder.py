@@ -109,7 +109,7 @@ class Finder:
         agent.ice_controlling, agent.remote_is_lite = is_lite, is_lite
         agent.begin(remote)
         for line in candidates:
-            agent.add_candidate(line)
+            self.add_candidate(line)
         _keep(self._searches, self._connect(agent))
 
     def restart(self, remote: Credentials, candidates: Iterable[str]) -> Local:

@@ -51,7 +51,7 @@ class _Layer:
 
 
 class Tunnel:
-    """Messages both ways on the channel with one label; every other is closed.
+    """Messages both ways on the channel with one label, whoever opened it; others are closed.
 
     Args:
         send: sends data encrypted.
@@ -82,7 +82,7 @@ class Tunnel:
         self._on_open = on_open
         self._on_message = on_message
         self._on_gone = on_gone
-        self._channel: RTCDataChannel | None = None
+        self._channels: list[RTCDataChannel] = []  # with the label
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
         self._tasks: list[asyncio.Task[None]] = []
         self._left = float(2 * _MESSAGES_A_SECOND)
@@ -97,7 +97,12 @@ class Tunnel:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return self._channel is not None and self._channel.readyState == "open"
+        return self._channel is not None
+
+    @property
+    def _channel(self) -> RTCDataChannel | None:
+        """The one that messages are sent on: the first, where both sides opened one."""
+        return next((one for one in self._channels if one.readyState == "open"), None)
 
     def begin(self, port: int, max_message: int) -> None:
         """Meet the other side; it takes messages of so many bytes, 0 for any."""
@@ -114,7 +119,7 @@ class Tunnel:
     def send(self, message: str) -> bool:
         """Queue a message; ``False`` where there is no channel, or too much waits already."""
         channel = self._channel
-        if channel is not None and self.is_open and channel.bufferedAmount <= _MOST_BUFFERED:
+        if channel is not None and channel.bufferedAmount <= _MOST_BUFFERED:
             with contextlib.suppress(ValueError):  # longer than the page takes
                 channel.send(message)
                 self.sent += 1
@@ -150,20 +155,18 @@ class Tunnel:
     async def _open_late(self) -> None:
         """Open the channel where the page does not."""
         await asyncio.sleep(_PATIENCE)
-        if self._channel is None:
+        if not self._channels:
             self._use(RTCDataChannel(self._sctp, RTCDataChannelParameters(label=self._label)))
 
     def _take(self, channel: RTCDataChannel) -> None:
-        """Use a channel that the page opened; of several with the label, the last."""
+        """Use a channel that the page opened, if it is the right one."""
         if channel.label == self._label:
             self._use(channel)
         else:
             channel.close()
 
     def _use(self, channel: RTCDataChannel) -> None:
-        former, self._channel = self._channel, channel
-        if former is not None:
-            former.close()
+        self._channels.append(channel)
         channel.on("message", self._hear)
         if channel.readyState == "open":
             self._on_open()
