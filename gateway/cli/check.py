@@ -22,6 +22,7 @@ from ..sip.transport.address import Bind
 from ..sip.transport.certificates import Certificates, validity_of
 from ..sip.transport.resolver import Resolver
 from ..sip.ways.locate import reach_of
+from .access_check import look_at_access
 from .account_check import reach_account
 from .neighbours import (
     Find,
@@ -90,6 +91,7 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
     findings = [
         Finding("configuration", True, counts),
         *_certificate(settings.sip.tls),
+        *look_at_access(settings),
         await _ports(settings),
         *await _database(settings),
         await reach_service(settings),

@@ -12,7 +12,7 @@ __all__ = ["Unneeded", "with_secrets", "written_secrets"]
 Path: TypeAlias = tuple[str | int, ...]
 
 _KEY_NAMES: Final = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
-_ANYTHING: Final = "bm90IG5lZWRlZA=="  # base64, for what must be
+_ANYTHING: Final = "bm90IG5lZWRlZCwgYXMgbm90aGluZyBpcyBzaWduZWQ="  # base64, for what must be
 _WEBHOOK_NAME: Final = "OPENAI_WEBHOOK_SECRET"
 _DATABASE: Final = "DATABASE_URL"
 _SINGLE: Final = (
@@ -20,9 +20,10 @@ _SINGLE: Final = (
     ("http", "signing_key", "signing_key_env"),
     ("records", "database_secret", "database_env"),
 )
+_SHORTEST_KEY: Final = 32  # characters
 _SINGLE_WORDS: Final = {
     "token": "a token of your choice",
-    "signing_key": "a key of your choice to sign tokens with",
+    "signing_key": "a key of 32 characters or more to sign tokens with",
     "database_secret": "the database's address",
 }
 _LISTED: Final = (
@@ -114,6 +115,11 @@ def _with_single(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         if table.get(setting) and not table.get(secret):
             where, variable = f"{section}.{setting}", str(table[setting])
             value = _read(where, variable, _SINGLE_WORDS[secret], env)
+            if secret == "signing_key" and len(value or "") < _SHORTEST_KEY:
+                raise ConfigError(
+                    f"{where}: whoever has a token could guess the key that {variable} holds; "
+                    f"export one of {_SHORTEST_KEY} characters or more"
+                )
             values = values | {section: table | {secret: value}}
     return values
 

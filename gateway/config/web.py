@@ -35,6 +35,11 @@ class HttpSettings(Table):
     signing_key: SecretStr | None = None  # what that variable holds
     origins: Words = []  # other pages that may use the API
 
+    @property
+    def has_admin(self) -> bool:
+        """Whether anybody is configured who may place calls."""
+        return self.token is not None or any(one.role == "admin" for one in self.tokens)
+
     @field_validator("bind")
     @classmethod
     def _address(cls, bind: str) -> str:

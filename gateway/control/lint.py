@@ -190,7 +190,7 @@ class _Lint:
 
     def _profiles(self) -> None:
         """A profile is for some calls, or callers are sent to it, or it is named as one dials."""
-        if self._settings.http.token is not None:
+        if self._settings.http.has_admin:
             return
         sent_to = {
             request.profile

@@ -3,6 +3,7 @@
 Refusals are problem documents (RFC 9457).  The server binds to loopback unless told otherwise.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -26,7 +27,9 @@ _HEADERS: Final = {  # of all that does not say otherwise
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_NAME: Final = "voice-gateway"
 _LAST_WORDS: Final = 2.0  # seconds that requests have to end as the server is closed
+_UNHEARD: Final = logging.Logger("what anybody sends that is no HTTP", logging.CRITICAL + 1)
 _ANYTHING: Final = "*/*"
 _KEPT: Final = ("Allow", "Location")
 
@@ -66,6 +69,7 @@ class HttpServer:
             handle_signals=False,
             auto_decompress=False,
             shutdown_timeout=_LAST_WORDS,
+            logger=_UNHEARD,
         )
 
     @property
@@ -117,6 +121,7 @@ class HttpServer:
         """Add to every answer what keeps it safe in a browser."""
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers["Server"] = _NAME
         self._cors.allow(request, response)
 
 

@@ -215,7 +215,7 @@ async def test_every_method_that_is_not_for_a_path_is_told_which_ones_are(
     ours: tuple[Gateway, ClientSession],
 ) -> None:
     _, http = ours
-    for method in ("PUT", "PATCH", "TRACE", "BREW"):
+    for method in ("PUT", "PATCH", "TRACE"):
         async with http.request(method, "/v1/calls") as answer:
             assert answer.status == 405
             assert set(answer.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
@@ -226,12 +226,26 @@ async def test_every_method_that_is_not_for_a_path_is_told_which_ones_are(
         assert await answer.read() == b""
 
 
+async def test_what_is_no_http_is_answered_and_logged_by_nobody(
+    ours: tuple[Gateway, ClientSession], caplog: pytest.LogCaptureFixture
+) -> None:
+    where = urlsplit(ours[0].page)
+    for line in (b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\x16\x03\x01\0" * 50):
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        writer.write(line)
+        async with asyncio.timeout(10):
+            assert b" 400 " in await reader.readline()
+        writer.close()
+    assert not caplog.records
+
+
 async def test_answers_are_kept_by_nobody_and_are_no_pages(
     ours: tuple[Gateway, ClientSession],
 ) -> None:
     _, http = ours
     async with http.get("/v1/calls", headers=shown(TOKEN)) as answer:
         assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Server"] == "voice-gateway"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
