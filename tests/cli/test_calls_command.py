@@ -14,6 +14,8 @@ import pytest
 from stored_calls import call, keeper, sqlite
 
 from gateway.cli import run
+from gateway.cli.check import _database as look
+from gateway.config import Settings
 from gateway.errors import RecordError
 from gateway.ops.records.opening import look_at, shown
 
@@ -228,3 +230,16 @@ def test_a_password_in_a_file_is_refused(
     told = capsys.readouterr().err
     assert "database_env" in told
     assert "s3cret" not in told
+
+
+async def test_check_tells_of_the_database_that_is_configured(tmp_path: Path) -> None:
+    def settings(database: str) -> Settings:
+        return Settings.model_validate({"records": {"database": database}})
+
+    assert await look(settings("")) == []
+    (good,) = await look(settings(f"sqlite:{tmp_path}/calls.sqlite"))
+    assert good.is_good
+    (tmp_path / "file").write_text("")
+    (bad,) = await look(settings(f"sqlite:{tmp_path}/file/calls.sqlite"))
+    assert not bad.is_good
+    assert "may not be written" in bad.detail

@@ -14,6 +14,7 @@ from stored_calls import LiveOne, call, keeper
 from gateway.errors import RecordError
 from gateway.ops.archive import CallQuery
 from gateway.ops.records.archive import DatabaseArchive
+from gateway.ops.records.database import Statement
 from gateway.ops.records.opening import look_at, open_database
 from gateway.ops.records.postgres import PostgresDatabase
 from gateway.ops.records.recovery import recover
@@ -106,6 +107,27 @@ async def test_of_two_gateways_one_closes_the_calls_of_the_other_once_that_is_go
     assert (whole["duration"], whole["transcript"][0]["text"]) == (7.0, "Hello")
     await one.close()
     await two.close()
+
+
+async def test_a_connection_that_was_cut_off_unawares_is_ended_by_the_next(
+    database: PostgresDatabase,
+) -> None:
+    lost, database._writing = database._writing, None  # it is there still, for the server
+    keep = keeper(database)
+    await keep.keep(call("a"))
+    await keep._try_again()
+    assert keep.facts()["kept"] == 1
+    assert await found(database) == ["a"]
+    lost.terminate()
+
+
+async def test_one_change_that_fails_takes_no_other_with_it(database: PostgresDatabase) -> None:
+    nonsense = [Statement("INSERT INTO nowhere VALUES ($1)", ((1,),))]
+    keep = keeper(database).keep
+    changes = [keep(call("a")), database.write(lambda: nonsense), keep(call("b"))]
+    outcome = await asyncio.gather(*changes, return_exceptions=True)
+    assert [type(one) for one in outcome] == [type(None), RecordError, type(None)]
+    assert sorted(await found(database)) == ["a", "b"]
 
 
 async def test_calls_go_on_while_the_database_is_away_and_are_in_it_afterwards(

@@ -1,5 +1,6 @@
 """Calls are found again by whatever is known of them, and come back as they were."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -146,3 +147,11 @@ async def test_a_call_is_forgotten_with_its_recording_and_no_other_file(
     assert [path.name for path in folder.iterdir()] == ["ab.wav"]
     assert outside.exists()
     assert await found(database, q="words") == []
+
+
+async def test_one_change_that_fails_takes_no_other_with_it(database: SqliteDatabase) -> None:
+    keep = keeper(database).keep
+    twice = call("twice")
+    too_large = call("large", q850=1 << 70)  # for a column
+    await asyncio.gather(keep(call("a")), keep(too_large), keep(twice), keep(twice))
+    assert sorted(await found(database)) == ["a", "twice"]

@@ -213,9 +213,10 @@ class RecordKeeper:
     async def _try_again(self) -> None:
         """Hand the database what it did not take before."""
         for call_id in list(self._unsaved)[:_AT_A_TIME]:
-            if not await self._write(self._unsaved[call_id]):
+            work = self._unsaved.pop(call_id)
+            if not await self._write(work):
+                self._unsaved[call_id] = work  # behind the others
                 return
-            del self._unsaved[call_id]
             self.stats.kept += 1
 
 

@@ -24,6 +24,10 @@ _CONNECT_SECONDS: Final = 5.0
 _ABSENT_SECONDS: Final = 15.0  # without a lock and a sign of life: then a process is gone
 _ONE_AT_A_TIME: Final = 0x766F_6963_6567_7721  # the lock of those who make the tables
 
+_END_HOLDERS: Final = """SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1
+    AND ((classid::bigint << 32) | objid::bigint) = $1 AND pid <> pg_backend_pid()"""
+
 _Change: TypeAlias = "tuple[Work, asyncio.Future[None]]"
 
 
@@ -164,8 +168,9 @@ class PostgresDatabase:
 
     async def _connect_writing(self) -> Any:
         connection = await self._connect()
-        sql = "SELECT pg_try_advisory_lock($1)"
-        if not await connection.fetchval(sql, _key_of(self._instance)):
+        key = _key_of(self._instance)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+            await connection.fetch(_END_HOLDERS, key)  # ours of before, cut off unawares
             await connection.close(timeout=_CONNECT_SECONDS)
             raise RecordError("the connection before has not ended yet")
         return connection
@@ -212,11 +217,13 @@ class PostgresDatabase:
         ready, outcome = await asyncio.to_thread(_prepare, group)
         for done, error in outcome:
             _settle(done, error)
-        whole = [one for statements, _ in ready for one in statements]
-        fault = await self._carry_out(whole)
+        fault = await self._carry_out([one for statements, _ in ready for one in statements])
         for statements, done in ready:
-            is_alone = len(ready) == 1
-            _settle(done, fault and (fault if is_alone else await self._carry_out(statements)))
+            is_one_to_blame = len(ready) > 1 and self._writing and not self._writing.is_closed()
+            if fault is not None and is_one_to_blame:
+                _settle(done, await self._carry_out(statements))
+            else:
+                _settle(done, fault)
 
     async def _carry_out(self, statements: Sequence[Statement]) -> RecordError | None:
         if not statements:
@@ -232,7 +239,8 @@ class PostgresDatabase:
         except RecordError as error:
             return error
         except TimeoutError as error:
-            self._writing.terminate()  # whatever it waits for: another connection may not have to
+            if self._writing is not None:
+                self._writing.terminate()  # whatever it waits for: another one may not have to
             return RecordError(_words(error))
         except Exception as error:
             return RecordError(_words(error))

@@ -282,14 +282,15 @@ def _commit(
     try:
         _carry_out(connection, [one for statements, _ in ready for one in statements])
         return outcome + [(done, None) for _, done in ready]
-    except sqlite3.Error as error:
-        if len(ready) == 1:
-            return [*outcome, (ready[0][1], RecordError(_words(error)))]
+    except Exception as error:
+        fault = RecordError(_words(error))
+        if len(ready) == 1 or isinstance(error, sqlite3.OperationalError):  # no one is to blame
+            return outcome + [(done, fault) for _, done in ready]
     for statements, done in ready:
         try:
             _carry_out(connection, statements)
             outcome.append((done, None))
-        except sqlite3.Error as error:
+        except Exception as error:
             outcome.append((done, RecordError(_words(error))))
     return outcome
 
