@@ -1,5 +1,6 @@
 // One call: the microphone, the peer connection, and what both sides tell each other beside the
-// sound. It tells its owner by events: "state", "notice" (as the gateway tells them), "sound".
+// sound. It tells its owner by events: "state", "notice" (as the gateway tells them), "sound" (of
+// either side, when it comes or changes), "unplugged" (the microphone is gone).
 
 import { Refusal } from "./session.js";
 import { Resource } from "./whip.js";
@@ -40,8 +41,9 @@ export class Call extends EventTarget {
   async start(deviceId = "") {
     this.#watch();
     try {
-      this.microphone = await openMicrophone(deviceId);
-      if (this.state === "ended") return stop(this.microphone);
+      const microphone = await openMicrophone(deviceId);
+      if (this.state === "ended") return stop(microphone);
+      this.#take(microphone);
       this.#turn("connecting");
       this.#alarm = setTimeout(() => this.#end(NO_WAY, true), CONNECT_WITHIN);
       await this.#connect();
@@ -80,10 +82,16 @@ export class Call extends EventTarget {
     const next = await openMicrophone(deviceId);
     if (this.state === "ended") return stop(next);
     stop(this.microphone);
-    this.microphone = next;
-    this.mute(this.isMuted);
+    this.#take(next);
     await this.#sender?.replaceTrack(next.getAudioTracks()[0]);
     this.dispatchEvent(new Event("sound"));
+  }
+
+  #take(microphone) {
+    this.microphone = microphone;
+    this.mute(this.isMuted);
+    const [track] = microphone.getAudioTracks();
+    track.addEventListener("ended", () => this.dispatchEvent(new Event("unplugged")));
   }
 
   statistics() {

@@ -72,6 +72,7 @@ function begin() {
   call = new Call();
   call.addEventListener("state", show);
   call.addEventListener("sound", showSound);
+  call.addEventListener("unplugged", () => changeMicrophone(""));
   call.addEventListener("notice", ({ detail }) => take(detail));
   show();
   call.start(devices.microphone);
@@ -87,7 +88,7 @@ async function changeMicrophone(deviceId) {
   try {
     await call.useMicrophone(deviceId);
   } catch {
-    tell("That microphone cannot be used. Choose another.", true);
+    tell("This microphone cannot be used. Choose another, below the conversation.", true);
   }
 }
 
