@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 import structlog
 from frame_tap import FOLDER, tap
+from hypothesis import settings
 from turns import Attendance
 
 LAST = "test_sdk_frames.py"
 _TURNS = "VOICE_GATEWAY_TEST_TURNS"
 _attendance = pytest.StashKey[Attendance]()
+
+settings.register_profile("untimed", deadline=None)  # a machine may be as slow as it likes
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

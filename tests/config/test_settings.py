@@ -235,14 +235,14 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=40) | st.binary(max_size=20).map(lambda b: b.decode("latin-1")))
 def test_any_text_is_either_read_or_refused(body: str) -> None:
     with contextlib.suppress(ConfigError):
         read(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["SIP", "TRUNKS", "RULES", "SESSION", "REALTIME", "CALL"]), values)
 def test_any_value_in_the_environment_is_either_read_or_refused(name: str, value: object) -> None:
     with contextlib.suppress(ConfigError):

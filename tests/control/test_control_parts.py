@@ -148,7 +148,7 @@ def test_the_services_own_key_event_echoes_ours() -> None:
     del context
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.sampled_from("125#"), st.floats(0.15, 2)), max_size=20),
     st.floats(0, 0.12),
@@ -409,7 +409,7 @@ SURVIVAL_PLAN = plan(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(storm, st.floats(0, 4)), max_size=40),
     st.sampled_from([STORM_PLAN, SURVIVAL_PLAN]),

@@ -595,7 +595,7 @@ STORM = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=200)
 @given(st.lists(STORM, max_size=30), st.sampled_from(["websocket", "webrtc", "sip"]))
 def test_no_order_of_events_loses_an_item_or_has_more_heard_than_said(
     events: list[Event], transport: Transport

@@ -125,7 +125,7 @@ STEPS: list[Step] = [
 ENDINGS = [LegEnded("caller"), LegEnded("peer", 500), LegEnded("gateway")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(0.5, [35, 1, 28, 41, 1, 17, 1, 28, 36, 8, 41], LegEnded("caller"))
 @given(
     st.floats(0, 3),

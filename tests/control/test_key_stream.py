@@ -106,7 +106,7 @@ def test_a_flood_is_cut_and_told_of_once() -> None:
     assert flow.controller.deadline is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(

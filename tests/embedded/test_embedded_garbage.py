@@ -43,7 +43,7 @@ SENSIBLE: list[dict[str, Any]] = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(messages | st.sampled_from(SENSIBLE) | values, max_size=8))
 def test_no_command_brings_a_session_down(sent: list[Any]) -> None:
     client = ServiceClient(EchoAgent)
@@ -55,7 +55,7 @@ def test_no_command_brings_a_session_down(sent: list[Any]) -> None:
     assert client.names[-1] == "session.updated"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_command_are_answered_with_an_error(data: bytes) -> None:
     client = ServiceClient(EchoAgent)

@@ -273,7 +273,7 @@ def test_files_that_are_no_good_are_told_by_setting_name_and_remedy(
 
 
 @given(at=st.integers(0, 1 << 16), bit=st.integers(0, 7), step=st.integers(0, 3))
-@settings_of_hypothesis(max_examples=60, deadline=None)
+@settings_of_hypothesis(max_examples=60)
 def test_a_handshake_that_is_tampered_with_is_refused_or_awaits_more(
     friends: tuple[Certificates, Certificates], at: int, bit: int, step: int
 ) -> None:

@@ -51,7 +51,7 @@ def do(playout: Playout, live: Live, leg: Live, step: str, count: int, now: floa
             playout.flush(now, 30.0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(scripts)
 def test_nothing_is_lost_told_twice_or_heard_before_it_came(script: list[tuple[str, int]]) -> None:
     playout = Playout()

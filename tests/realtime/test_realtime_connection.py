@@ -111,7 +111,7 @@ async def line() -> Line:
     size=st.sampled_from([0, 1, 125, 126, 4000, 65535, 65536, 70_001]),
     key=st.binary(min_size=4, max_size=4),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_text_frame_is_read_by_a_server_as_it_was_written(size: int, key: bytes) -> None:
     text = (b"0123456789abcdef" * (size // 16 + 1))[:size]
     server = ServerProtocol(state=State.OPEN, max_size=None)

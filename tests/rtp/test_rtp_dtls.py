@@ -232,7 +232,7 @@ def test_junk_between_is_no_matter() -> None:
     assert server.dropped >= 2 * len(junk)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=200), max_size=8), st.sampled_from([20, 21, 22, 23, 25, 63]))
 def test_hostile_records_come_to_nothing_but_an_end_in_words(
     bodies: list[bytes], kind: int
@@ -247,7 +247,7 @@ def test_hostile_records_come_to_nothing_but_an_end_in_words(
     assert (server.state is DtlsState.FAILED) == bool(server.problem)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_hello_with_a_byte_changed_ends_well_or_in_words(at: int, change: int) -> None:
     client, server = pair()

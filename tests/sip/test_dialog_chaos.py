@@ -153,4 +153,4 @@ class Chaos(RuleBasedStateMachine):
 
 
 TestChaos = Chaos.TestCase
-TestChaos.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+TestChaos.settings = settings(max_examples=80, stateful_step_count=25)

@@ -26,7 +26,7 @@ GOOD = (
 )
 SIGNS = st.text(alphabet=' \t\r\n;,:<>"\\=@?%/[]SIPsip/2.0axé\x00\udcff٣', max_size=60)
 
-BRIEF = settings(max_examples=150, deadline=None)
+BRIEF = settings(max_examples=150)
 
 
 def survives(data: bytes) -> None:

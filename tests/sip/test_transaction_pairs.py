@@ -90,5 +90,5 @@ class LossyPair(RuleBasedStateMachine):
         assert stuck == []
 
 
-LossyPair.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+LossyPair.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestLossyPair = LossyPair.TestCase
