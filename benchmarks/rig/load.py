@@ -130,9 +130,9 @@ def run_service(speech: str = "") -> AbstractContextManager[subprocess.Popen[str
 
 
 def run_gateway(
-    port: int, *, pass_through: bool = False
+    port: int, *, pass_through: bool = False, tables: str = ""
 ) -> AbstractContextManager[subprocess.Popen[str]]:
-    """Run a gateway on a free port, joined to the service on ``port``."""
+    """Run a gateway on a free port, joined to the service on ``port``; ``tables`` add settings."""
     config = f"""
         [sip]
         bind = ["udp:127.0.0.1:0"]
@@ -147,6 +147,7 @@ def run_gateway(
         [realtime]
         provider = "custom"
         url = "ws://127.0.0.1:{port}/v1/realtime"
+        {tables}
     """
     environment = {**os.environ, "GATEWAY_CONFIG_BODY": config}
     return run_part("gateway serve --json", env=environment, stderr=subprocess.DEVNULL)

@@ -4,7 +4,6 @@ The socket of a lane is one, whatever addresses the machine has; each TURN alloc
 A base lasts as long as the connection; its agents come and go, one for each pair of credentials.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -129,14 +128,11 @@ class Base:
         try:
             answer, source = await endpoint.request(Message(Method.BINDING, Class.REQUEST), server)
         finally:
-            await endpoint.close()
+            self.endpoints.discard(endpoint)
         seen = answer.attributes.get("XOR-MAPPED-ADDRESS")
         if seen is None or source != server:
             raise OSError("no answer that tells an address")
         return str(seen[0]), int(seen[1])
 
     async def close(self) -> None:
-        """Give back what it holds."""
-        for endpoint in tuple(self.endpoints):
-            await endpoint.close()
-        await asyncio.sleep(0)
+        """Give back what it holds, once its agents are closed."""

@@ -140,7 +140,6 @@ class Relay(Base):
 
     async def close(self) -> None:
         """Give the allocation back."""
-        await super().close()
         for shuttle in self._shuttles.values():
             shuttle.close()
         self._shuttles.clear()

@@ -156,8 +156,9 @@ class Association:
                 self._refuse()
 
     def send(self, data: bytes) -> None:
-        """Encrypt data for the other side; before there are keys it goes nowhere."""
-        for source, handshake in self._handshakes.items() if self.is_keyed else ():
+        """Encrypt data for the other side; before the keys and after its goodbye none goes."""
+        may_send = self.is_keyed and not self.is_closed
+        for source, handshake in self._handshakes.items() if may_send else ():
             handshake.send(data)
             self._sends += [(datagram, source) for datagram in handshake.data_to_send()]
 
