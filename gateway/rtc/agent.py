@@ -29,8 +29,8 @@ ASK_INTERVAL: Final = 2.5
 """Seconds between two questions whether the other side is there (RFC 7675)."""
 QUIET: Final = 2
 """Questions in a row without an answer after which it is said to be quiet."""
-LOST: Final = 12.0
-"""Seconds without an answer after which it is said to be lost."""
+LOST: Final = 30.0
+"""Seconds without an answer after which it is said to be lost (RFC 7675 section 5.1)."""
 _AGAIN: Final = 0.1
 _ALL: Final = 1  # component: reports share the port of the sound
 _HIGHEST_PORT: Final = 65_535
