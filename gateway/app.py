@@ -276,7 +276,7 @@ class Gateway:
             SupervisionDoor(
                 self.settings,
                 self._switchboard.find,
-                lambda call_id: self.registry.record(call_id) is not None,
+                self._directory,
             ),
             DialDoor(self._dialling.dial, retry_after=retry_after),
             TokensDoor(self._keyring),

@@ -14,7 +14,7 @@ from .operation import JSON, Answer, Operation, Role
 from .problems import FieldFault, Refusal
 from .shapes import CallList, WholeCall
 
-__all__ = ["CallsDoor"]
+__all__ = ["CallsDoor", "unreachable"]
 
 
 class _Query(CallQuery, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class CallsDoor:
         except CursorError as error:
             raise Refusal(404, str(error), errors=(FieldFault("/cursor", str(error)),)) from None
         except RecordError as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
         headers = {}
         if page.next:
             following = request.rel_url.update_query(cursor=page.next)
@@ -95,11 +95,12 @@ class CallsDoor:
         try:
             call = await self._directory.get(call_id)
         except RecordError as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
         if call is None:
             raise Refusal(404, f"no call {call_id!r}")
         return web.Response(body=msgspec.json.encode(call), content_type=JSON)
 
 
-def _unreachable(error: RecordError) -> Refusal:
+def unreachable(error: RecordError) -> Refusal:
+    """Return what is answered where the calls that are over cannot be asked for."""
     return Refusal(503, f"calls that are over cannot be told of now: {error}")

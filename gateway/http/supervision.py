@@ -19,14 +19,21 @@ from ..config import Settings, Step
 from ..control.actions import HangUp, Request, Stop, Supervise
 from ..control.flow_check import FlowCheck
 from ..control.settings import SHIPPED_PROMPTS
-from ..errors import ConfigError
+from ..errors import ConfigError, RecordError
+from ..ops.directory import Directory
 from .bodies import read_json
+from .calls import unreachable
 from .operation import JSON, VISITOR, Answer, Operation, Role
 from .problems import FieldFault, Refusal
 
 __all__ = ["SupervisionDoor"]
 
 _MOST_STEPS: Final = 16
+_NOT_THERE: Final = {
+    404: Answer("there is no such call"),
+    409: Answer("it is over, or cannot do so now; says why"),
+    503: Answer("the calls that are over cannot be asked for"),
+}
 _FOR_ADMINS: Final = ("update_session",)
 _WHERE: Final = re.compile(r"do\[(\d+)\]: (.*)")
 
@@ -50,7 +57,7 @@ class SupervisionDoor:
     Args:
         settings: Says what there is to be named.
         find: Returns a call in progress.
-        was_here: Tells whether a call is over that there was.
+        directory: Knows those that are over.
 
     """
 
@@ -58,11 +65,11 @@ class SupervisionDoor:
         self,
         settings: Settings,
         find: Callable[[str], Call | None],
-        was_here: Callable[[str], bool],
+        directory: Directory,
     ) -> None:
         self._check = FlowCheck(settings, {*SHIPPED_PROMPTS, *settings.prompts}, is_for_people=True)
         self._find = find
-        self._was_here = was_here
+        self._directory = directory
 
     def operations(self) -> Sequence[Operation]:
         """Return what this door does."""
@@ -74,7 +81,12 @@ class SupervisionDoor:
                 "Have a call in progress do something, by the steps of rules",
                 role=Role.SUPERVISOR,
                 body=_Wish,
-                answers={202: Answer("the kinds of steps, which are done in order", _Taken)},
+                answers={
+                    202: Answer("the kinds of steps, which are done in order", _Taken),
+                    403: Answer("the token's role does not allow a step"),
+                    422: Answer("a step is none that can be done; says which"),
+                    **_NOT_THERE,
+                },
             ),
             Operation(
                 "DELETE",
@@ -82,13 +94,13 @@ class SupervisionDoor:
                 self._end,
                 "Hang up a call in progress",
                 role=Role.SUPERVISOR,
-                answers={204: Answer("it is being ended", media_type="")},
+                answers={204: Answer("it is being ended", media_type=""), **_NOT_THERE},
             ),
         )
 
     async def _act(self, request: web.Request) -> web.Response:
         wish = await read_json(request, _Wish)
-        call = self._call(request)
+        call = await self._call(request)
         steps = [_step(number, written) for number, written in enumerate(wish.do)]
         visitor = request[VISITOR]
         for number, step in enumerate(steps):
@@ -102,21 +114,26 @@ class SupervisionDoor:
         return web.Response(body=msgspec.json.encode(taken), status=202, content_type=JSON)
 
     async def _end(self, request: web.Request) -> web.Response:
-        self._call(request).supervisors.ask((Stop(), HangUp("supervisor")), request[VISITOR].name)
+        call = await self._call(request)
+        call.supervisors.ask((Stop(), HangUp("supervisor")), request[VISITOR].name)
         return web.Response(status=204)
 
-    def _call(self, request: web.Request) -> Call:
+    async def _call(self, request: web.Request) -> Call:
         """Return the call that is asked for.
 
         Raises:
-            Refusal: It is over, or there was none.
+            Refusal: It is over, or there was none, or nobody can tell.
 
         """
         call_id = request.match_info["id"]
         if (call := self._find(call_id)) is not None:
             return call
-        if self._was_here(call_id):
-            raise Refusal(409, "the call is over")
+        try:
+            known = await self._directory.get(call_id)
+        except RecordError as error:
+            raise unreachable(error) from None
+        if known is not None:
+            raise Refusal(409, "the call is not in progress")
         raise Refusal(404, f"no call {call_id!r}")
 
     def _plan(self, steps: Sequence[Step]) -> tuple[Request, ...]:

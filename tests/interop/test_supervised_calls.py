@@ -117,7 +117,7 @@ async def test_a_whisper_reaches_the_model_and_a_hang_up_the_phone_and_both_the_
             if status == 409:
                 break
             await asyncio.sleep(0.05)
-        assert (status, told["detail"]) == (409, "the call is over")
+        assert (status, told["detail"]) == (409, "the call is not in progress")
         assert (await at.ask("DELETE", f"v1/calls/{at.call_id}"))[0] == 409
 
 
