@@ -14,14 +14,11 @@ from .bodies import read_query
 from .news import News
 from .operation import VISITOR, Answer, Operation, Role
 from .problems import Refusal
-from .viewer import Viewer
 
 __all__ = ["EventsDoor"]
 
-_SIGN_OF_LIFE: Final = 15.0  # seconds
-_LONGEST_WRITE: Final = 30.0  # seconds, for a reader who takes nothing at all
+_PAUSE: Final = 0.025  # seconds between two writes: what comes meanwhile goes in one
 _RETRY_AFTER: Final = "5"
-_NOTHING_NEW: Final = b":\n\n"
 _HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store",
@@ -84,7 +81,9 @@ class EventsDoor:
         try:
             await response.prepare(request)
             async with asyncio.timeout(self._seconds_left(request)):
-                await _write(response, viewer)
+                while (piece := await viewer.take()) is not None:
+                    await response.write(piece)
+                    await asyncio.sleep(_PAUSE)
         except (TimeoutError, ConnectionError):
             _break_off(request)  # what they still have to read may be much
         finally:
@@ -95,13 +94,6 @@ class EventsDoor:
         """Return how long the token that was shown is good for."""
         until = request[VISITOR].until
         return None if until is None else max(0.0, until - self._unix_clock())
-
-
-async def _write(response: web.StreamResponse, viewer: Viewer) -> None:
-    """Write what there is to tell, until there is nothing more, or nobody who reads."""
-    while (piece := await viewer.take(_SIGN_OF_LIFE)) is not None:
-        async with asyncio.timeout(_LONGEST_WRITE):
-            await response.write(piece or _NOTHING_NEW)
 
 
 def _break_off(request: web.Request) -> None:

@@ -21,6 +21,7 @@ from .viewer import Viewer
 __all__ = ["News"]
 
 _GATHER: Final = 0.1  # seconds: captions that grow are told so often
+_SIGN_OF_LIFE: Final = 15.0  # seconds between two, of which each is to be taken before the next
 _LOOK: Final = 1.0  # seconds: calls are looked at so often
 _LOOKED_AT: Final = 50  # calls a second
 _CHANGES: Final = frozenset({"leg.answered", "leg.held", "link.ready", "link.lost", "Patch"})
@@ -52,6 +53,7 @@ class News:
         self._shown: dict[str, dict[str, Any]] = {}  # the record of each call, as told last
         self._flushing: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._nudging: asyncio.TimerHandle | None = None
 
     # What calls tell (Observer)
 
@@ -113,6 +115,8 @@ class News:
         viewer.push(self._ring.mark)  # last: whoever knows it has been told all the rest
         self._viewers.add(viewer)
         self._look_soon(_LOOK)
+        if self._nudging is None:
+            self._nudging = asyncio.get_running_loop().call_later(_SIGN_OF_LIFE, self._nudge)
         return viewer
 
     def dismiss(self, viewer: Viewer) -> None:
@@ -121,7 +125,7 @@ class News:
 
     def close(self) -> None:
         """Let everybody go."""
-        for timer in (self._flushing, self._looking):
+        for timer in (self._flushing, self._looking, self._nudging):
             if timer is not None:
                 timer.cancel()
         for viewer in self._viewers:
@@ -161,8 +165,20 @@ class News:
         event = self._ring.add(notice.call_id, msgspec.json.encode(notice))
         for viewer in tuple(self._viewers):
             if viewer.call_id in ("", notice.call_id) and not viewer.push(event):
-                self.slow += 1
-                self._viewers.discard(viewer)
+                self._lose(viewer)
+
+    def _nudge(self) -> None:
+        """Give all viewers a sign of life; who has not taken the last one is too slow."""
+        self._nudging = None
+        for viewer in tuple(self._viewers):
+            if not viewer.nudge():
+                self._lose(viewer)
+        if self._viewers:
+            self._nudging = asyncio.get_running_loop().call_later(_SIGN_OF_LIFE, self._nudge)
+
+    def _lose(self, viewer: Viewer) -> None:
+        self.slow += 1
+        self._viewers.discard(viewer)
 
     # How calls stand
 

@@ -8,6 +8,7 @@ from typing import Final
 __all__ = ["Viewer"]
 
 _MOST_BYTES: Final = 4 * 1024 * 1024  # more than there ever is to be told at once
+_SIGN_OF_LIFE: Final = b":\n\n"  # a comment
 
 
 class Viewer:
@@ -27,6 +28,7 @@ class Viewer:
         self._most_bytes = most_bytes
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
+        self._is_nudged = False
         self._news = asyncio.Event()
 
     def push(self, event: bytes) -> bool:
@@ -38,8 +40,7 @@ class Viewer:
         self._news.set()
         if self._bytes <= self._most_bytes:
             return True
-        self.end()
-        self.on_lost()
+        self._lose()
         return False
 
     def end(self) -> None:
@@ -48,22 +49,28 @@ class Viewer:
         self._waiting.clear()
         self._news.set()
 
-    async def take(self, seconds: float) -> bytes | None:
-        """Wait for events, so long at most, and return all there are in one piece.
+    def nudge(self) -> bool:
+        """Give a sign of life; tell whether the last one was taken, else it is over."""
+        if self._is_nudged:
+            self._lose()
+            return False
+        self._is_nudged = True
+        return self.push(_SIGN_OF_LIFE)
 
-        ``None`` says that there will be no more.
-        """
+    async def take(self) -> bytes | None:
+        """Wait for events, and return all there are in one piece; ``None`` for no more ever."""
         if not self._waiting and not self.is_over:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
-            except TimeoutError:
-                return b""
+            await self._news.wait()
         self._news.clear()
+        self._is_nudged = False
         piece = b"".join(self._waiting)
         self._waiting.clear()
         self._bytes = 0
         return None if self.is_over else piece
+
+    def _lose(self) -> None:
+        self.end()
+        self.on_lost()
 
 
 def _nothing() -> None:

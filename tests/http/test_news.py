@@ -66,6 +66,15 @@ class Studio:
         self.news.call_ended(line.record())
 
 
+async def took(viewer: Viewer) -> bytes | None:
+    """Return what a viewer is told within a second."""
+    try:
+        async with asyncio.timeout(1.0):
+            return await viewer.take()
+    except TimeoutError:
+        return b""
+
+
 def events(piece: bytes | None) -> list[tuple[str, dict[str, Any]]]:
     """Return the events in a piece of a stream, each with its name."""
     assert piece is not None
@@ -87,13 +96,13 @@ def test_whoever_comes_is_told_how_calls_stand_and_then_what_happens() -> None:
         line = studio.begin("c1")
         viewer = studio.news.admit()
         assert viewer is not None
-        assert kinds(await viewer.take(1.0)) == ["call.changed"]
+        assert kinds(await took(viewer)) == ["call.changed"]
         studio.happen(line, InputAudioBufferSpeechStarted(audio_start_ms=0, item_id="u"), 1.0)
         studio.end(line)
-        told = events(await viewer.take(1.0))
+        told = events(await took(viewer))
         assert [notice["type"] for _, notice in told] == ["speaking", "call.ended"]
         assert [name for name, _ in told] == ["e-3", "e-4"]
-        assert kinds(await viewer.take(1.0)) == [], "it waited, and nothing happened"
+        assert kinds(await took(viewer)) == [], "it waited, and nothing happened"
 
     run(main())
 
@@ -104,12 +113,12 @@ def test_whoever_comes_back_is_told_what_they_missed_and_nothing_twice() -> None
         first = studio.news.admit()
         assert first is not None
         line = studio.begin("c1")
-        *_, (last, _) = events(await first.take(1.0))
+        *_, (last, _) = events(await took(first))
         studio.news.dismiss(first)
         studio.end(line)
         again = studio.news.admit(last_id=last)
         assert again is not None
-        assert kinds(await again.take(1.0)) == ["call.ended"]
+        assert kinds(await took(again)) == ["call.ended"]
 
     run(main())
 
@@ -124,7 +133,7 @@ def test_whoever_missed_too_much_or_names_nonsense_is_told_of_the_gap(last_id: s
         studio.begin("c1")
         viewer = studio.news.admit(last_id=last_id)
         assert viewer is not None
-        assert kinds(await viewer.take(1.0)) == ["gap", "call.changed"]
+        assert kinds(await took(viewer)) == ["gap", "call.changed"]
 
     run(main())
 
@@ -135,10 +144,10 @@ def test_whoever_watches_one_call_is_told_of_no_other() -> None:
         one, two = studio.begin("c1"), studio.begin("c2")
         viewer = studio.news.admit("c2")
         assert viewer is not None
-        assert kinds(await viewer.take(1.0)) == ["call.changed"]
+        assert kinds(await took(viewer)) == ["call.changed"]
         studio.end(one)
         studio.end(two)
-        assert [n["call_id"] for _, n in events(await viewer.take(1.0))] == ["c2"]
+        assert [n["call_id"] for _, n in events(await took(viewer))] == ["c2"]
 
     run(main())
 
@@ -149,24 +158,24 @@ def test_words_that_come_quickly_are_told_together_and_before_what_follows_them(
         line = studio.begin("c1")
         viewer = studio.news.admit()
         assert viewer is not None
-        await viewer.take(1.0)
+        await took(viewer)
         for number in range(20):
             studio.say(line, f"{number} ", 1.0 + number / 1000)
         await asyncio.sleep(0.2)
-        ((_, caption),) = events(await viewer.take(1.0))
+        ((_, caption),) = events(await took(viewer))
         assert caption["text"] == " ".join(str(number) for number in range(20))
         studio.say(line, "and", 2.0)
         studio.happen(line, InputAudioBufferSpeechStarted(audio_start_ms=0, item_id="u"), 2.01)
-        assert kinds(await viewer.take(1.0)) == ["caption", "speaking"]
+        assert kinds(await took(viewer)) == ["caption", "speaking"]
         studio.say(line, "so", 3.0, "i2")
         done = ResponseOutputAudioTranscriptDone(
             response_id="r", item_id="i2", output_index=0, content_index=0, transcript="so on"
         )
         studio.happen(line, done, 3.01)
-        ((_, final),) = events(await viewer.take(1.0))
+        ((_, final),) = events(await took(viewer))
         assert (final["text"], final["is_final"]) == ("so on", True)
         await asyncio.sleep(1.0)
-        assert "caption" not in kinds(await viewer.take(1.0)), "what was final is not told again"
+        assert "caption" not in kinds(await took(viewer)), "what was final is not told again"
 
     run(main())
 
@@ -178,15 +187,15 @@ def test_a_call_that_changes_is_told_again_and_one_that_only_grows_older_is_not(
         viewer = studio.news.admit()
         assert viewer is not None
         await asyncio.sleep(5.0)
-        told = kinds(await viewer.take(1.0))
+        told = kinds(await took(viewer))
         assert told.count("call.changed") == 2, "as they came, and once by itself"
         line.duration = 9.0
         await asyncio.sleep(5.0)
-        assert kinds(await viewer.take(1.0)) == []
+        assert kinds(await took(viewer)) == []
         line.state = "talking"
         studio.happen(line, LegAnswered(), 10.0)
         await asyncio.sleep(0.9)
-        assert kinds(await viewer.take(1.0)) == ["call.changed"]
+        assert kinds(await took(viewer)) == ["call.changed"]
 
     run(main())
 
@@ -203,12 +212,30 @@ def test_one_who_does_not_read_is_let_go_and_the_others_are_told_all() -> None:
         for number in range(3000):
             line = studio.begin(f"{number}" + "x" * 4000)
             studio.end(line)
-            count += len(events(await quick.take(0.1)))
+            count += len(events(await took(quick)))
         assert lost == ["slow"]
         assert count == 9000
         assert studio.news.counted["viewers_too_slow"] == 1
         assert studio.news.counted["viewers"] == 1
-        assert await slow.take(1.0) is None
+        assert await took(slow) is None
+
+    run(main())
+
+
+def test_who_watches_a_quiet_line_is_given_signs_of_life_and_who_takes_none_is_let_go() -> None:
+    async def main() -> None:
+        studio = Studio()
+        lost: list[str] = []
+        stuck, reader = studio.news.admit(), studio.news.admit()
+        assert stuck is not None
+        assert reader is not None
+        stuck.on_lost = lambda: lost.append("stuck")
+        await reader.take()
+        for _ in range(4):
+            assert await reader.take() == b":\n\n"
+        assert lost == ["stuck"]
+        assert asyncio.get_running_loop().time() == pytest.approx(60.0)
+        assert studio.news.counted["viewers_too_slow"] == 1
 
     run(main())
 
@@ -232,8 +259,8 @@ def test_as_the_gateway_closes_everybody_is_let_go() -> None:
         studio = Studio()
         viewer = studio.news.admit()
         assert viewer is not None
-        await viewer.take(1.0)
-        waiting = asyncio.create_task(viewer.take(15.0))
+        await took(viewer)
+        waiting = asyncio.create_task(viewer.take())
         await asyncio.sleep(1.0)
         studio.news.close()
         assert await waiting is None
