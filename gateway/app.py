@@ -48,6 +48,7 @@ from .http import (
     PageDoor,
     Role,
     SupervisionDoor,
+    StoryDoor,
     TokensDoor,
     WebhookDoor,
     WhipDoor,
@@ -59,6 +60,7 @@ from .media.prompts import SHIPPED, Prompt
 from .ops.directory import Directory
 from .ops.memory_archive import MemoryArchive
 from .ops.records.desk import RecordDesk
+from .ops.recordings import Recordings
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
@@ -279,6 +281,7 @@ class Gateway:
                 self._directory,
             ),
             DialDoor(self._dialling.dial, retry_after=retry_after),
+            StoryDoor(self._record, Recordings(self.settings.media.recordings)),
             TokensDoor(self._keyring),
         ]
         if self.settings.webrtc.enabled:
@@ -294,6 +297,11 @@ class Gateway:
             doors.append(self._webhooks)
         doors.append(ApiDoor(lambda: doors))
         return doors
+
+    async def _record(self, call_id: str) -> dict[str, Any] | None:
+        """Return the whole of a call, in progress or over."""
+        record = self.registry.record(call_id)
+        return record.as_dict() if record is not None else None
 
     def make_token(self, name: str, role: Role, seconds: int) -> str:
         """Return a token for the pages and the API that is good for so many seconds."""

@@ -1,4 +1,5 @@
 """The command line: `voice-gateway demo | serve | embedded | call | check | replay | …`.
+"""The command line: `voice-gateway demo | serve | embedded | call | check | report | replay | …`.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, where, how to mend).
 """
@@ -28,6 +29,7 @@ _COMMANDS: Final = {
     "embedded": "The embedded realtime service alone.",
     "call": "A softphone for scripts.",
     "check": "Validate the configuration, reach every neighbour, draw rules and menus.",
+    "report": "Draw one call: voices, barge-ins, keys, actions and waits on one axis of time.",
     "replay": "Run a call's timeline through today's configuration; show the first difference.",
     "calls": "Calls that are over, out of the database or a running gateway.",
     "events": "The service's 47 events and what is done about each.",

@@ -12,6 +12,7 @@ from .operation import Door, Role
 from .pages import PageDoor
 from .server import HttpServer
 from .supervision import SupervisionDoor
+from .story import StoryDoor
 from .tokens import TokensDoor
 from .webhooks import WebhookDoor
 from .whip import WhipDoor
@@ -30,6 +31,7 @@ __all__ = [
     "PageDoor",
     "Role",
     "SupervisionDoor",
+    "StoryDoor",
     "TokensDoor",
     "WebhookDoor",
     "WhipDoor",

@@ -1,21 +1,22 @@
 """`/v1/calls/{id}/story`, its recording and its picture: what a call was like."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from aiohttp import web
 
-from ..calls.registry import Registry
-from ..ops.archive import Archive
 from ..ops.call_picture import PictureTheme, draw, is_drawable
 from ..ops.recordings import MEDIA_TYPES, Recordings
 from ..ops.story import Story, Told, tell, told_of
+from .bodies import read_query
 from .operation import JSON, Answer, Operation, Role
-from .problems import problem
+from .problems import Refusal
 
-__all__ = ["StoryDoor"]
+__all__ = ["FindRecord", "StoryDoor"]
+
+FindRecord: TypeAlias = Callable[[str], Awaitable[dict[str, Any] | None]]
 
 _PNG: Final = "image/png"
 
@@ -36,21 +37,18 @@ class StoryDoor:
     """Tells the stories of calls, in progress or over.
 
     Args:
-        registry: The calls in progress.
-        archive: Those that are over.
-        recordings: What they sounded like.
+        find: Returns the whole record of a call, ``None`` where there is none.
+        recordings: What the calls sounded like.
 
     """
 
-    def __init__(self, registry: Registry, archive: Archive, recordings: Recordings) -> None:
-        self._registry = registry
-        self._archive = archive
+    def __init__(self, find: FindRecord, recordings: Recordings) -> None:
+        self._find = find
         self._recordings = recordings
         self._drawing = asyncio.Lock()  # one picture at a time: it takes a core for a second
 
     def operations(self) -> Sequence[Operation]:
-        """Return what it does."""
-        none = Answer("there is no such call")
+        """Return what this door does."""
         return (
             Operation(
                 "GET",
@@ -58,7 +56,10 @@ class StoryDoor:
                 self._story,
                 "Tell a call on one axis of time",
                 role=Role.VIEWER,
-                answers={200: Answer("the story so far, or the whole of it", Story), 404: none},
+                answers={
+                    200: Answer("the story, of a call in progress as far as it has come", Story),
+                    404: Answer("there is no such call"),
+                },
             ),
             Operation(
                 "GET",
@@ -67,16 +68,16 @@ class StoryDoor:
                 "Play a call that is over: the caller on the left, the agent on the right",
                 role=Role.VIEWER,
                 query=_Which,
-                headers={"Range": "a part of it: bytes=FIRST-LAST"},
+                headers={"Range": "a part of it, bytes=FIRST-LAST"},
                 answers={
                     200: Answer("the recording", media_type="audio/*"),
                     206: Answer(
                         "the part that was asked for",
                         media_type="audio/*",
-                        headers={"Content-Range": "which part of how much"},
+                        headers={"Content-Range": "which part, of how much"},
                     ),
                     404: Answer("there is no such call, or nothing was recorded of it"),
-                    416: Answer("there is no such part of it"),
+                    416: Answer("it has no such part"),
                 },
             ),
             Operation(
@@ -88,64 +89,42 @@ class StoryDoor:
                 query=_Look,
                 answers={
                     200: Answer("the picture", media_type=_PNG),
-                    404: none,
-                    501: Answer("nothing to draw with is installed"),
+                    404: Answer("there is no such call"),
+                    501: Answer("there is nothing to draw with; says what to install"),
                 },
             ),
         )
 
     async def _story(self, request: web.Request) -> web.StreamResponse:
-        story = await self._tell(request.match_info["id"])
-        if story is None:
-            return _no_call(request)
+        story = await self._tell(request)
         return web.Response(body=msgspec.json.encode(story), content_type=JSON)
 
     async def _recording(self, request: web.Request) -> web.StreamResponse:
-        told = await self._told(request.match_info["id"])
-        if told is None:
-            return _no_call(request)
-        try:
-            take = msgspec.convert(dict(request.query), _Which, strict=False).take
-        except msgspec.ValidationError as error:
-            return problem(400, "Bad Request", str(error))
-        path = None if _goes_on(told) else self._recordings.path(told.call_id, take)
+        take = read_query(request, _Which).take
+        told = await self._told(request)
+        path = None if told.goes_on else self._recordings.path(told.call_id, take)
         if path is None:
-            why = "the call goes on" if _goes_on(told) else "nothing was recorded of it"
-            return problem(404, "Not Found", f"no recording {take} of this call: {why}")
+            why = "the call goes on" if told.goes_on else "nothing was recorded"
+            raise Refusal(404, f"there is no recording {take} of this call: {why}")
         return web.FileResponse(path, headers={"Content-Type": MEDIA_TYPES[path.suffix]})
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
+        theme = read_query(request, _Look).theme
         if not is_drawable():
-            remedy = "pictures need matplotlib: pip install 'voice-gateway[report]'"
-            return problem(501, "Not Implemented", remedy)
-        try:
-            theme = msgspec.convert(dict(request.query), _Look).theme
-        except msgspec.ValidationError as error:
-            return problem(400, "Bad Request", str(error))
-        story = await self._tell(request.match_info["id"])
-        if story is None:
-            return _no_call(request)
+            raise Refusal(501, "pictures need matplotlib: pip install 'voice-gateway[report]'")
+        story = await self._tell(request)
         async with self._drawing:
             image = await asyncio.to_thread(draw, story, theme)
         return web.Response(body=image, content_type=_PNG)
 
-    async def _told(self, call_id: str) -> Told | None:
-        """Return a call's record, whether it goes on or is over."""
-        live = self._registry.record(call_id)
-        record = live.as_dict() if live is not None else await self._archive.get(call_id)
-        return told_of(record) if record is not None else None
+    async def _told(self, request: web.Request) -> Told:
+        call_id = request.match_info["id"]
+        record = await self._find(call_id)
+        if record is None:
+            raise Refusal(404, f"no call {call_id!r}")
+        return told_of(record)
 
-    async def _tell(self, call_id: str) -> Story | None:
-        told = await self._told(call_id)
-        if told is None:
-            return None
+    async def _tell(self, request: web.Request) -> Story:
+        told = await self._told(request)
         sounds, takes = await self._recordings.listen(told)
         return tell(told, sounds, takes)
-
-
-def _goes_on(told: Told) -> bool:
-    return told.ended_by is None and told.state != "ended"
-
-
-def _no_call(request: web.Request) -> web.Response:
-    return problem(404, "Not Found", f"no call {request.match_info['id']!r}")

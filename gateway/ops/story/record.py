@@ -52,6 +52,11 @@ class Told(msgspec.Struct, kw_only=True):
     transcript: list[dict[str, Any]] = []
     timeline: list[Entry] = []
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the call is in progress."""
+        return self.ended_by is None and self.state != "ended"
+
 
 def number_of(value: object) -> float | None:
     """Return a number of a record, nothing where it is none."""

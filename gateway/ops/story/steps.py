@@ -12,8 +12,8 @@ __all__ = ["steps_of"]
 _MOST: Final = 4000
 _LONGEST: Final = 240  # characters of a detail
 _NOISE: Final = frozenset(
-    ("event_id", "_origin", "object", "usage", "logprobs")
-    + ("previous_item_id", "content_index", "output_index")
+    {"event_id", "_origin", "object", "usage", "logprobs", "previous_item_id"}
+    | {"content_index", "output_index"}
 )
 
 # The first that a name begins with says what it is about.

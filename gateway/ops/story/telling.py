@@ -41,7 +41,7 @@ def tell(
         started_at=told.started_at,
         duration=round(end, 3),
         state=told.state,
-        is_live=told.ended_by is None and told.state != "ended",
+        is_live=told.goes_on,
         ended_by=told.ended_by or "",
         reason=told.reason or "",
         codec=told.codec,
