@@ -42,14 +42,14 @@ def draw(story: Story, theme: PictureTheme = "light") -> bytes:
     from . import picture_lanes, picture_waits
 
     page = Page(theme, story.duration)
-    has_callee = any(lane.name == "callee" for lane in story.lanes)
+    others = [lane.name for lane in story.lanes if lane.name not in ("caller", "agent")]
     waits = picture_waits.rows_of(story.turns)
     heights = {
         "head": 1.15,
         "spans": 0.34,
         "caller": 1.5,
         "agent": 1.5,
-        **({"callee": 0.6} if has_callee else {}),
+        **dict.fromkeys(others, 0.6),
         "steps": 1.15,
         "waits": 0.95 + 0.3 * max(1, len(waits)),
     }
@@ -75,7 +75,7 @@ def draw(story: Story, theme: PictureTheme = "light") -> bytes:
         if lane.name in axes:
             picture_lanes.draw_lane(page, axes[lane.name], lane)
     picture_lanes.draw_keys(page, axes["caller"], story.keys)
-    voices = [axes[name] for name in ("caller", "agent", "callee") if name in axes]
+    voices = [axes[name] for name in ("caller", "agent", *others)]
     picture_lanes.draw_interruptions(page, voices, story.interruptions)
     picture_lanes.draw_steps(page, axes["steps"], story)
     picture_waits.draw_waits(page, axes["waits"], waits, len(story.turns) - len(waits))

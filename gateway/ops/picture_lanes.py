@@ -25,7 +25,7 @@ _ACROSS: Final = 14.2  # inches that the axis of time takes
 _SPAN_COLOURS: Final = {
     "menu": "callee",
     "hold": "muted",
-    "transfer": "people",
+    "transfer": "supervisor",
     "callee": "callee",
     "outage": "danger",
     "private": "muted",
@@ -124,8 +124,7 @@ def draw_lane(page: Page, axes: "Axes", lane: Lane) -> None:
     page.timed(axes, lane.name, lane.name)
     axes.set_ylim(-1.45, 1.25)
     colour = page.colour(lane.name)
-    spoken = [span for span in lane.spans if span.kind in ("speech", "playout", "prompt")]
-    spoken = spoken or [span for span in lane.spans if span.kind == "voice"]
+    spoken = [span for span in lane.spans if span.kind != "voice"] or lane.spans
     for span in spoken:
         axes.axvspan(span.start, span.end, color=colour, alpha=0.09, linewidth=0)
     for span in lane.spans:

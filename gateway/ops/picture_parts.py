@@ -19,7 +19,7 @@ _COLOURS: Final[dict[str, tuple[str, str]]] = {
     "caller": ("#2c5aa8", "#96b9ff"),
     "agent": ("#0b6e5f", "#5cd3ba"),
     "callee": ("#7444aa", "#cdaaf7"),
-    "people": ("#8f5200", "#f0b968"),
+    "supervisor": ("#8f5200", "#f0b968"),
     "danger": ("#b3261e", "#ff9187"),
     "warn": ("#855600", "#efc064"),
     "good": ("#18713f", "#70d69d"),
@@ -33,7 +33,7 @@ GROUP_COLOURS: Final[dict[str, str]] = {
     "tool": "warn",
     "transfer": "callee",
     "service": "muted",
-    "people": "people",
+    "people": "supervisor",
     "time": "muted",
 }
 _STEPS: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200)

@@ -10,6 +10,7 @@ __all__ = ["interventions_of", "keys_of", "spans_of"]
 
 _KEY: Final = "input_audio_buffer.dtmf_event_received"
 _MOST: Final = 2000
+_ASIDE: Final = ("by", "supervisor", "connection")  # of what people did: who, and by what
 _OUTCOMES: Final = {"failed": "came to nothing", "closed": "left"}
 
 
@@ -39,12 +40,13 @@ def interventions_of(entries: Iterable[Entry]) -> list[Mark]:
 
 
 def _who(entry: Entry) -> str:
-    return entry.by or (entry.text("by") if entry.kind == "request" else "")
+    """Return the person that an entry is of, empty where it is nobody's."""
+    return entry.by or (entry.text("by") if entry.name == "supervision.changed" else "")
 
 
 def _detail(entry: Entry) -> str:
-    words = [str(value) for name, value in entry.detail.items() if name != "by" and value]
-    return ", ".join(words)[:300]
+    told = {name: value for name, value in entry.detail.items() if name not in _ASIDE and value}
+    return ", ".join(map(str, told.values()))[:300]
 
 
 def spans_of(entries: Sequence[Entry], end: float) -> list[Span]:

@@ -62,6 +62,7 @@ def spans_by_lane(
         "caller": [*_speech(entries, end), *voices["caller"]],
         "agent": [*_playout(entries, end, words), *_prompts(entries, end)],
         "callee": voices["callee"],
+        "supervisor": _supervision(entries, end),
     }
     return lanes
 
@@ -107,11 +108,12 @@ def _clocks(entries: Iterable[Entry]) -> dict[int, float]:
 def _voices(entries: Iterable[Entry], end: float) -> dict[Literal["caller", "callee"], list[Span]]:
     """Return who was heard to speak by the gateway itself."""
     caller, callee = _Spans(end), _Spans(end)
+    legs = {"caller": caller, "callee": callee}
     for entry in entries:
-        spans = callee if entry.text("leg") == "callee" else caller
-        if entry.name == "voice.started":
+        spans = legs.get(entry.text("leg") or "caller")
+        if spans is not None and entry.name == "voice.started":
             spans.open("", entry.at)
-        elif entry.name == "voice.stopped":
+        elif spans is not None and entry.name == "voice.stopped":
             spans.close("voice", "", entry.at)
     return {"caller": caller.settle("voice"), "callee": callee.settle("voice")}
 
@@ -138,6 +140,21 @@ def _prompts(entries: Iterable[Entry], end: float) -> list[Span]:
             is_cut = entry.detail.get("is_complete") is False
             spans.close("prompt", entry.text("prompt_id"), entry.at, is_cut=is_cut)
     return spans.settle("prompt")
+
+
+def _supervision(entries: Iterable[Entry], end: float) -> list[Span]:
+    """Return who was there beside the caller and the agent, and what they did."""
+    spans, modes = _Spans(end), dict[str, str]()
+    for entry in entries:
+        if entry.name == "supervision.changed":
+            who = entry.text("supervisor")
+            spans.close(entry.text("before"), who, entry.at)
+            if entry.text("mode") != "leave":
+                spans.open(who, entry.at, entry.text("by"))
+            modes[who] = entry.text("mode")
+    for who, mode in modes.items():
+        spans.close(mode, who, end)
+    return spans.settle("")
 
 
 def interruptions_of(entries: Sequence[Entry], lines: Iterable[Line]) -> list[Interruption]:

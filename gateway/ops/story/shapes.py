@@ -22,7 +22,7 @@ __all__ = [
     "Turn",
 ]
 
-LaneName: TypeAlias = Literal["caller", "agent", "callee"]
+LaneName: TypeAlias = Literal["caller", "agent", "callee", "supervisor"]
 Group: TypeAlias = Literal[
     "call", "speech", "answer", "keys", "menu", "tool", "transfer", "service", "people", "time"
 ]
@@ -52,7 +52,8 @@ class Span(_Part, frozen=True, kw_only=True):
         start: when it begins.
         end: when it ends; of what goes on, how long the call has lasted.
         kind: ``speech`` (as the service hears it), ``voice`` (as we do), ``playout``,
-            ``prompt``, ``menu``, ``hold``, ``transfer``, ``callee``, ``outage``, ``private``.
+            ``prompt``, ``menu``, ``hold``, ``transfer``, ``callee``, ``outage``, ``private``;
+            of who supervises ``listen``, ``speak`` or ``takeover``.
         label: a few words.
         id: of the item or response, where it is one's.
         is_cut: it was ended before its time.

@@ -68,6 +68,9 @@ _GROUPS: Final[tuple[tuple[str, Group], ...]] = (
     ("Listen", "service"),
     ("UpdateSession", "service"),
     ("timer", "time"),
+    ("supervis", "people"),
+    ("Supervis", "people"),
+    ("Whisper", "people"),
 )
 _MINOR: Final = (
     "response.output_item.",

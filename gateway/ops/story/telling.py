@@ -49,7 +49,7 @@ def tell(
         lanes=[
             Lane(name=name, spans=spans, sound=(sounds or {}).get(name))
             for name, spans in lanes.items()
-            if spans or name != "callee"
+            if spans or name in ("caller", "agent")
         ],
         spans=spans_of(entries, end),
         interruptions=interruptions_of(entries, lines),
