@@ -50,6 +50,7 @@ from .http import (
     SupervisionDoor,
     StoryDoor,
     TokensDoor,
+    VisitorDoor,
     WebhookDoor,
     WhipDoor,
     configured_tokens,
@@ -283,6 +284,7 @@ class Gateway:
             DialDoor(self._dialling.dial, retry_after=retry_after),
             StoryDoor(self._record, Recordings(self.settings.media.recordings)),
             TokensDoor(self._keyring),
+            VisitorDoor(self.settings.targets),
         ]
         if self.settings.webrtc.enabled:
             doors.append(

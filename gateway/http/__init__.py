@@ -14,6 +14,7 @@ from .server import HttpServer
 from .supervision import SupervisionDoor
 from .story import StoryDoor
 from .tokens import TokensDoor
+from .visitor import VisitorDoor
 from .webhooks import WebhookDoor
 from .whip import WhipDoor
 
@@ -33,6 +34,7 @@ __all__ = [
     "SupervisionDoor",
     "StoryDoor",
     "TokensDoor",
+    "VisitorDoor",
     "WebhookDoor",
     "WhipDoor",
     "configured_tokens",

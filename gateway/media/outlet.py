@@ -202,6 +202,8 @@ class Outlet:
         arrays, row = self._arrays, self._row
         passed = ticks * int(arrays.step[row])
         arrays.timestamp[row] = (int(arrays.timestamp[row]) + passed) & 0xFFFFFFFF
+        if self.tape is not None:
+            self.tape.skip(ticks)
         self.resume()
 
     def press(self, digits: str, duration_ms: int, gap_ms: int) -> None:

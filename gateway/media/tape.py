@@ -17,6 +17,8 @@ _BATCH: Final = 25
 """Frames of a side that are handed on at once."""
 _KEY_FRAMES: Final = 5
 """Frames by which a key may be known too late, and which are kept back where none may be heard."""
+_LONGEST_STALL: Final = 3000
+"""Frames of a stall that are put into a recording; what is longer is shorter there."""
 _TAIL_FRAMES: Final = 2
 """Frames after the end of a telephone event in which its tone may still be heard."""
 
@@ -81,6 +83,11 @@ class Tape:
         self._said.append(self._says.silence if self.is_paused else frame)
         if len(self._said) >= _BATCH + self._kept:
             self._hand_on(self._kept)
+
+    def skip(self, frames: int) -> None:
+        """Let time pass in which the clock stood still and nobody was sent anything."""
+        self._said += [self._says.silence] * min(frames, _LONGEST_STALL)
+        self._hand_on(self._kept)
 
     def change(self, says: Format) -> None:
         """Expect ring frames of another format."""

@@ -42,9 +42,9 @@ def draw(story: Story, theme: PictureTheme = "light") -> bytes:
     from . import picture_lanes, picture_waits
 
     page = Page(theme, story.duration)
-    others = [lane.name for lane in story.lanes if lane.name not in ("caller", "agent")]
+    others: list[str] = [lane.name for lane in story.lanes if lane.name not in ("caller", "agent")]
     waits = picture_waits.rows_of(story.turns)
-    heights = {
+    heights: dict[str, float] = {
         "head": 1.15,
         "spans": 0.34,
         "caller": 1.5,

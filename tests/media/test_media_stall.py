@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from gateway.rtp.packet import RtpPacket, timestamp_delta
 from gateway.sdp.codecs import Codec
 from gateway.sdp.negotiate import Negotiated
 from gateway.testing.media import MediaCall, MediaWorld, tone
+from media_recording import sides
 
 G722 = Codec("G722", 8000, 1, 9)
 
@@ -85,3 +87,18 @@ def test_timestamps_keep_up_with_the_clock_through_a_stall(
     for (_, before), (_, after) in itertools.pairwise(packets):
         assert (after.sequence - before.sequence) & 0xFFFF == 1
     assert sum(p.marker for _, p in packets) == (2 if stall > 0.06 else 1)
+
+
+def test_a_recording_is_as_long_as_the_call_though_the_clock_stood_still(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = MediaWorld()
+    call = world.call()
+    call.lane.record(str(tmp_path / "call.wav"))
+    call.lane.play(tone(611, 5.0, 24000).tobytes(), Mark("resp_1", "item_1"))
+    stalled(monkeypatch, world, call, 0.6)
+    _, agent = sides(world, tmp_path / "call.wav")
+    assert len(agent) / 8000 == pytest.approx(2.0, abs=0.06)
+    silent = np.flatnonzero(~agent.reshape(-1, 80).any(axis=1)) / 100
+    assert silent.min() == pytest.approx(0.5, abs=0.1)
+    assert silent.max() == pytest.approx(1.1, abs=0.1)

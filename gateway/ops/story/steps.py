@@ -11,10 +11,11 @@ __all__ = ["steps_of"]
 
 _MOST: Final = 4000
 _LONGEST: Final = 240  # characters of a detail
-_NOISE: Final = frozenset(
-    {"event_id", "_origin", "object", "usage", "logprobs", "previous_item_id"}
-    | {"content_index", "output_index"}
-)
+_NOISE: Final = {  # it says nothing to people, or is told elsewhere
+    *("event_id", "id", "call_id", "conversation_id", "previous_item_id", "object", "_origin"),
+    *("content_index", "output_index", "logprobs", "usage", "metadata", "about"),
+    *("output_modalities", "max_output_tokens", "audio", "tool_choice", "received_at", "unix_time"),
+}
 
 # The first that a name begins with says what it is about.
 _GROUPS: Final[tuple[tuple[str, Group], ...]] = (

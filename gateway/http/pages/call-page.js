@@ -1,0 +1,169 @@
+// One call's page: its story, looked at and listened to, and while it is live, supervised.
+
+import { Picture, ZOOM } from "./picture.js";
+import { Player } from "./player.js";
+import { showFacts, showQuality } from "./quality.js";
+import { Said } from "./said.js";
+import { ask, askJson } from "./session.js";
+import { Steps } from "./steps.js";
+import { Supervision } from "./supervise.js";
+import { showWaits } from "./waits.js";
+import { clock, ending, parties, when } from "./words.js";
+
+const AGAIN = 1500; // milliseconds between looks at a call that goes on
+const SETTLED = 700; // after its end, until its recording is complete
+
+const $ = (id) => document.getElementById(id);
+
+export class CallPage {
+  #id = "";
+  #story = null;
+  #alarm = 0;
+  #asking = new AbortController();
+  #picture = new Picture($("picture"), $("tip"));
+  #player = new Player();
+  #said = new Said($("said"), $("said-none"), (at) => this.#listen(at));
+  #steps = new Steps((at) => this.#listen(at));
+  #supervision;
+  #trouble;
+
+  /** @param {(error: Error | null) => void} trouble shows what is wrong */
+  constructor(trouble) {
+    this.#trouble = trouble;
+    this.#supervision = new Supervision(trouble);
+    this.#picture.addEventListener("seek", ({ detail }) => this.#listen(detail));
+    this.#picture.addEventListener("play", () => this.#toggle());
+    this.#player.addEventListener("time", () => this.#showTime());
+    this.#player.addEventListener("state", () => this.#showState());
+    $("play").addEventListener("click", () => this.#toggle());
+    $("position").addEventListener("input", ({ target }) => this.#go(Number(target.value)));
+    $("speed").addEventListener("change", ({ target }) => (this.#player.speed = Number(target.value)));
+    $("sides").addEventListener("change", ({ target }) => (this.#player.sides = target.value));
+    $("zoom-in").addEventListener("click", () => this.#picture.zoom(1 / ZOOM));
+    $("zoom-out").addEventListener("click", () => this.#picture.zoom(ZOOM));
+    $("zoom-fit").addEventListener("click", () => this.#picture.fit());
+    $("save").addEventListener("click", () => this.#save());
+  }
+
+  async open(id) {
+    if (id === this.#id) return;
+    this.close();
+    this.#id = id;
+    $("call").setAttribute("aria-busy", "true");
+    $("call-title").textContent = "Loading…";
+    await this.#load();
+    if (this.#id === id) $("call-title").focus({ preventScroll: true });
+  }
+
+  close() {
+    clearTimeout(this.#alarm);
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    this.#player.close();
+    this.#supervision.close();
+    [this.#id, this.#story] = ["", null];
+  }
+
+  /** Looks again soon: something happened to a call. */
+  hear(notice) {
+    if (notice.call_id !== this.#id || !this.#story) return;
+    if (notice.type === "call.ended") this.#loadIn(SETTLED);
+    else if (!this.#alarm) this.#loadIn(AGAIN);
+  }
+
+  #loadIn(milliseconds) {
+    clearTimeout(this.#alarm);
+    this.#alarm = setTimeout(() => this.#load(), milliseconds);
+  }
+
+  async #load() {
+    this.#alarm = 0;
+    const { signal } = this.#asking;
+    try {
+      const story = await askJson(`v1/calls/${encodeURIComponent(this.#id)}/story`, { signal });
+      if (signal.aborted) return;
+      this.#trouble(null);
+      this.#show(story);
+      if (story.is_live) this.#loadIn(2 * AGAIN);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#trouble(error);
+      if (!this.#story) $("call-title").textContent = "This call cannot be shown";
+      else if (error.status === 0) this.#loadIn(4 * AGAIN);
+    } finally {
+      if (!signal.aborted) $("call").removeAttribute("aria-busy");
+    }
+  }
+
+  #show(story) {
+    this.#story = story;
+    document.title = `${parties(story)} · voice-gateway`;
+    $("call-title").textContent = parties(story);
+    const trunk = story.trunk ? ` · trunk ${story.trunk}` : "";
+    const lasted = `${when(story.started_at)} · ${clock(story.duration)} · ${ending({ ...story, state: "live" })}`;
+    $("call-when").textContent = lasted + trunk;
+    showFacts(story, $("call-facts"));
+    this.#picture.show(story);
+    this.#said.show(story);
+    const seek = (at) => this.#listen(at);
+    showWaits(story, { list: $("waits"), legend: $("waits-legend"), none: $("waits-none"), seek });
+    showQuality(story, { list: $("quality"), line: $("quality-line") });
+    this.#steps.show(story);
+    this.#supervision.show(story);
+    this.#showRecording(story);
+  }
+
+  #showRecording(story) {
+    this.#player.open(story.call_id, story.takes);
+    $("player").hidden = !this.#player.hasSound;
+    $("save").hidden = story.is_live;
+    $("silent").hidden = this.#player.hasSound;
+    $("silent").textContent = story.is_live
+      ? "The recording can be played when the call is over."
+      : "There is no recording of this call. Recordings are kept where media.recordings names a folder and a rule begins one.";
+    $("position").max = story.duration;
+    this.#showTime();
+  }
+
+  // Listening
+
+  #listen(seconds) {
+    this.#go(seconds, { andPlay: true });
+  }
+
+  #go(seconds, options) {
+    if (!this.#player.hasSound) this.#picture.place(seconds, false);
+    this.#player.seek(seconds, options).catch((error) => this.#trouble(error));
+  }
+
+  #toggle() {
+    if (this.#player.hasSound) this.#player.toggle().catch((error) => this.#trouble(error));
+  }
+
+  #showTime() {
+    if (!this.#story) return;
+    const { time, isPlaying, hasSound } = this.#player;
+    $("clock").textContent = `${clock(time, 1)} / ${clock(this.#story.duration)}`;
+    $("position").value = time;
+    $("position").setAttribute("aria-valuetext", clock(time, 1));
+    if (hasSound) this.#picture.place(time, isPlaying);
+    this.#said.mark(hasSound && (isPlaying || time > 0) ? time : -1);
+  }
+
+  #showState() {
+    $("play").setAttribute("aria-label", this.#player.isPlaying ? "Pause" : "Play");
+  }
+
+  async #save() {
+    try {
+      const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+      const answer = await ask(`v1/calls/${encodeURIComponent(this.#id)}/picture.png?theme=${theme}`);
+      const address = URL.createObjectURL(await answer.blob());
+      const link = Object.assign(document.createElement("a"), { href: address, download: `${this.#id}.png` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    } catch (error) {
+      this.#trouble(error);
+    }
+  }
+}
