@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media_recording import sides
 
 from gateway.media import thread
 from gateway.media.events import Mark
@@ -14,7 +15,6 @@ from gateway.rtp.packet import RtpPacket, timestamp_delta
 from gateway.sdp.codecs import Codec
 from gateway.sdp.negotiate import Negotiated
 from gateway.testing.media import MediaCall, MediaWorld, tone
-from media_recording import sides
 
 G722 = Codec("G722", 8000, 1, 9)
 
