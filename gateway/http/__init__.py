@@ -11,8 +11,8 @@ from .openapi import ApiDoor
 from .operation import Door, Role
 from .pages import PageDoor
 from .server import HttpServer
-from .supervision import SupervisionDoor
 from .story import StoryDoor
+from .supervision import SupervisionDoor
 from .tokens import TokensDoor
 from .visitor import VisitorDoor
 from .webhooks import WebhookDoor
@@ -31,8 +31,8 @@ __all__ = [
     "News",
     "PageDoor",
     "Role",
-    "SupervisionDoor",
     "StoryDoor",
+    "SupervisionDoor",
     "TokensDoor",
     "VisitorDoor",
     "WebhookDoor",

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from aiohttp import web
 
+from ..errors import RecordError
 from ..ops.call_picture import PictureTheme, draw, is_drawable
 from ..ops.recordings import MEDIA_TYPES, Recordings
 from ..ops.story import Story, Told, tell, told_of
@@ -119,7 +120,10 @@ class StoryDoor:
 
     async def _told(self, request: web.Request) -> Told:
         call_id = request.match_info["id"]
-        record = await self._find(call_id)
+        try:
+            record = await self._find(call_id)
+        except RecordError as error:
+            raise Refusal(503, f"calls that are over cannot be told of now: {error}") from None
         if record is None:
             raise Refusal(404, f"no call {call_id!r}")
         return told_of(record)

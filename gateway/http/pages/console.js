@@ -31,7 +31,7 @@ function showPulse(words, kind) {
 
 async function takeStock() {
   try {
-    const { calls } = await askJson("v1/calls?limit=200");
+    const { calls } = await askJson("v1/calls?state=live&limit=500");
     live.setAll(calls.filter(goesOn));
     showTrouble("live", null);
   } catch (error) {

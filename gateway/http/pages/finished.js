@@ -1,7 +1,7 @@
 // Calls that are over: a search, a page at a time.
 
 import { askJson } from "./session.js";
-import { clock, ending, goesOn, make, milliseconds, money, parties, plural, rating, when } from "./words.js";
+import { clock, ending, make, milliseconds, money, parties, plural, rating, when } from "./words.js";
 
 const PAGE = 25;
 const QUIET = 250; // milliseconds after the last key before it is searched
@@ -46,7 +46,7 @@ export class FinishedCalls {
     try {
       const page = await askJson(`v1/calls?${this.#query()}`, { signal });
       this.#next = page.next ?? "";
-      this.#show(page.calls.filter((call) => !goesOn(call)), isAnew);
+      this.#show(page.calls, isAnew);
       this.tell(null);
     } catch (error) {
       if (!signal.aborted) this.tell(error);
@@ -57,7 +57,7 @@ export class FinishedCalls {
 
   #query() {
     const { q, ended_by, since } = Object.fromEntries(new FormData(this.#form));
-    const query = new URLSearchParams({ limit: PAGE });
+    const query = new URLSearchParams({ state: "over", limit: PAGE });
     if (q.trim()) query.set("q", q.trim());
     if (ended_by) query.set("ended_by", ended_by);
     if (since) query.set("since", (Date.now() / 1000 - Number(since)).toFixed(0));

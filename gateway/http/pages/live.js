@@ -3,7 +3,8 @@
 import { clock, goesOn, lossOf, make, milliseconds, money, parties, percent, rating } from "./words.js";
 
 const STAY = 1600; // milliseconds that a row is still seen after its call
-const LEGS = { websocket: "SIP", webrtc: "SIP", sip: "held by the service" };
+const LEGS = { sip: "SIP", webrtc: "browser", browser: "browser", hosted: "SIP at the service" };
+const HELPING = { listen: "listens", speak: "speaks too", takeover: "has taken over" };
 const DOING = {
   away: "service away",
   listening: "listening",
@@ -17,6 +18,7 @@ const DOING = {
 
 class Row {
   speaking = new Set();
+  #people = new Map(); // who supervises, and how
   #key = make("kbd", { hidden: true });
   #said = make("span", { className: "under caption" });
   #under = make("span", { className: "under" });
@@ -45,7 +47,7 @@ class Row {
     const { leg, mos, loss, cost } = this.#cells;
     this.#link.textContent = parties(call);
     this.#under.textContent = call.call_id;
-    leg.replaceChildren(call.leg ?? LEGS[call.transport] ?? "", call.codec ? ` · ${call.codec}` : "");
+    leg.replaceChildren([LEGS[call.leg] ?? call.leg, call.codec].filter(Boolean).join(" · ") || "–");
     mos.replaceChildren(rating(call.media?.mos));
     const lost = lossOf(call.media);
     loss.replaceChildren(lost === null ? "–" : percent(lost));
@@ -70,6 +72,10 @@ class Row {
         this.#key.hidden = false;
         this.#key.textContent = notice.key;
         break;
+      case "supervision":
+        if (notice.mode === "leave") this.#people.delete(notice.name);
+        else this.#people.set(notice.name, HELPING[notice.mode] ?? notice.mode);
+        break;
       case "turn":
         this.#cells.wait.replaceChildren(milliseconds(notice.ms));
         break;
@@ -92,7 +98,8 @@ class Row {
       make("span", { className: `voice ${who} ${who ? "on" : ""}` }, bars(), who ? `${who} speaks` : words),
     );
     const rest = speakers.length && agent !== "speaking" ? make("span", { className: "under" }, words) : null;
-    this.#cells.now.replaceChildren(...voices, ...(rest ? [rest] : []));
+    const people = [...this.#people].map(([name, how]) => make("span", { className: "under person" }, `${name} ${how}`));
+    this.#cells.now.replaceChildren(...voices, ...(rest ? [rest] : []), ...people);
   }
 }
 
