@@ -24,6 +24,7 @@ _MOST_TURNS: Final = 500  # the latest
 class Answer:
     """One answer to the caller; milliseconds from the service's word that they fell silent.
 
+    Where a tool was called first, ``response_id`` is the response that came of that at last.
     ``audio_ms`` is known where the sound comes in events, on a WebSocket alone.
     """
 
@@ -40,22 +41,28 @@ class Latency:
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque(maxlen=_MOST_TURNS)
         self._stopped_at: float | None = None  # the caller waits since then
+        self._is_owed = False  # the latest answer, which makes no sound so far
 
     def handle(self, event: Event, now: float) -> None:
         """Take in what a wait begins or ends with."""
         match event:
             case InputAudioBufferSpeechStarted() | InputAudioBufferCleared():
-                self._stopped_at = None
+                self._stopped_at, self._is_owed = None, False
             case InputAudioBufferSpeechStopped():
                 self._stopped_at = now
             case ResponseCreated() if self._stopped_at is not None:
                 stopped_at, self._stopped_at = self._stopped_at, None
                 created_ms = _ms(now - stopped_at)
                 self.answers.append(Answer(event.response.id or "", stopped_at, created_ms))
+                self._is_owed = True
+            case ResponseCreated() if self._is_owed:
+                self.answers[-1].response_id = event.response.id or ""
             case ResponseOutputAudioDelta() if answer := self._answer(event.response_id):
+                self._is_owed = False
                 if answer.audio_ms is None:
                     answer.audio_ms = _ms(now - answer.stopped_at)
             case OutputAudioBufferStarted() if answer := self._answer(event.response_id):
+                self._is_owed = False
                 if answer.heard_ms is None:
                     answer.heard_ms = _ms(now - answer.stopped_at)
             case _:

@@ -205,6 +205,17 @@ def test_each_answer_is_timed_from_the_end_of_the_callers_words() -> None:
     assert latency["heard_ms_max"] == 600
 
 
+def test_an_answer_that_takes_a_tool_first_is_timed_to_its_first_sound() -> None:
+    meter = Meter()
+    speak(meter, 5.0)
+    meter.tell(wire.ResponseCreated(response=ResponseInfo(id="asks a tool")), at=5.1)
+    answer(meter, "answers", 5.5, 5.8, 5.9)
+    answer(meter, "goes on by itself", 8.0, 8.1, 8.2)
+    assert meter.told()["latency"]["answers"] == [
+        {"response_id": "answers", "created_ms": 100, "audio_ms": 800, "heard_ms": 900},
+    ]
+
+
 def test_who_goes_on_speaking_or_is_cleared_waits_for_nothing() -> None:
     for event in (
         wire.InputAudioBufferSpeechStarted(item_id="b", audio_start_ms=0),

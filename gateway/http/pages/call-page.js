@@ -100,8 +100,8 @@ export class CallPage {
     document.title = `${parties(story)} · voice-gateway`;
     $("call-title").textContent = parties(story);
     const trunk = story.trunk ? ` · trunk ${story.trunk}` : "";
-    const lasted = `${when(story.started_at)} · ${clock(story.duration)} · ${ending({ ...story, state: "live" })}`;
-    $("call-when").textContent = lasted + trunk;
+    const end = story.is_live ? "live" : `ended ${ending(story)}`;
+    $("call-when").textContent = `${when(story.started_at)} · ${clock(story.duration)} · ${end}${trunk}`;
     showFacts(story, $("call-facts"));
     this.#picture.show(story);
     this.#said.show(story);

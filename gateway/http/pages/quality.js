@@ -8,13 +8,13 @@ const [BEST, WORST] = [4.5, 1];
 /** The few figures at the top of a call's page. */
 export function showFacts(story, list) {
   const { quality, usage } = story;
-  const waits = usage?.latency?.heard_ms_median;
+  const waits = usage?.latency?.heard_ms_median ?? null;
   const facts = [
     ["Codec", story.codec || "–"],
     ["MOS", rating(quality.mos)],
     ["Loss", quality.packets_received ? percent(quality.loss_percent) : "–"],
     ["Jitter", quality.packets_received ? `${quality.jitter_ms.toFixed(1)} ms` : "–"],
-    ["Median wait", waits ? milliseconds(waits) : null],
+    ["Median wait", waits === null ? null : milliseconds(waits)],
     ["Cost", usage?.cost ? money(usage.cost) : null],
   ].filter(([, value]) => value !== null);
   list.replaceChildren(...facts.map(pair));
