@@ -2,12 +2,13 @@
 
 import secrets
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ..app import Gateway
-from ..config import Settings, load
+from ..config import Rule, Settings, load
 from ..embedded.server import EmbeddedService
 from ..errors import ConfigError
 
@@ -21,11 +22,12 @@ _HTTP_PORT: Final = 8080
 
 @dataclass(slots=True)
 class Line:
-    """Both programs, running."""
+    """Both programs, running; ``folder`` has the recordings of its calls, as long as it does."""
 
     gateway: Gateway
     service: EmbeddedService
     link: LinkKind
+    folder: tempfile.TemporaryDirectory[str]
 
     @property
     def uri(self) -> str:
@@ -36,6 +38,7 @@ class Line:
         """End both."""
         await self.gateway.close()
         await self.service.close()
+        self.folder.cleanup()
 
 
 async def open_line(port: int | None, http_port: int | None, link: LinkKind = "websocket") -> Line:
@@ -65,17 +68,20 @@ async def _open(port: int, http_port: int, link: LinkKind) -> Line:
         "127.0.0.1", 0, demo_folder() / "agent.toml", sip=sip, webhook_secret=secret
     )
     gateway: Gateway | None = None
+    folder = tempfile.TemporaryDirectory(prefix="voice-gateway-")
     try:
         await service.start()
-        gateway = Gateway(_settings(service.url, port, http_port, link, secret))
+        settings = _settings(service.url, port, http_port, link, secret)
+        gateway = Gateway(settings if link == "sideband" else _recorded(settings, folder.name))
         await gateway.start()
     except ConfigError:
         if gateway is not None:
             await gateway.close()
         await service.close()
+        folder.cleanup()
         raise
     service.announce_to(f"{gateway.page}webhooks/realtime")
-    return Line(gateway, service, link)
+    return Line(gateway, service, link, folder)
 
 
 def demo_folder() -> Path:
@@ -100,6 +106,13 @@ def _settings(service_url: str, port: int, http_port: int, link: str, secret: st
         "GATEWAY_HTTP__BIND": f"127.0.0.1:{http_port}",
     }
     return load(demo_folder() / "gateway.toml", ours)
+
+
+def _recorded(settings: Settings, folder: str) -> Settings:
+    """Return a configuration by which every call is recorded, for the console to play."""
+    record = Rule.model_validate({"on": "leg.answered", "do": [{"record": "start"}]})
+    media = settings.media.model_copy(update={"recordings": Path(folder)})
+    return settings.model_copy(update={"media": media, "rules": [record, *settings.rules]})
 
 
 def _free_port() -> int:

@@ -1,0 +1,170 @@
+"""The console in a real browser: a call as it goes, its story, and what is heard of it."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+
+import pytest
+from accessibility import faults_of
+from browser import Chromium, Visit, chromium
+from peers import Gateway
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.interop
+
+DRAWN = """name => {
+    const tint = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const [r, g, b] = [1, 3, 5].map((at) => parseInt(tint.slice(at, at + 2), 16));
+    const canvas = document.getElementById("picture");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4)
+        count += Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 60;
+    return count;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with chromium() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def calling(demo: Gateway, seconds: float) -> Iterator[None]:
+    """Have somebody call, choose English, and talk over the menu, until the block ends."""
+    with as_file(
+        files("gateway.embedded") / "voice/caller/wait-hold-on-a-second-please.wav"
+    ) as said:
+        order = ["call", demo.facts["sip"], "--digits", "1@1.5", "--play", f"{said}@3.5"]
+        phone = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *order, "--seconds", str(seconds)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+            phone.wait(timeout=20)
+        finally:
+            phone.kill()
+            phone.wait()
+
+
+@pytest.fixture(scope="module")
+def call_id(demo: Gateway) -> str:
+    """A call that is over."""
+    with calling(demo, 7):
+        pass
+    (call,) = demo.new_calls()
+    return str(call["call_id"])
+
+
+def console(demo: Gateway, call_id: str = "") -> str:
+    place = f"&call={call_id}" if call_id else ""
+    return f"{demo.facts['page']}console#token={demo.facts['token']}{place}"
+
+
+def story(visit: Visit) -> Page:
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("gateway → demo")
+    return visit.page
+
+
+def test_a_call_is_seen_as_it_goes_and_ended_from_the_page(
+    demo: Gateway, browser: Chromium
+) -> None:
+    with browser.visit(console(demo)) as visit:
+        page = visit.page
+        expect(page.get_by_text("Live", exact=True).last).to_be_visible()
+        expect(page.get_by_text("Nobody is on the line.")).to_be_visible()
+        with calling(demo, 30):
+            row = page.get_by_role("table", name="Live").get_by_role("row", name="gateway → demo")
+            expect(row).to_contain_text("agent speaks")
+            expect(row).to_contain_text("Thank you for calling")
+            expect(row.locator("kbd")).to_have_text("1")
+            expect(row).to_contain_text("caller speaks")
+            expect(row).to_contain_text("PCMU")
+            row.get_by_role("link").click()
+            story(visit)
+            expect(page.get_by_text("The recording can be played when")).to_be_visible()
+            expect(page.get_by_role("combobox", name="Transfer to")).to_contain_text("operator")
+            page.get_by_role("button", name="Hang up").click()
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        expect(page.get_by_role("region", name="Supervision")).to_be_hidden()
+        page.get_by_role("link", name="All calls").click()
+        expect(page.get_by_text("Nobody is on the line.")).to_be_visible()
+        over = page.get_by_role("table", name="Finished")
+        expect(over.get_by_role("row", name="gateway → demo").first).to_contain_text("gateway")
+
+
+def test_a_call_that_is_over_is_found_by_what_was_said(
+    demo: Gateway, browser: Chromium, call_id: str
+) -> None:
+    with browser.visit(console(demo)) as visit:
+        search = visit.page.get_by_role("searchbox", name="Search")
+        over = visit.page.get_by_role("table", name="Finished")
+        search.fill("calling Northwind")
+        expect(over.locator(f"[data-call='{call_id}']")).to_be_visible()
+        search.fill("<b>nobody said this</b>")
+        expect(visit.page.get_by_text("No finished call is like that.")).to_be_visible()
+
+
+def test_a_story_is_drawn_written_and_heard(demo: Gateway, browser: Chromium, call_id: str) -> None:
+    with browser.visit(console(demo, call_id)) as visit:
+        page = story(visit)
+        said = page.get_by_role("list", name="What was said")
+        cut = said.get_by_role("button").filter(has_text="For sales").first
+        expect(cut.locator("s")).to_contain_text("press 9")
+        expect(said).to_contain_text("pressed 1")
+        visit.until(
+            lambda: page.evaluate(DRAWN, "--agent") > 3000, told=lambda: "no voice is drawn"
+        )
+        assert page.evaluate(DRAWN, "--danger") > 50  # a barge-in
+        waits = page.get_by_role("list", name="How long the caller waited").get_by_role("listitem")
+        expect(waits.first).to_contain_text("first packet after")
+
+        position = page.get_by_role("slider", name="Position")
+        cut.click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        visit.until(lambda: float(position.input_value()) > 2.0, told=position.input_value)
+        expect(cut).to_have_class("line agent now")
+        page.get_by_role("button", name="Pause").click()
+        canvas = page.get_by_role("img", name="The call on one axis of time")
+        canvas.focus()
+        page.keyboard.press("Home")
+        visit.until(lambda: float(position.input_value()) < 0.5, told=position.input_value)
+
+
+def test_entries_are_filtered(demo: Gateway, browser: Chromium, call_id: str) -> None:
+    with browser.visit(console(demo, call_id)) as visit:
+        page = story(visit)
+        rows = page.locator("#steps tbody tr")
+        everything = rows.count()
+        page.get_by_role("button", name="keys", exact=True).click()
+        expect(rows).to_have_count(1)
+        page.get_by_role("button", name="keys", exact=True).click()
+        page.get_by_role("searchbox", name="Filter").fill("truncate")
+        expect(rows.first).to_contain_text("conversation.item.truncate")
+        assert 0 < rows.count() < everything
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_everybody_can_use_it_by_day_and_by_night_on_any_screen(
+    demo: Gateway, browser: Chromium, call_id: str, colours: str
+) -> None:
+    for address in (console(demo), console(demo, call_id)):
+        with browser.visit(address, color_scheme=colours) as visit:
+            visit.page.get_by_text("gateway → demo").first.wait_for()
+            for width in (320, 1280):
+                visit.page.set_viewport_size({"width": width, "height": 720})
+                assert faults_of(visit.page) == []
+
+
+def test_who_may_not_look_is_told_in_words(demo: Gateway, browser: Chromium, call_id: str) -> None:
+    forgiven = "Failed to load resource"
+    address = f"{demo.facts['page']}console#token=wrong&call={call_id}"
+    with browser.visit(address, forgiven=forgiven) as visit:
+        expect(visit.page.get_by_role("alert")).to_contain_text("The token is wrong")
+    with browser.visit(console(demo, "none"), forgiven=forgiven) as visit:
+        expect(visit.page.get_by_role("alert")).to_contain_text("No call 'none'.")
