@@ -60,8 +60,8 @@ from .media.ports import PortPool
 from .media.prompts import SHIPPED, Prompt
 from .ops.directory import Directory
 from .ops.memory_archive import MemoryArchive
-from .ops.records.desk import RecordDesk
 from .ops.recordings import Recordings
+from .ops.records.desk import RecordDesk
 from .realtime.client import ServiceClient
 from .realtime.endpoint import Endpoint
 from .sip.agent import UserAgent
@@ -282,7 +282,7 @@ class Gateway:
                 self._directory,
             ),
             DialDoor(self._dialling.dial, retry_after=retry_after),
-            StoryDoor(self._record, Recordings(self.settings.media.recordings)),
+            StoryDoor(self._directory.get, Recordings(self.settings.media.recordings)),
             TokensDoor(self._keyring),
             VisitorDoor(self.settings.targets),
         ]
@@ -299,11 +299,6 @@ class Gateway:
             doors.append(self._webhooks)
         doors.append(ApiDoor(lambda: doors))
         return doors
-
-    async def _record(self, call_id: str) -> dict[str, Any] | None:
-        """Return the whole of a call, in progress or over."""
-        record = self.registry.record(call_id)
-        return record.as_dict() if record is not None else None
 
     def make_token(self, name: str, role: Role, seconds: int) -> str:
         """Return a token for the pages and the API that is good for so many seconds."""

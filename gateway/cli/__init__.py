@@ -1,5 +1,4 @@
-"""The command line: `voice-gateway demo | serve | embedded | call | check | replay | …`.
-"""The command line: `voice-gateway demo | serve | embedded | call | check | report | replay | …`.
+"""The command line: `voice-gateway demo | serve | embedded | call | check | report | calls | …`.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration (one line: what, where, how to mend).
 """

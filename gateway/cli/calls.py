@@ -3,9 +3,7 @@
 import asyncio
 import os
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -18,13 +16,13 @@ from ..errors import ConfigError, RecordError
 from ..ops.archive import CallPage, CallQuery, CursorError
 from ..ops.records.archive import DatabaseArchive
 from ..ops.records.opening import address_of, open_database
+from .asking import ask_gateway
 from .calls_shown import show_call, show_page
 from .output import complain, say_json
 from .serve import ConfigFile
 
-__all__ = ["calls"]
+__all__ = ["calls", "look_up"]
 
-_SECONDS: Final = 10.0  # for a gateway to answer
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 
@@ -80,7 +78,7 @@ def calls(
         cursor=cursor,
     )
     try:
-        found = _ask(url, call_id, query) if url else _look(config, call_id, query)
+        found = _ask(url, call_id, query) if url else look_up(config, call_id, query)
     except CursorError as error:
         raise ConfigError(f"--cursor: {error}") from error
     if found is None:
@@ -93,8 +91,8 @@ def calls(
     return 0
 
 
-def _look(config: ConfigFile, call_id: str, query: CallQuery) -> CallPage | dict[str, Any] | None:
-    """Look into the database that is configured.
+def look_up(config: ConfigFile, call_id: str, query: CallQuery) -> CallPage | dict[str, Any] | None:
+    """Look for a call, or for several, in the database that is configured.
 
     Raises:
         ConfigError: There is none.
@@ -127,48 +125,19 @@ def _look(config: ConfigFile, call_id: str, query: CallQuery) -> CallPage | dict
 
 
 def _ask(url: str, call_id: str, query: CallQuery) -> CallPage | dict[str, Any] | None:
-    """Ask a running gateway.
-
-    Raises:
-        ConfigError: The address is none.
-        RecordError: It does not answer as it should.
-
-    """
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--url: {url!r} is no address; write such as http://127.0.0.1:8080")
+    """Ask a running gateway."""
+    if call_id:
+        path = f"/v1/calls/{urllib.parse.quote(call_id, safe='')}"
+        return ask_gateway(url, path, dict[str, Any])
     told = {
         name: value
         for name, value in msgspec.structs.asdict(query).items()
         if value not in ("", None)
     }
-    one, some = urllib.parse.quote(call_id, safe=""), urllib.parse.urlencode(told)
-    path = f"/{one}" if call_id else f"?{some}"
-    request = urllib.request.Request(f"{url.rstrip('/')}/v1/calls{path}")
-    if token := os.environ.get("GATEWAY_TOKEN", "").strip():
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-            body = answer.read()
-        return msgspec.json.decode(body, type=dict[str, Any] if call_id else CallPage)
-    except urllib.error.HTTPError as refusal:
-        if refusal.code == 404 and call_id:
-            return None
-        raise RecordError(f"{url}: {_why(refusal)}") from refusal
-    except urllib.error.URLError as error:
-        raise RecordError(f"{url}: it does not answer: {error.reason}") from error
-    except (msgspec.MsgspecError, ValueError, OSError) as error:
-        raise RecordError(f"{url}: what answers there is no gateway") from error
-
-
-def _why(refusal: urllib.error.HTTPError) -> str:
-    """Return the words of a refusal."""
-    if refusal.code in (401, 403):
-        return f"it answered {refusal.code}; export a viewer's token as GATEWAY_TOKEN"
-    try:
-        detail = msgspec.json.decode(refusal.read()).get("detail", "")
-    except (msgspec.MsgspecError, AttributeError, OSError):
-        detail = ""
-    return f"it answered {refusal.code} {detail}".strip()
+    page = ask_gateway(url, f"/v1/calls?{urllib.parse.urlencode(told)}", CallPage)
+    if page is None:
+        raise RecordError(f"{url}: what answers there is no gateway")
+    return page
 
 
 def _moment(option: str, text: str) -> float | None:

@@ -1,28 +1,29 @@
 """`voice-gateway report`: one call's picture."""
 
+import asyncio
 import json as encoding
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import quote
 
-import msgspec
-from aiohttp import ClientError, ClientSession, ClientTimeout
 from cyclopts import Parameter
 
 from ..config import Settings, load
-from ..errors import ConfigError, GatewayError
+from ..errors import ConfigError
+from ..ops.archive import CallQuery
 from ..ops.call_picture import PictureTheme, draw
 from ..ops.recordings import Recordings
-from ..ops.story import Story, tell, told_of
-from .output import say, say_json
-from .serve import ConfigFile, run_loop
+from ..ops.records.opening import address_of
+from ..ops.story import Story, Told, tell, told_of
+from .asking import ask_gateway
+from .calls import look_up
+from .output import complain, say, say_json
+from .serve import ConfigFile
 
 __all__ = ["report"]
 
-_LARGEST: Final = 64 << 20  # bytes of a record or a story
-_PATIENCE: Final = ClientTimeout(total=30)
-_TOKEN: Final = "VOICE_GATEWAY_TOKEN"
+_LARGEST: Final = 64 << 20  # bytes of a record
 
 
 def report(
@@ -43,39 +44,49 @@ def report(
     Args:
         call: A call's id, or the file that holds its record (JSON).
         output: The picture (PNG).
-        url: The page of a running gateway; without it, where the configuration has it listen.
-            The variable VOICE_GATEWAY_TOKEN holds the token that it asks for, if any.
+        url: Ask the gateway whose page this is. Without it, the database of the configuration
+            is asked, or else the gateway where the configuration has it listen. The variable
+            GATEWAY_TOKEN holds the token of a viewer, where it wants one.
         config: Configuration (TOML); without one, GATEWAY_CONFIG, then loopback defaults.
         theme: light or dark.
         json: Print one JSON object instead of a line.
 
     """
     settings = load(config, os.environ, needs_secrets=False)
-    stories: list[Story] = []
-
-    path = Path(call)
-    is_file = path.suffix == ".json" or path.is_file()
-
-    async def main() -> int:
-        found = _read(path, settings) if is_file else _ask(url or _page(settings), call)
-        stories.append(await found)
-        return 0
-
-    run_loop(main)
-    image = draw(stories[0], theme)
+    story = _find(call, url, config, settings)
+    if story is None:
+        complain(f"there is no call {call!r}")
+        return 1
+    image = draw(story, theme)
     try:
         output.write_bytes(image)
     except OSError as error:
         raise ConfigError(f"--output: {output}: {error.strerror}; name another file") from error
     if json:
-        say_json({"picture": str(output), "call_id": stories[0].call_id, "bytes": len(image)})
+        say_json({"picture": str(output), "call_id": story.call_id, "bytes": len(image)})
     else:
         say(f"{output}: {len(image) // 1024} KB")
     return 0
 
 
-async def _read(path: Path, settings: Settings) -> Story:
-    """Tell the story of a record in a file, with the recordings that the configuration names.
+def _find(call: str, url: str, config: ConfigFile, settings: Settings) -> Story | None:
+    """Return the story of a call, out of a file, a database or a running gateway."""
+    path = Path(call)
+    if path.suffix == ".json" or path.is_file():
+        return _tell(_read(path), settings.media.recordings or path.parent)
+    if not url and address_of(settings.records):
+        found = look_up(config, call, CallQuery())
+        return _tell(told_of(found), settings.media.recordings) if isinstance(found, dict) else None
+    return ask_gateway(url or _page(settings), f"/v1/calls/{quote(call, safe='')}/story", Story)
+
+
+def _tell(told: Told, recordings: Path | None) -> Story:
+    sounds, takes = asyncio.run(Recordings(recordings).listen(told))
+    return tell(told, sounds, takes)
+
+
+def _read(path: Path) -> Told:
+    """Read a record out of a file.
 
     Raises:
         ConfigError: It is no record of a call; says what, where, and the remedy.
@@ -87,36 +98,11 @@ async def _read(path: Path, settings: Settings) -> Story:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise ConfigError(f"{path}: more than {_LARGEST >> 20} MiB; {remedy}")
-        told = told_of(encoding.loads(data))
+        return told_of(encoding.loads(data))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}; {remedy}") from error
-    sounds, takes = await Recordings(settings.media.recordings or path.parent).listen(told)
-    return tell(told, sounds, takes)
-
-
-async def _ask(page: str, call_id: str) -> Story:
-    """Ask a running gateway for a story.
-
-    Raises:
-        GatewayError: It refuses, or is none; says what, and the remedy.
-
-    """
-    token = os.environ.get(_TOKEN, "")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        async with (
-            ClientSession(page, timeout=_PATIENCE, headers=headers) as session,
-            session.get(f"v1/calls/{quote(call_id, safe='')}/story") as answer,
-        ):
-            body = await answer.content.read(_LARGEST)
-            if answer.status != 200:
-                raise GatewayError(f"{page}: {_words(answer.status, body)}")
-        return msgspec.json.decode(body, type=Story)
-    except (ClientError, TimeoutError, ValueError) as error:
-        why = f"{page}: no story comes from there: {error or type(error).__name__}"
-        raise GatewayError(f"{why}; name a running gateway's page in --url") from error
 
 
 def _page(settings: Settings) -> str:
@@ -131,14 +117,3 @@ def _page(settings: Settings) -> str:
     host, _, port = settings.http.bind.rpartition(":")
     name = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
     return f"http://{name}:{port}/"
-
-
-def _words(status: int, body: bytes) -> str:
-    """Return a refusal in words."""
-    try:
-        told: Any = encoding.loads(body)
-        detail = str(told["detail"])
-    except (ValueError, TypeError, KeyError):
-        detail = "it is no voice-gateway"
-    remedy = f"; put a token into {_TOKEN}" if status in (401, 403) else ""
-    return f"{detail} ({status}){remedy}"

@@ -20,8 +20,10 @@ DRAWN = """name => {
     const canvas = document.getElementById("picture");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let count = 0;
-    for (let at = 0; at < data.length; at += 4)
-        count += Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 60;
+    for (let at = 0; at < data.length; at += 4) {
+        const [x, y, z] = data.slice(at, at + 3);
+        count += Math.abs(x - r) + Math.abs(y - g) + Math.abs(z - b) < 60;
+    }
     return count;
 }"""
 

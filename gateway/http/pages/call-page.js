@@ -50,9 +50,9 @@ export class CallPage {
     this.close();
     this.#id = id;
     $("call").setAttribute("aria-busy", "true");
-    $("call-title").textContent = "Loading…";
+    $("title").textContent = "Loading…";
     await this.#load();
-    if (this.#id === id) $("call-title").focus({ preventScroll: true });
+    if (this.#id === id) $("title").focus({ preventScroll: true });
   }
 
   close() {
@@ -88,7 +88,7 @@ export class CallPage {
     } catch (error) {
       if (signal.aborted) return;
       this.#trouble(error);
-      if (!this.#story) $("call-title").textContent = "This call cannot be shown";
+      if (!this.#story) $("title").textContent = "This call cannot be shown";
       else if (error.status === 0) this.#loadIn(4 * AGAIN);
     } finally {
       if (!signal.aborted) $("call").removeAttribute("aria-busy");
@@ -98,7 +98,7 @@ export class CallPage {
   #show(story) {
     this.#story = story;
     document.title = `${parties(story)} · voice-gateway`;
-    $("call-title").textContent = parties(story);
+    $("title").textContent = parties(story);
     const trunk = story.trunk ? ` · trunk ${story.trunk}` : "";
     const end = story.is_live ? "live" : `ended ${ending(story)}`;
     $("call-when").textContent = `${when(story.started_at)} · ${clock(story.duration)} · ${end}${trunk}`;

@@ -63,7 +63,7 @@ function route() {
   const isCall = Boolean(id);
   const wasCall = $("overview").hidden;
   $("overview").hidden = isCall;
-  $("call").hidden = !isCall;
+  for (const part of ["call", "back", "call-when", "call-facts"]) $(part).hidden = !isCall;
   if (isCall) {
     page.open(id);
     scrollTo(0, 0);
@@ -71,8 +71,9 @@ function route() {
     page.close();
     showTrouble("call", null);
     document.title = "Console · voice-gateway";
+    $("title").textContent = "Calls";
     finished.search();
-    if (wasCall) $("main").focus({ preventScroll: true });
+    if (wasCall) $("title").focus({ preventScroll: true });
   }
 }
 
