@@ -174,12 +174,18 @@ def test_what_people_did_is_told_with_their_names() -> None:
         event(2, "supervision.changed", "derived", mode="listen", **told),
         event(4, "supervision.changed", "derived", mode="takeover", before="listen", **told),
         event(6, "supervision.changed", "derived", mode="leave", before="takeover", **told),
+        event(7, "Transfer", "request", by="Bob", target="operator"),
+        event(8, "Stop", "request", by="Bob"),
+        event(8, "HangUp", "request", by="Bob", cause="supervisor"),
     )
-    assert [(mark.at, mark.who, mark.name) for mark in story.interventions[:2]] == [
-        (1, "Ann", "Whisper"),
-        (2, "Ann", "supervision.changed"),
+    assert [(mark.at, mark.who, mark.did) for mark in story.interventions] == [
+        (1, "Ann", "whispered: offer a refund"),
+        (2, "Ann", "listens"),
+        (4, "Ann", "took over"),
+        (6, "Ann", "gave the call back"),
+        (7, "Bob", "transferred the caller to operator"),
+        (8, "Bob", "hung up"),
     ]
-    assert story.interventions[0].detail == "offer a refund"
     assert [(one.kind, one.label, one.start, one.end) for one in lane(story, "supervisor")] == [
         ("listen", "Ann", 2, 4),
         ("takeover", "Ann", 4, 6),
@@ -215,6 +221,19 @@ def test_an_answer_begun_before_the_caller_spoke_ends_no_wait() -> None:
     )
     (turn,) = story.turns
     assert turn.packet_ms == pytest.approx(500)
+
+
+def test_nobody_waits_for_an_agent_whose_place_is_taken() -> None:
+    told = {"supervisor": "w1", "by": "Ann"}
+    story = story_of(
+        event(0, "call.started"),
+        event(1, "supervision.changed", "derived", mode="takeover", **told),
+        event(2, STOPPED),
+        event(6, "supervision.changed", "derived", mode="listen", before="takeover", **told),
+        event(6.1, "response.created", response={"id": "r"}),
+        event(6.2, "output_audio_buffer.started", response_id="r"),
+    )
+    assert story.turns == []
 
 
 def test_a_key_that_is_hidden_stays_so() -> None:

@@ -176,8 +176,22 @@ function voice(canvas, row, lane) {
       pen.globalAlpha = 1;
     }
   if (lane.sound) sound(canvas, row, lane, tint);
+  label(canvas, lane.name, row.top + row.height - 17, tint);
+}
+
+/** Names a lane at its left end, legible over whatever is drawn there. */
+function label({ pen, colour, font }, name, y, tint) {
+  pen.font = `600 11px ${font}`;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillStyle = colour("sunken");
+  pen.globalAlpha = 0.85;
+  pen.beginPath();
+  pen.roundRect(4, y - 8, pen.measureText(name).width + 10, 16, 5);
+  pen.fill();
+  pen.globalAlpha = 1;
   pen.fillStyle = tint;
-  write(canvas, lane.name, 8, row.top + row.height - 16, 90, { weight: 600 });
+  pen.fillText(name, 9, y);
 }
 
 /** Strokes as high as the voice is loud; those that were played are in full colour. */
@@ -307,8 +321,7 @@ export function under(story, rows, time, y, reach) {
   const isNear = (mark) => Math.abs(mark.at - time) <= reach;
   const holds = (span) => span.start <= time && time <= span.end;
   const found = [];
-  for (const mark of story.interventions.filter(isNear))
-    found.push([`${mark.who}: ${mark.name}`, mark.detail]);
+  for (const mark of story.interventions.filter(isNear)) found.push([mark.who, mark.did]);
   for (const key of story.keys.filter(isNear))
     found.push([`Key ${key.key}`, [...key.sources, key.duration_ms && `${key.duration_ms} ms`].filter(Boolean).join(", ")]);
   for (const cut of story.interruptions.filter(isNear)) {

@@ -8,7 +8,7 @@ const [BEST, WORST] = [4.5, 1];
 /** The few figures at the top of a call's page. */
 export function showFacts(story, list) {
   const { quality, usage } = story;
-  const waits = usage?.latency?.heard_ms_median ?? null;
+  const waits = median(story.turns.filter((turn) => turn.by === "speech").map((turn) => turn.packet_ms));
   const facts = [
     ["Codec", story.codec || "–"],
     ["MOS", rating(quality.mos)],
@@ -40,6 +40,14 @@ export function showQuality(story, { list, line }) {
   ].filter(([, value]) => value !== null);
   list.replaceChildren(...figures.map(pair));
   draw(quality.points, story.duration, line);
+}
+
+/** The middle of what is known of some figures; `null` where nothing is. */
+function median(figures) {
+  const known = figures.filter((one) => one !== null).sort((one, other) => one - other);
+  const half = Math.floor(known.length / 2);
+  if (!known.length) return null;
+  return known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
 }
 
 function pair([name, value]) {

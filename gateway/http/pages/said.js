@@ -92,6 +92,5 @@ function pressed(keys) {
 }
 
 function aside(mark) {
-  const detail = mark.detail ? `: ${mark.detail}` : "";
-  return make("p", { className: "aside" }, `${mark.who} · ${mark.name}${detail}`);
+  return make("p", { className: "aside" }, `${mark.who} ${mark.did}`);
 }

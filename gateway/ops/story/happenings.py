@@ -10,7 +10,13 @@ __all__ = ["interventions_of", "keys_of", "spans_of"]
 
 _KEY: Final = "input_audio_buffer.dtmf_event_received"
 _MOST: Final = 2000
-_ASIDE: Final = ("by", "supervisor", "connection")  # of what people did: who, and by what
+_LONGEST: Final = 300  # characters of what somebody did
+_MODES: Final = {
+    "listen": "listens",
+    "speak": "speaks with the caller",
+    "takeover": "took over",
+    "leave": "left",
+}
 _OUTCOMES: Final = {"failed": "came to nothing", "closed": "left"}
 
 
@@ -30,11 +36,11 @@ def keys_of(entries: Iterable[Entry]) -> list[Key]:
 
 
 def interventions_of(entries: Iterable[Entry]) -> list[Mark]:
-    """Return what people did to the call, and who they were."""
+    """Return what people did to the call, in words, and who they were."""
     marks = [
-        Mark(at=round(entry.at, 3), name=entry.name, who=_who(entry), detail=_detail(entry))
+        Mark(at=round(entry.at, 3), who=_who(entry), did=did[:_LONGEST])
         for entry in entries
-        if _who(entry)
+        if _who(entry) and (did := _did(entry))
     ]
     return marks[:_MOST]
 
@@ -44,9 +50,28 @@ def _who(entry: Entry) -> str:
     return entry.by or (entry.text("by") if entry.name == "supervision.changed" else "")
 
 
-def _detail(entry: Entry) -> str:
-    told = {name: value for name, value in entry.detail.items() if name not in _ASIDE and value}
-    return ", ".join(map(str, told.values()))[:300]
+def _did(entry: Entry) -> str:
+    """Say what somebody did; nothing where another entry says what came of it."""
+    match entry.name:
+        case "supervision.changed":
+            mode = entry.text("mode")
+            gives_back = mode != "takeover" and entry.text("before") == "takeover"
+            return "gave the call back" if gives_back else _MODES.get(mode, mode)
+        case "Supervise" | "Stop":
+            return ""
+        case "Whisper":
+            return f"whispered: {entry.text('text')}"
+        case "Say":
+            return f"had the agent say: {entry.text('text')}"
+        case "Respond":
+            return "had the agent answer"
+        case "Transfer":
+            return f"transferred the caller to {entry.text('target') or entry.text('profile')}"
+        case "HangUp":
+            return "hung up"
+        case name:
+            told = ", ".join(str(value) for value in entry.detail.values() if value)
+            return f"asked for {name}{': ' if told else ''}{told}"
 
 
 def spans_of(entries: Sequence[Entry], end: float) -> list[Span]:

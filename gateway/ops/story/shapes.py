@@ -107,12 +107,11 @@ class Key(_Part, frozen=True, kw_only=True):
 
 
 class Mark(_Part, frozen=True, kw_only=True):
-    """Something that people did to the call: ``who`` asked for it."""
+    """Something that people did to the call: ``who``, and in words, what."""
 
     at: float
-    name: str
-    who: str = ""
-    detail: str = ""
+    who: str
+    did: str
 
 
 class Step(_Part, frozen=True, kw_only=True):

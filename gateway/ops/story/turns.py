@@ -66,10 +66,18 @@ def turns_of(entries: Iterable[Entry]) -> list[Turn]:
 
     A wait begins with the end of the caller's speech, or with a key; it is over with the first
     packet of an answer that was begun after it, or when the caller does something else first.
+    While somebody has the agent's place there is none.
     """
     turns: list[Turn] = []
     wait: _Wait | None = None
+    in_charge: set[str] = set()  # people in the agent's place: nobody waits for the agent
     for entry in entries:
+        if entry.name == "supervision.changed":
+            is_in_charge = entry.text("mode") == "takeover"
+            (in_charge.add if is_in_charge else in_charge.discard)(entry.text("supervisor"))
+        if in_charge:
+            wait = None
+            continue
         begun = _begun(entry)
         if wait is not None and (begun is not None or _is_end(entry) or wait.take(entry)):
             if wait.created is not None and len(turns) < _MOST:
