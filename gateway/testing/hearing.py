@@ -103,12 +103,19 @@ def _drift(heard: Pcm, passage: Pcm, end: int, rate: int) -> int:
 
 
 def heard_pieces(
-    recording: Pcm, passage: Pcm, rate: int, *, piece_ms: int = 400, alike: float = 0.5
+    recording: Pcm,
+    passage: Pcm,
+    rate: int,
+    *,
+    piece_ms: int = 400,
+    alike: float = 0.5,
+    near_ms: int = 200,
 ) -> list[bool]:
     """Say of each piece of ``passage`` that holds sound whether it was heard, in its place.
 
     What crosses a network in real time is stretched or shortened by frames here and there, so
-    that a long passage matches nowhere as a whole; its pieces do, each near the one before.
+    that a long passage matches nowhere as a whole; its pieces do, each within ``near_ms`` of
+    where the one before has it.
     """
     size = rate * piece_ms // 1000
     starts = range(0, len(passage) - size + 1, size)
@@ -118,17 +125,18 @@ def heard_pieces(
         if active(passage[start : start + size], rate).mean() >= 0.5
     ]
     best = [False] * len(pieces)
+    near = rate * near_ms // 1000
     for start, piece in pieces[:_ANCHORS]:  # any of which may be warped, or said elsewhere too
         begins = match(recording, piece)[0] - start
-        best = max(best, _heard_from(recording, begins, pieces, rate, alike), key=sum)
+        best = max(best, _heard_from(recording, begins, pieces, near, alike), key=sum)
     return best
 
 
 def _heard_from(
-    recording: Pcm, begins: int, pieces: list[tuple[int, Pcm]], rate: int, alike: float
+    recording: Pcm, begins: int, pieces: list[tuple[int, Pcm]], near: int, alike: float
 ) -> list[bool]:
     """Say which pieces were heard where a passage begins at ``begins``, or drifts to."""
-    heard, near = [], rate // 5
+    heard = []
     for start, piece in pieces:
         since = max(0, begins + start - near)
         until = max(since, begins + start + len(piece) + near)

@@ -1,6 +1,6 @@
 // Runs in a page before its own scripts: keeps what the page plays of its peers, and what it breaks.
 (() => {
-  const RATE = 16000;
+  const RATE = 8000;
   const played = new Set();
   const pieces = [];
   const kept = { peers: [], violations: [], read };
@@ -32,7 +32,7 @@
 
   function listen(track) {
     const context = new AudioContext({ sampleRate: RATE });
-    const node = context.createScriptProcessor(2048, 1, 1);  // a worklet would need the page's policy
+    const node = context.createScriptProcessor(1024, 1, 1);  // a worklet would need the page's policy
     node.onaudioprocess = ({ inputBuffer }) => {
       const sound = inputBuffer.getChannelData(0);
       const isHeard = isPlayed(track);

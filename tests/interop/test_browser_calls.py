@@ -1,24 +1,17 @@
 """Calls from the page at `/`, in a real browser, to a gateway in a process of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from browser import RATE, Chromium, Visit, chromium
-from numpy.typing import NDArray
+from browser import RATE, Chromium, chromium
+from browser_calls import GREETING, MENU, button, call_silently, phrase, spoken, state
 from peers import Gateway
-from voicecodecs.resample import StreamResampler
 
-from gateway.embedded.speech.voice import load_voice
 from gateway.testing.hearing import heard_pieces
 
 pytestmark = pytest.mark.interop
 
-SAID = Path("gateway/embedded/voice/caller/wait-hold-on-a-second-please.wav")
-GREETING = "Thank you for calling Northwind. For English, press 1."
-MENU = "For sales, press 1 or say sales. For support, press 2 or say support."
 MENUS_END = "To end the call, press 9 or say goodbye."
 TURNED_AWAY = r"status of 401"
 
@@ -26,25 +19,8 @@ TURNED_AWAY = r"status of 401"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chromium]:
     """A browser whose microphone says "wait, hold on a second please" over and over again."""
-    with chromium(Path(__file__).parents[2] / SAID) as running:
+    with chromium(phrase("wait-hold-on-a-second-please")) as running:
         yield running
-
-
-def spoken(text: str) -> NDArray[np.int16]:
-    """Return a text as the agent speaks it, at the rate of what is heard."""
-    speech = np.concatenate(list(load_voice("rms").speak(text)))
-    return StreamResampler(24_000, RATE).process(speech)
-
-
-def state(visit: Visit) -> str | None:
-    return visit.page.get_attribute("#page", "data-state")
-
-
-def call_silently(visit: Visit) -> None:
-    """Press Call, and mute the microphone as soon as there is somebody to hear it."""
-    visit.page.get_by_role("button", name="Call", exact=True).click()
-    visit.until(lambda: state(visit) == "talking", within=20)
-    visit.page.get_by_role("button", name="Mute").click()
 
 
 def names(record: dict[str, Any]) -> list[str]:
@@ -59,18 +35,18 @@ def test_a_newcomer_calls_is_greeted_interrupts_presses_1_and_hangs_up(
         page = visit.page
         call_silently(visit)
         visit.hears(spoken(GREETING))
-        page.get_by_role("button", name="1", exact=True).click()
+        button(visit, "1").click()
         visit.hears(spoken(MENU))
-        page.get_by_role("button", name="Mute").click()
+        button(visit, "Mute").click()
         menu = page.locator("#captions li", has_text="For sales")
         visit.until(lambda: "interrupted" in menu.inner_text())
-        page.get_by_role("button", name="Mute").click()
+        button(visit, "Mute").click()
         visit.until(lambda: visit.is_silent(0.4), within=3)
         assert not any(heard_pieces(visit.heard(), spoken(MENUS_END), RATE)[1:])
         captions = page.locator("#captions").inner_text()
         assert "Thank you for calling Northwind" in captions
         assert "You pressed 1" in captions
-        page.get_by_role("button", name="Hang up").click()
+        button(visit, "Hang up").click()
         visit.until(lambda: state(visit) == "ended")
         assert "Call ended" in page.get_by_role("status").inner_text()
     (record,) = demo.new_calls()
@@ -85,10 +61,10 @@ def test_a_refused_microphone_is_told_in_words_and_calls_nobody(
 ) -> None:
     before = len(demo.ask("/v1/calls")["calls"])
     with browser.visit(demo.facts["open"], may_record=False) as visit:
-        visit.page.get_by_role("button", name="Call", exact=True).click()
+        button(visit, "Call").click()
         visit.until(lambda: state(visit) == "ended")
         assert "The microphone was refused" in visit.page.inner_text("#detail")
-        assert visit.page.get_by_role("button", name="Call again").is_enabled()
+        assert button(visit, "Call again").is_enabled()
     assert len(demo.ask("/v1/calls")["calls"]) == before
 
 
@@ -96,7 +72,7 @@ def test_a_wrong_token_is_told_in_words_and_calls_nobody(demo: Gateway, browser:
     before = len(demo.ask("/v1/calls")["calls"])
     with browser.visit(f"{demo.facts['page']}#token=made-up", forgiven=TURNED_AWAY) as visit:
         assert "token" not in visit.page.url
-        visit.page.get_by_role("button", name="Call", exact=True).click()
+        button(visit, "Call").click()
         visit.until(lambda: state(visit) == "ended")
         assert "token" in visit.page.locator("#detail.bad").inner_text()
     assert len(demo.ask("/v1/calls")["calls"]) == before

@@ -1,0 +1,53 @@
+"""People at our pages in a browser: what they press, what they say, what they must hear."""
+
+import wave
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from browser import RATE, Visit
+from numpy.typing import NDArray
+from playwright.sync_api import Locator
+from voicecodecs.resample import StreamResampler
+
+from gateway.embedded.speech.voice import load_voice
+
+GREETING = "Thank you for calling Northwind. For English, press 1."
+MENU = "For sales, press 1 or say sales. For support, press 2 or say support."
+
+
+def phrase(name: str) -> Path:
+    """Return the file in which a caller says something."""
+    return Path(str(files("gateway.embedded") / "voice" / "caller" / f"{name}.wav"))
+
+
+def said(path: Path) -> NDArray[np.int16]:
+    """Return what a file says, at the rate of what is heard."""
+    with wave.open(str(path)) as file:
+        speech = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return _at_rate(speech, file.getframerate())
+
+
+def spoken(text: str) -> NDArray[np.int16]:
+    """Return a text as the agent speaks it, at the rate of what is heard."""
+    return _at_rate(np.concatenate(list(load_voice("rms").speak(text))), 24_000)
+
+
+def button(visit: Visit, name: str) -> Locator:
+    return visit.page.get_by_role("button", name=name, exact=True)
+
+
+def state(visit: Visit) -> str | None:
+    """Return how the phone's page says that its call stands."""
+    return visit.page.get_attribute("#page", "data-state")
+
+
+def call_silently(visit: Visit) -> None:
+    """Press Call, and mute the microphone as soon as there is somebody to hear it."""
+    button(visit, "Call").click()
+    visit.until(lambda: state(visit) == "talking", within=20)
+    button(visit, "Mute").click()
+
+
+def _at_rate(speech: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
+    return speech if rate == RATE else StreamResampler(rate, RATE).process(speech)
