@@ -133,6 +133,3 @@ class Base:
         if seen is None or source != server:
             raise OSError("no answer that tells an address")
         return str(seen[0]), int(seen[1])
-
-    async def close(self) -> None:
-        """Give back what it holds, once its agents are closed."""

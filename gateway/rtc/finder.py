@@ -63,6 +63,7 @@ class Finder:
         self._findings = findings
         self._patience = patience
         self._lane: Base | None = None
+        self._relays: list[Relay] = []
         self._bases: list[Base] = []  # that packets may leave from
         self._in_use: Agent | None = None
         self._latest: Agent | None = None
@@ -90,8 +91,8 @@ class Finder:
 
         """
         self._lane = lane = Base(self._gatherer.hosts(), self._send)
-        relays = await self._gatherer.relays(lane)
-        self._bases = [*relays] if self._gatherer.is_relay_only else [lane, *relays]
+        await self._gatherer.ask(lane, self._relays)
+        self._bases = [*self._relays] if self._gatherer.is_relay_only else [lane, *self._relays]
         if not self._bases:
             raise RtcError("there is no relay, and nothing else may be used")
         return self._renew()
@@ -158,10 +159,10 @@ class Finder:
             self._forget(agent)
         if tasks := self._searches | self._farewells:
             await asyncio.wait(tasks)
-        if any(isinstance(base, Relay) for base in self._bases):
+        if self._relays:
             await asyncio.sleep(_LAST_WORDS)
-        for base in self._bases:
-            await base.close()
+        for relay in self._relays:
+            await relay.close()
 
     @property
     def _agents(self) -> list[Agent]:

@@ -3,9 +3,9 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aioice import Candidate, stun
@@ -65,8 +65,8 @@ class Gatherer:
         found = [_candidate("host", (ip, port), _BEST - n) for n, ip in enumerate(own)]
         return found + [_candidate("srflx", (ip, port), _BEST, found[0]) for ip in seen]
 
-    async def relays(self, lane: Base) -> list[Relay]:
-        """Ask every server; what STUN tells is added to ``lane``, what TURN gives is returned.
+    async def ask(self, lane: Base, relays: list[Relay]) -> None:
+        """Ask every server; what STUN tells is added to ``lane``, what TURN gives to ``relays``.
 
         Servers that do not answer in time are passed over.
 
@@ -74,31 +74,33 @@ class Gatherer:
             RtcError: One of them is none that could be asked.
 
         """
-        asked: list[Coroutine[Any, Any, Relay | None]] = []
-        for server in self.servers:
-            for address in map(ServerAddress.parse, server.urls):
-                if address.scheme != "stun":
-                    meeting = _meeting(self.lane)
-                    asked.append(allocate(server, address, meeting, hides=self.is_relay_only))
-                elif not self.is_relay_only:
-                    asked.append(self._reflect(lane, address))
-        tasks = [asyncio.create_task(one) for one in asked[:_MOST_SERVERS]]
-        for one in asked[_MOST_SERVERS:]:
-            one.close()
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
-            for task in late:
+        asked = [(one, ServerAddress.parse(url)) for one in self.servers for url in one.urls]
+        tasks = [
+            asyncio.create_task(self._ask_one(*one, lane, relays)) for one in asked[:_MOST_SERVERS]
+        ]
+        if not tasks:
+            return
+        try:
+            await asyncio.wait(tasks, timeout=PATIENCE)
+        finally:
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
-        found = []
-        for task in tasks:
-            problem = None if task.cancelled() else task.exception()
-            if task.cancelled() or isinstance(problem, OSError | stun.TransactionError):
-                log = structlog.get_logger()
-                log.warning("a STUN or TURN server does not help", error=repr(problem or "silent"))
-            elif (relay := task.result()) is not None:
-                found.append(relay)
-        return found
+        log = structlog.get_logger()
+        for problem in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(problem, OSError | stun.TransactionError | asyncio.CancelledError):
+                told = repr(problem)
+                log.warning("a STUN or TURN server does not help", error=told)
+            elif problem is not None:
+                raise problem
+
+    async def _ask_one(
+        self, server: Server, address: ServerAddress, lane: Base, relays: list[Relay]
+    ) -> None:
+        if address.scheme != "stun":
+            meeting = _meeting(self.lane)
+            relays.append(await allocate(server, address, meeting, hides=self.is_relay_only))
+        elif not self.is_relay_only:
+            await self._reflect(lane, address)
 
     async def _reflect(self, lane: Base, server: ServerAddress) -> None:
         """Add the address at which a server sees us, if it is a new one."""

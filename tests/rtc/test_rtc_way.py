@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from aioice.stun import Class, Message, Method, parse_message
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from way_world import OURS, THEIRS, Address, Net, Side, meet
 
 from gateway.errors import RtcError
@@ -373,6 +375,39 @@ def test_a_worse_pair_takes_over_when_it_is_named_again_and_a_better_one_at_once
         net.carry(PAGE, GATEWAY, check(user, key, **name))
         await asyncio.sleep(0.5)
         assert ours.lane.settled == [PAGE, MOBILE, PAGE]
+        await end(ours, page)
+
+    run(main())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.binary(max_size=200)),
+    st.lists(st.binary(max_size=80)),
+    st.lists(st.text(max_size=60)),
+)
+def test_whatever_comes_breaks_nothing(
+    junk: list[bytes], attributes: list[bytes], lines: list[str]
+) -> None:
+    async def main() -> None:
+        ours, page = await pair(net := Net())
+        await meet(ours, page, told=[], hears=False)
+        headers = (b"\x00\x01", b"\x01\x01", b"\x00\x11")
+        stun = [
+            header + len(rest).to_bytes(2) + b"\x21\x12\xa4\x42" + bytes(12) + rest
+            for rest in attributes
+            for header in headers
+        ]
+        for datagram in (*junk, *stun, *(b"\x16\xfe\xfd" + one for one in junk)):
+            ours.lane.keeper(datagram, ATTACKER)
+        for line in lines:
+            ours.way.add_candidate(line)
+            ours.way.add_candidate(f"candidate:1 1 udp 1 {line} 5000 typ host")
+            ours.way.add_candidate(f"candidate:1 1 udp {line} 192.0.2.1 5000 typ {line}")
+        await asyncio.sleep(1)
+        assert ours.way.state is WayState.CONNECTING
+        assert ours.lane.settled == []
+        assert ATTACKER not in {target for _, target, _ in net.sent}
         await end(ours, page)
 
     run(main())
