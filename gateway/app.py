@@ -156,10 +156,12 @@ class Gateway:
         self._directory = Directory(self.registry, archive)
         self._news = News(lambda: self.registry, epoch=ids.token())
         self.registry.audience.add(self._news)
+        web_host = settings.webrtc.host
         self.browsers = BrowserReception(
             self._switchboard,
             links,
             engine=self._engine,
+            ports=PortPool(settings.media.ports, web_host) if web_host else None,
             way_of=ways_of(settings.webrtc, ids),
             ids=ids,
         )
@@ -328,6 +330,7 @@ class Gateway:
         ]
         return {
             "sip": self.sip_uri("demo"),
+            "whip": f"{self.page}whip" if self.page and self.settings.webrtc.enabled else "",
             "trunks": self._neighbours.facts(),
             "counted": counted,
             "records": self._records.facts() if self._records is not None else {},

@@ -17,6 +17,7 @@ from ..legs.webrtc_leg import WebRtcLeg
 from ..media.engine import Lane, MediaEngine
 from ..media.events import LaneEvent
 from ..media.options import LaneOptions
+from ..media.ports import PortPool
 from ..sdp.browser import BrowserOffer
 from ..seldom import Seldom
 from .call import Origin
@@ -63,6 +64,7 @@ class BrowserReception:
         links: Links,
         *,
         engine: MediaEngine,
+        ports: PortPool | None = None,
         way_of: WayOf,
         ids: Ids,
         clock: Clock = monotonic,
@@ -73,6 +75,7 @@ class BrowserReception:
         self._settings = switchboard.settings
         self._links = links
         self._engine = engine
+        self._ports = ports
         self._way_of = way_of
         self._ids = ids
         self._clock = clock
@@ -173,7 +176,7 @@ class BrowserReception:
         on_lane: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
     ) -> WebConnection:
-        lane = self._engine.open(on_lane, on_audio, options)
+        lane = self._engine.open(on_lane, on_audio, options, self._ports)
         connection = WebConnection(
             offer, lane, self._way_of(lane), self._ids, self._forget, self._begin
         )

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Sized
+from collections.abc import Awaitable, Sized
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from ..sip.transport.resolver import Resolver
 from ..sip.ways.locate import reach_of
 from .access_check import look_at_access
 from .account_check import reach_account
+from .browser_check import reach_ice_servers
 from .neighbours import (
     Find,
     Finding,
@@ -99,7 +100,9 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
     resolver = Resolver(settings.sip.nameservers)
     find = _finder(settings, resolver)
     stun = settings.sip.external_ip
-    asked = [reach_stun(stun, settings.sip.host, resolver)] if stun.startswith("stun:") else []
+    asked: list[Awaitable[Finding]] = [*reach_ice_servers(settings, resolver)]
+    if stun.startswith("stun:"):
+        asked.append(reach_stun(f"external_ip ({stun})", stun, settings.sip.host, resolver))
     servers = [reach_server(t, certificates, find) for t in settings.trunks if t.server]
     trunks = [reach_trunk(t, host) for t in settings.trunks if not t.server for host in t.hosts]
     accounts = [reach_account(settings, t) for t in settings.trunks if t.server and t.username]

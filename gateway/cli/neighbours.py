@@ -78,9 +78,8 @@ async def reach_server(trunk: TrunkSettings, certificates: Certificates, find: F
     return await _reach_uri(what, Uri.parse(trunk.server), certificates, find)
 
 
-async def reach_stun(server: str, host: str, resolver: Resolver) -> Finding:
+async def reach_stun(what: str, server: str, host: str, resolver: Resolver) -> Finding:
     """Ask a STUN server how it sees a socket on ``host``."""
-    what = f"external_ip ({server})"
     socket = UdpSocket(lambda *_: None)
     await socket.open(Bind("udp", host, 0))
     outside = Outside(server, resolver, Advertiser())

@@ -1,17 +1,23 @@
 """The tables for people at a browser: ``[http]``, who may do what there, and ``[webrtc]``."""
 
 import datetime
+import ipaddress
+import re
 from typing import Final, Literal, TypeAlias
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .sections import Table, Words, known_codecs
 
-__all__ = ["HttpSettings", "IceServer", "RoleName", "TokenSettings", "WebRtcSettings"]
+__all__ = ["ICE_SERVER", "HttpSettings", "IceServer", "RoleName", "TokenSettings", "WebRtcSettings"]
 
 RoleName: TypeAlias = Literal["caller", "viewer", "supervisor", "admin"]
 
-_SERVERS: Final = ("stun:", "turn:", "turns:")
+ICE_SERVER: Final = re.compile(
+    r"(stun|turns?):(?://)?(\[[0-9A-Fa-f:.]+\]|[^\[\]:?/@\s]+)(?::([0-9]{1,5}))?"
+    r"(?:\?transport=(udp|tcp))?"
+)
+"""The address of a STUN or TURN server (RFC 7064, RFC 7065): scheme, host, port, transport."""
 
 
 class TokenSettings(Table):
@@ -60,9 +66,14 @@ class IceServer(Table):
     @field_validator("urls")
     @classmethod
     def _known(cls, urls: list[str]) -> list[str]:
-        if unknown := [url for url in urls if not url.startswith(_SERVERS)]:
+        if unknown := [url for url in urls if not ICE_SERVER.fullmatch(url)]:
             raise ValueError(f"{unknown[0]!r} is no such server; write stun:HOST or turn:HOST")
         return urls
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether it relays: TURN, under one of its addresses."""
+        return any(url.startswith("turn") for url in self.urls)
 
 
 class WebRtcSettings(Table):
@@ -85,3 +96,19 @@ class WebRtcSettings(Table):
         if not codecs:
             raise ValueError("an empty list cannot be offered; write such as opus and PCMU")
         return known_codecs(codecs)
+
+    @field_validator("external_ips")
+    @classmethod
+    def _are_addresses(cls, external_ips: list[str]) -> list[str]:
+        for one in external_ips:
+            try:
+                ipaddress.ip_address(one)
+            except ValueError:
+                raise ValueError(f"{one!r} is no address; write such as 203.0.113.7") from None
+        return external_ips
+
+    @model_validator(mode="after")
+    def _is_reachable(self) -> "WebRtcSettings":
+        if self.candidates == "relay" and not any(one.is_relay for one in self.ice_servers):
+            raise ValueError('candidates = "relay" needs a turn: server in [[webrtc.ice_servers]]')
+        return self

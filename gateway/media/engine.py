@@ -66,7 +66,8 @@ class MediaEngine:
         self._free_rows = list(reversed(range(capacity)))
         self._loads = [0] * GROUPS  # lanes of each group
         self._lanes: set[Lane] = set()
-        self._seats: set[Seat] = set()  # in use, or on their way back
+        self._seats: dict[Seat, PortPool] = {}  # in use, or on their way back, and whose ports
+        self._pools = {ports}
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +91,8 @@ class MediaEngine:
         self.tick(1, self.clock())
         for seat in tuple(self._seats):  # whose end was on its way to the loop
             self._left(seat)
-        self.ports.close()
+        for pool in self._pools:
+            pool.close()
         if self._epoll is not None:
             self._epoll.close()
             self._epoll = None
@@ -104,6 +106,7 @@ class MediaEngine:
         on_event: Callable[[LaneEvent], None],
         on_audio: Callable[[bytes], None],
         options: LaneOptions | None = None,
+        ports: PortPool | None = None,
     ) -> Lane:
         """Open a lane; it is silent until it is configured.
 
@@ -111,6 +114,7 @@ class MediaEngine:
             on_event: called on the loop with what happens to the lane.
             on_audio: called on the loop with the caller's sound, 20 ms at a time.
             options: how it treats its sound; as the defaults are, if not given.
+            ports: where it gets its ports, if not where others do.
 
         Raises:
             CapacityError: There is no port pair or no lane left.
@@ -121,7 +125,9 @@ class MediaEngine:
         self.prepare(options)
         if not self._free_rows:
             raise CapacityError(f"all {self.core.arrays.capacity} lanes are in use")
-        pair = self.ports.take(self.clock())
+        pool = ports or self.ports
+        pair = pool.take(self.clock())
+        self._pools.add(pool)
         group = self._loads.index(min(self._loads))
         self._loads[group] += 1
         seat = Seat(
@@ -135,7 +141,7 @@ class MediaEngine:
             on_audio=on_audio,
             options=options,
         )
-        self._seats.add(seat)
+        self._seats[seat] = pool
         lane = Lane(self, seat, options.played)
         self._lanes.add(lane)
         self.submit(self.core.sit, seat)
@@ -180,12 +186,12 @@ class MediaEngine:
         self.submit(self.core.stand, seat, self._left)
 
     def _left(self, seat: Seat) -> None:
-        if seat not in self._seats:
+        pool = self._seats.pop(seat, None)
+        if pool is None:
             return
-        self._seats.discard(seat)
         self._loads[self.core.groups.index(seat.group)] -= 1
         self._free_rows.append(seat.row)
-        self.ports.release(seat.pair, self.clock())
+        pool.release(seat.pair, self.clock())
 
 
 def deliver(parcel: Parcel) -> None:

@@ -1,19 +1,15 @@
 """The servers that help to find a way, by their addresses (RFC 7064, RFC 7065)."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self, TypeAlias
 
+from ..config.web import ICE_SERVER
 from ..errors import RtcError
 
 __all__ = ["Server", "ServerAddress"]
 
 Scheme: TypeAlias = Literal["stun", "turn", "turns"]
 
-_URL: Final = re.compile(
-    r"(stun|turns?):(?://)?(\[[0-9A-Fa-f:.]+\]|[^\[\]:?/@\s]+)(?::([0-9]{1,5}))?"
-    r"(?:\?transport=(udp|tcp))?"
-)
 _PORTS: Final = {"stun": 3478, "turn": 3478, "turns": 5349}
 
 
@@ -34,7 +30,7 @@ class ServerAddress:
             RtcError: It is none.
 
         """
-        match = _URL.fullmatch(url.strip())
+        match = ICE_SERVER.fullmatch(url.strip())
         if match is None or int(match[3] or 1) > 65_535:
             raise RtcError(f"{url[:80]!r} is no STUN or TURN server")
         scheme: Scheme = "stun" if match[1] == "stun" else "turn" if match[1] == "turn" else "turns"

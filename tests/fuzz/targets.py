@@ -23,7 +23,10 @@ from gateway.rtp.records import is_dtls
 from gateway.rtp.report import ReportSession
 from gateway.rtp.stun import is_stun as is_check
 from gateway.rtp.stun import parse as parse_stun
+from gateway.sdp.browser import BrowserOffer, Ours
 from gateway.sdp.description import SessionDescription
+from gateway.sdp.fragment import MOST_CANDIDATES, IceFragment
+from gateway.sdp.ice import new_credentials
 from gateway.sdp.negotiate import OfferAnswer
 from gateway.sdp.terms import Srtp, Terms
 from gateway.sip.admission import Verdict
@@ -136,6 +139,26 @@ def sdp_answer(data: bytes) -> None:
         with contextlib.suppress(NegotiationError):
             exchange.accept(data)
             exchange.offer()
+
+
+def browser_offer(data: bytes) -> None:
+    """Answer what a page offers: one section for each of its own, our way in those we take."""
+    offer = BrowserOffer(data, _CODECS)
+    ours = Ours("sha-256 AB", new_credentials(CountedIds()), (), 1, 1)
+    assert offer.agree(ours.credentials).is_secure
+    answer = SessionDescription.parse(offer.answer(ours))
+    assert len(answer.media) == len(SessionDescription.parse(data).media)
+    taken = [section for section in answer.media if section.port]
+    assert 1 <= len(taken) <= 2
+    assert len(offer.candidates) <= MOST_CANDIDATES
+
+
+def ice_fragment(data: bytes) -> None:
+    """Read what is told of ICE later, write it, and read the same."""
+    read = IceFragment.parse(data, "0")
+    assert len(read.candidates) <= MOST_CANDIDATES
+    if read.credentials is not None:
+        assert IceFragment.parse(read.written("0"), "0") == read
 
 
 def _exchange(srtp: Srtp) -> OfferAnswer:
@@ -320,5 +343,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         websocket,
         stun,
         demultiplexing,
+        browser_offer,
+        ice_fragment,
     )
 }

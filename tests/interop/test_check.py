@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -14,9 +15,11 @@ from certificates import Authority
 from name_server import name_server
 from structlog.testing import capture_logs
 from stun_server import stun_server
+from turn_server import turn_server
 
 from gateway.app import Gateway
 from gateway.cli import neighbours
+from gateway.cli.browser_check import reach_ice_servers
 from gateway.cli.neighbours import (
     is_gateway_at,
     reach_server,
@@ -24,7 +27,7 @@ from gateway.cli.neighbours import (
     reach_target,
     reach_trunk,
 )
-from gateway.config import TlsSettings, TrunkSettings
+from gateway.config import Settings, TlsSettings, TrunkSettings
 from gateway.embedded.server import EmbeddedService
 from gateway.sip.transport.certificates import Certificates
 from gateway.sip.transport.resolver import Resolver
@@ -226,12 +229,47 @@ async def test_every_server_of_a_trunk_is_asked_and_told_of_in_order(
 
 async def test_what_a_stun_server_says_of_us_is_told() -> None:
     async with stun_server() as (server, name):
-        finding = await reach_stun(name, "127.0.0.1", Resolver())
+        finding = await reach_stun("stun", name, "127.0.0.1", Resolver())
         assert (finding.is_good, finding.detail) == (True, "we are seen as 203.0.113.5")
         server.seen = None
-        finding = await reach_stun(name, "127.0.0.1", Resolver())
+        finding = await reach_stun("stun", name, "127.0.0.1", Resolver())
         assert not finding.is_good
         assert "no answer" in finding.detail
+
+
+async def test_servers_that_help_browsers_are_asked_each_in_its_own_way(closed_port: int) -> None:
+    async with stun_server() as (_, name):
+        urls = [f"turn:127.0.0.1:{closed_port}?transport=tcp", name]
+        settings = Settings.model_validate({"webrtc": {"ice_servers": [{"urls": urls}]}})
+        relay, stun = await asyncio.gather(*reach_ice_servers(settings, Resolver()))
+    assert not relay.is_good
+    assert relay.what == f"webrtc.ice_servers ({urls[0]})"
+    assert "that it may be reached" in relay.detail
+    assert (stun.is_good, stun.detail) == (True, "we are seen as 203.0.113.5")
+
+
+async def test_a_relay_that_says_nothing_is_told_of() -> None:
+    async with stun_server() as (server, name):
+        server.seen = None
+        relay = {"urls": [name.replace("stun:", "turn:")], "username": "u", "credential": "c"}
+        settings = Settings.model_validate({"webrtc": {"ice_servers": [relay]}})
+        (finding,) = await asyncio.gather(*reach_ice_servers(settings, Resolver()))
+    assert not finding.is_good
+    assert finding.detail.startswith("no answer; check its name")
+
+
+@pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed")
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [("secret", "relays for us at 127.0.0.1"), ("wrong", "it refuses our name or password")],
+)
+async def test_a_relay_is_asked_for_a_place(tmp_path: Path, password: str, words: str) -> None:
+    with turn_server(tmp_path) as where:
+        relay = {"urls": [f"turn:{where}"], "username": "ann", "credential": password}
+        settings = Settings.model_validate({"webrtc": {"ice_servers": [relay]}})
+        (finding,) = await asyncio.gather(*reach_ice_servers(settings, Resolver()))
+    assert finding.is_good is (password == "secret")
+    assert finding.detail.startswith(words)
 
 
 async def test_a_trunk_with_an_address_of_its_own_is_asked(

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from gateway.clock import CountedIds
 from gateway.media.events import (
     KeyPressed,
     Mark,
@@ -12,6 +13,7 @@ from gateway.media.events import (
     PlayoutStarted,
     PlayoutStopped,
 )
+from gateway.media.ports import PortPool
 from gateway.rtp.packet import RtpPacket
 from gateway.testing.hearing import tone_share
 from gateway.testing.media import MediaWorld, tone
@@ -140,3 +142,15 @@ def test_a_closed_lane_is_silent_and_its_port_rests(world: MediaWorld) -> None:
     assert world.engine.core.receiver.drained > 10
     assert call.lane.stats().packets_sent == count
     assert not any(port.is_closed for port in world.network.ports.values())
+
+
+def test_a_lane_may_have_its_ports_elsewhere_and_gives_them_back_there(world: MediaWorld) -> None:
+    elsewhere = PortPool("20000-20003", "203.0.113.1", bind=world.network.bind, ids=CountedIds())
+    lane = world.engine.open(lambda _: None, lambda _: None, None, elsewhere)
+    usual = world.engine.open(lambda _: None, lambda _: None)
+    assert (lane.host, usual.host) == ("203.0.113.1", "198.51.100.1")
+    assert (elsewhere.taken, world.engine.ports.taken) == (1, 1)
+    lane.close()
+    usual.close()
+    world.run(0.1)
+    assert (elsewhere.taken, world.engine.ports.taken) == (0, 0)
