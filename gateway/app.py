@@ -315,7 +315,7 @@ class Gateway:
             "sip": self._sip.counters,
             "media": dataclasses.asdict(self._engine.stats()),
             "errands": dataclasses.asdict(self._errands.stats),
-            "http": {"refused": self._access.refused, **self._news.counted},
+            "http": self._news.counted | (self._http.counted if self._http is not None else {}),
             "browsers": self.browsers.counters,
         }
         now = self._sip.now()

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from .keyring import Keyring
 from .operation import Role, Visitor
-from .problems import Refusal
+from .problems import Kind, Refusal
 
 __all__ = ["Access", "is_from_here"]
 
@@ -67,7 +67,7 @@ class Access:
                 f"this is for the role {needed}: name the variable with a token in http.token_env"
             )
         headers = {_CHALLENGE: f'{_REALM}, error="insufficient_scope"'}
-        raise Refusal(403, remedy, headers=headers)
+        raise Refusal(403, remedy, kind="role-needed", headers=headers)
 
     def _visitor(self, request: web.Request, *, is_for_all: bool) -> Visitor:
         shown = request.headers.getall(hdrs.AUTHORIZATION, [])
@@ -88,9 +88,9 @@ class Access:
             raise _unauthorized("show one token, and nothing else: Authorization: Bearer TOKEN")
         visitor = self._keyring.visitor(token.strip(), self._unix_clock())
         if visitor is None:
-            raise _unauthorized("this token is nobody's", "invalid_token")
+            raise _unauthorized("this token is nobody's", "token-unknown")
         if visitor.until is not None and visitor.until <= self._unix_clock():
-            raise _unauthorized("this token has expired", "invalid_token")
+            raise _unauthorized("this token has expired", "token-expired")
         return visitor
 
 
@@ -110,9 +110,9 @@ def is_from_here(request: web.Request) -> bool:
     return _is_loopback(request.remote or "") and _is_loopback(_name_of(request.host))
 
 
-def _unauthorized(detail: str, error: str = "") -> Refusal:
-    challenge = f'{_REALM}, error="{error}", error_description="{detail}"' if error else _REALM
-    return Refusal(401, detail, headers={_CHALLENGE: challenge})
+def _unauthorized(detail: str, kind: Kind = "") -> Refusal:
+    why = f', error="invalid_token", error_description="{detail}"' if kind else ""
+    return Refusal(401, detail, kind=kind, headers={_CHALLENGE: _REALM + why})
 
 
 def _name_of(host: str) -> str:

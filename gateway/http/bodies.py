@@ -66,7 +66,9 @@ def read_query(request: web.Request, shape: type[Query]) -> Query:
     for name, value in request.query.items():
         if name not in known or name in found:
             what = "is there twice" if name in found else "is no parameter of this"
-            raise Refusal(400, f"{name!r} {what}", errors=(FieldFault(f"/{name}", what),))
+            raise Refusal(
+                400, f"{name!r} {what}", kind="field", errors=(FieldFault(f"/{name}", what),)
+            )
         found[name] = value
     try:
         return msgspec.convert(found, shape, strict=False)
@@ -78,4 +80,6 @@ def _misfit(what: str, error: msgspec.ValidationError) -> Refusal:
     """Say which field is wrong: msgspec tells its place as ``$.to``, or ``$[0].name``."""
     told, _, place = str(error).partition(" - at `$")
     path = place.rstrip("`").replace("[", ".").replace("]", "").replace(".", "/")
-    return Refusal(400, f"{what} does not fit: {error}", errors=(FieldFault(path, told),))
+    return Refusal(
+        400, f"{what} does not fit: {error}", kind="field", errors=(FieldFault(path, told),)
+    )

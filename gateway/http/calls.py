@@ -81,7 +81,9 @@ class CallsDoor:
                 query, live=query.state != "over", over=query.state != "live"
             )
         except CursorError as error:
-            raise Refusal(404, str(error), errors=(FieldFault("/cursor", str(error)),)) from None
+            raise Refusal(
+                404, str(error), kind="field", errors=(FieldFault("/cursor", str(error)),)
+            ) from None
         except RecordError as error:
             raise unreachable(error) from None
         headers = {}

@@ -113,11 +113,13 @@ class DialDoor:
 
     def _refusal(self, error: GatewayError) -> Refusal:
         if isinstance(error, DialError):
-            return Refusal(error.status, str(error))
+            return Refusal(error.status, str(error), kind="not-permitted")
         if isinstance(error, CapacityError):
-            return Refusal(503, str(error), headers={"Retry-After": str(self._retry_after())})
+            return Refusal(
+                503, str(error), kind="no-room", headers={"Retry-After": str(self._retry_after())}
+            )
         what = "there is no way to it" if isinstance(error, SipError) else "the call failed"
-        return Refusal(_NO_WAY, f"{what}: {error}")
+        return Refusal(_NO_WAY, f"{what}: {error}", kind="no-way")
 
 
 def _answer(kept: Kept, *, is_again: bool = False) -> web.Response:

@@ -2,14 +2,30 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
 
-__all__ = ["PROBLEM", "FieldFault", "Problem", "Refusal", "problem"]
+__all__ = ["KINDS", "PROBLEM", "FieldFault", "Kind", "Problem", "Refusal"]
 
 PROBLEM: Final = "application/problem+json"
+KINDS: Final = "urn:voice-gateway:problem:"
+"""How the type of a problem begins that a program may want to know from others."""
+
+Kind: TypeAlias = Literal[
+    "",  # the status says it all
+    "token-unknown",
+    "token-expired",
+    "role-needed",
+    "field",
+    "key-reused",
+    "key-in-use",
+    "not-permitted",
+    "no-room",
+    "no-way",
+]
+
 _BLANK: Final = "about:blank"
 
 
@@ -24,7 +40,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document.
 
     Attributes:
-        type: ``about:blank`` where the status says it all.
+        type: ``about:blank`` where the status says it all, else ``urn:voice-gateway:problem:``
+            and what it is.
         title: the status in words.
         detail: what is wrong with this request, and how to mend it.
         instance: the path that was asked for.
@@ -48,21 +65,21 @@ class Refusal(Exception):
         status: int,
         detail: str,
         *,
-        kind: str = _BLANK,
+        kind: Kind = "",
         errors: tuple[FieldFault, ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.kind = kind
+        self.type = KINDS + kind if kind else _BLANK
         self.errors = errors
         self.headers = headers or {}
 
     def response(self, instance: str) -> web.Response:
         """Return the answer to whoever asked for ``instance``."""
         told = Problem(
-            type=self.kind,
+            type=self.type,
             status=self.status,
             title=HTTPStatus(self.status).phrase,
             detail=self.detail,
@@ -73,9 +90,3 @@ class Refusal(Exception):
         return web.Response(
             body=body, status=self.status, content_type=PROBLEM, headers=self.headers
         )
-
-
-def problem(status: int, title: str, detail: str) -> web.Response:
-    """Answer with a problem document."""
-    body = msgspec.json.encode(Problem(type=_BLANK, status=status, title=title, detail=detail))
-    return web.Response(body=body, status=status, content_type=PROBLEM)

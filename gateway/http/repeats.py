@@ -76,9 +76,13 @@ class Repeats:
             self._requests[who, key] = _Request(digest, now)
             return None
         if known.body != digest:
-            raise Refusal(422, f"this {KEY} was given with another body; take a new one")
+            raise Refusal(
+                422, f"this {KEY} was given with another body; take a new one", kind="key-reused"
+            )
         if known.answer is None:
-            raise Refusal(409, f"the request with this {KEY} is still being served")
+            raise Refusal(
+                409, f"the request with this {KEY} is still being served", kind="key-in-use"
+            )
         self.replayed += 1
         return known.answer
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from .access import Access
 from .cors import Cors
+from .listener import Listener
 from .operation import VISITOR, Door, Handler, Operation
 from .problems import Refusal
 
@@ -30,6 +31,7 @@ _HEADERS: Final = {  # of all that does not say otherwise
 _NAME: Final = "voice-gateway"
 _LAST_WORDS: Final = 2.0  # seconds that requests have to end as the server is closed
 _UNHEARD: Final = logging.Logger("what anybody sends that is no HTTP", logging.CRITICAL + 1)
+_KEPT_OPEN: Final = 20.0  # seconds that a connection may rest between two requests
 _ANYTHING: Final = "*/*"
 _KEPT: Final = ("Allow", "Location")
 
@@ -70,13 +72,27 @@ class HttpServer:
             auto_decompress=False,
             shutdown_timeout=_LAST_WORDS,
             logger=_UNHEARD,
+            keepalive_timeout=_KEPT_OPEN,
         )
+        self._listener: Listener | None = None
 
     @property
     def url(self) -> str:
-        """Where the page is, once :meth:`start` has returned."""
-        host, port = self._runner.addresses[0][:2]
+        """Where the page is; empty before :meth:`start` has returned."""
+        if self._listener is None:
+            return ""
+        host, port = self._listener.address
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """What is worth counting."""
+        listener = self._listener
+        return {
+            "refused": self._access.refused,
+            "connections_refused": listener.refused if listener else 0,
+            "connections_silent": listener.silent if listener else 0,
+        }
 
     async def start(self) -> None:
         """Bind and serve.
@@ -86,10 +102,15 @@ class HttpServer:
 
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        assert self._runner.server is not None
+        listener = Listener(self._runner.server)
+        await listener.open(self._host, self._port)
+        self._listener = listener
 
     async def close(self) -> None:
         """Stop serving."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
 
     def _mount(self, app: web.Application, operation: Operation) -> None:
@@ -105,6 +126,8 @@ class HttpServer:
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn every refusal into a problem document, and a fault into one that tells nothing."""
+        if self._listener is not None:
+            self._listener.note(request.protocol)
         if (allowance := self._cors.preflight(request)) is not None:
             return allowance
         try:

@@ -124,3 +124,21 @@ def test_what_is_not_public_is_left_out_and_patterns_of_paths_are_not_shown() ->
     told = describe([hidden, plain])
     assert list(told["paths"]) == ["/a/{name}"]
     assert told["paths"]["/a/{name}"]["get"]["responses"]["200"] == {"description": "it"}
+
+
+def test_the_documented_table_is_what_there_is(offered: Sequence[Operation]) -> None:
+    rows = [
+        f"| {one.method} | `{one.path}` | {_who(one)} | {one.summary} |"
+        for one in sorted(offered, key=lambda one: (one.path, one.method))
+    ]
+    found = [line for line in PAGE.read_text().splitlines() if line.startswith(_METHODS)]
+    assert found == rows, "write this into docs/api.md:\n" + "\n".join(rows)
+
+
+def _who(one: Operation) -> str:
+    if one.is_signed:
+        return "by signature"
+    return "all" if one.role is Role.NOBODY else one.role.name.lower()
+
+
+_METHODS = ("| GET", "| POST", "| PATCH", "| DELETE", "| OPTIONS", "| PUT")
