@@ -62,7 +62,7 @@ function route() {
   const id = new URLSearchParams(location.hash.slice(1)).get("call");
   const isCall = Boolean(id);
   const wasCall = $("overview").hidden;
-  $("overview").hidden = isCall;
+  $("overview").hidden = $("pulse").hidden = isCall;
   for (const part of ["call", "back", "call-when", "call-facts"]) $(part).hidden = !isCall;
   if (isCall) {
     page.open(id);
