@@ -261,7 +261,9 @@ OWN_TABLE: Final[Mapping[str, Handling]] = {
     "supervisor.left": Handling(
         ("supervision",), "an agent whose place they had takes the call back"
     ),
-    "supervision.changed": _noted("note who supervises, and how"),
+    "supervision.changed": Handling(
+        ("usage",), "note who supervises, and how: nobody waits for an agent whose place is taken"
+    ),
     "menu.opened": _noted("note where the caller is"),
     "menu.closed": Handling(("tools",), "give the model the number it asked for"),
     "timer.elapsed": _noted("rules"),

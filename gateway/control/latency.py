@@ -13,7 +13,7 @@ from ..realtime.events import (
     ResponseCreated,
     ResponseOutputAudioDelta,
 )
-from .events import Event
+from .events import Event, SupervisionChanged
 
 __all__ = ["Answer", "Latency"]
 
@@ -46,7 +46,9 @@ class Latency:
     def handle(self, event: Event, now: float) -> None:
         """Take in what a wait begins or ends with."""
         match event:
-            case InputAudioBufferSpeechStarted() | InputAudioBufferCleared():
+            case (
+                InputAudioBufferSpeechStarted() | InputAudioBufferCleared() | SupervisionChanged()
+            ):  # who goes on, whose words are gone, who has somebody else to speak with
                 self._stopped_at, self._is_owed = None, False
             case InputAudioBufferSpeechStopped():
                 self._stopped_at = now

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config import Settings
 from gateway.control.context import Context
-from gateway.control.events import Event
+from gateway.control.events import Event, SupervisionChanged
 from gateway.control.settings import ControlSettings
 from gateway.control.usage import Usage
 from gateway.realtime import events as wire
@@ -220,6 +220,7 @@ def test_who_goes_on_speaking_or_is_cleared_waits_for_nothing() -> None:
     for event in (
         wire.InputAudioBufferSpeechStarted(item_id="b", audio_start_ms=0),
         wire.InputAudioBufferCleared(),
+        SupervisionChanged("w1", "Ann", "takeover"),
     ):
         meter = Meter()
         speak(meter, 5.0)
