@@ -15,6 +15,7 @@ from gateway.errors import RecordError
 from gateway.ops.archive import CallQuery
 from gateway.ops.records.archive import DatabaseArchive
 from gateway.ops.records.database import Statement
+from gateway.ops.records.keeper import RecordKeeper
 from gateway.ops.records.opening import look_at, open_database
 from gateway.ops.records.postgres import PostgresDatabase
 from gateway.ops.records.recovery import recover
@@ -131,8 +132,9 @@ async def test_one_change_that_fails_takes_no_other_with_it(database: PostgresDa
 
 
 async def test_calls_go_on_while_the_database_is_away_and_are_in_it_afterwards(
-    server: Postgres, address: str
+    server: Postgres, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(RecordKeeper, "patience", 15.0)  # whatever else the machine has to do
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         service = await enter(LoopbackService([500.0], reply_seconds=0.2))
@@ -152,7 +154,7 @@ async def test_calls_go_on_while_the_database_is_away_and_are_in_it_afterwards(
             assert gateway.facts()["records"]["problem"]
         finally:
             await asyncio.to_thread(server.start)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while gateway.facts()["records"]["kept"] < 3:
                 await asyncio.sleep(0.1)
     assert server.ask("SELECT COUNT(*) FROM calls", name) == "3"

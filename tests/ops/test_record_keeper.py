@@ -17,6 +17,7 @@ from gateway.ops.archive import CallQuery
 from gateway.ops.records import keeper as keeper_module
 from gateway.ops.records.archive import DatabaseArchive
 from gateway.ops.records.database import SQLITE, Row, Statement, Work
+from gateway.ops.records.keeper import RecordKeeper
 from gateway.ops.records.recovery import recover
 from gateway.realtime.events import ResponseOutputAudioTranscriptDelta
 
@@ -155,9 +156,9 @@ async def test_what_is_not_taken_is_held_and_written_later(
 ) -> None:
     broken = Broken()
     keep = keeper(broken)
-    async with asyncio.timeout(0.5):  # nobody waits for it
-        await keep.keep(call("a"))
-        await keep.keep(call("b"))
+    await keep.keep(call("a"))
+    await keep.keep(call("b"))
+    assert keep.stats.late == 0  # nobody waited for it
     assert keep.facts()["unsaved"] == 2
     assert keep.facts()["problem"] == "the disk is full"
     broken.is_mended = True
@@ -180,12 +181,12 @@ async def test_of_what_is_never_taken_the_oldest_is_dropped_and_counted(
     assert keep.facts()["dropped"] == 2
 
 
-async def test_a_goodbye_waits_for_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper_module, "_PATIENCE", 0.02)
+async def test_a_goodbye_waits_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RecordKeeper, "patience", 0.02)
     broken = Broken()
     broken.hangs = True
     keep = keeper(broken)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await keep.keep(call("a"))
     assert keep.stats.late == 1
     for storing in keep._storing:
@@ -204,7 +205,10 @@ async def test_notes_that_were_not_taken_are_made_anew(tmp_path: Path) -> None:
     assert (await recovered(tmp_path / "calls.sqlite", "a"))["transcript"][0]["text"] == "Hello"
 
 
-async def test_live_calls_are_noted_at_their_begin_and_every_second(tmp_path: Path) -> None:
+async def test_a_call_is_noted_at_its_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "_EVERY", 3600.0)
     async with sqlite(tmp_path / "calls.sqlite") as database:
         calls: list[LiveOne] = []
         keep = keeper(database, calls)
@@ -212,7 +216,7 @@ async def test_live_calls_are_noted_at_their_begin_and_every_second(tmp_path: Pa
         await asyncio.sleep(0.05)
         calls.append(live("a"))
         keep.note_begin()
-        async with asyncio.timeout(0.8):  # before a second is over
+        async with asyncio.timeout(60):
             while not await database.read("SELECT * FROM live_calls"):
                 await asyncio.sleep(0.01)
         await keep.close()

@@ -139,7 +139,7 @@ class RecordKeeper:
         storing = asyncio.create_task(self._store(record.call_id, work))
         self._storing.add(storing)
         storing.add_done_callback(self._storing.discard)
-        _, is_late = await asyncio.wait({storing}, timeout=_PATIENCE)
+        _, is_late = await asyncio.wait({storing}, timeout=self.patience)
         if is_late:
             self.stats.late += 1
             self._log.warning("record not kept in time", call_id=record.call_id)
