@@ -161,7 +161,7 @@ def _check_type(request: web.Request, operation: Operation) -> None:
         raise Refusal(
             415,
             f"the body is to be {operation.body_type}; say so in Content-Type",
-            headers={"Accept-Post": operation.body_type},
+            headers={f"Accept-{request.method.capitalize()}": operation.body_type},
         )
 
 

@@ -292,6 +292,8 @@ async def test_a_bad_fragment_changes_nothing(
     headers = {"Content-Type": kind, "If-Match": tag}
     async with page.patch(where, data=body, headers=headers) as answer:
         assert answer.status == status
+        accepted = FRAGMENT["Content-Type"] if status == 415 else None
+        assert answer.headers.get("Accept-Patch") == accepted
     assert len(desk.ways[0].remotes) == 1
 
 
