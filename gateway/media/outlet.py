@@ -223,6 +223,8 @@ class Outlet:
             self._needs_marker = True
             if self.reference is not None:
                 self.reference.say(self.silence, self.format, is_quiet=True)
+            if self.tape is not None:
+                self.tape.say(self.silence)
             self._send_key(event)
             return
         payload = self._next_payload(now)

@@ -19,13 +19,17 @@ __all__ = ["Recorder", "Recording"]
 _MAX_WAITING: Final = 4000
 """Half seconds, of all recordings, that may wait for the disk; what comes on top is dropped."""
 _MAX_LAG_MS: Final = 200
-"""How far one side may be behind the other before silence is put in its place."""
+"""How far one side may be behind the other before that is mended."""
 
 Done: TypeAlias = Callable[["Recording", str], None]
 
 
 class Recording:
-    """One file being written.  The media thread hands frames in; all else is the writer's."""
+    """One file being written.  The media thread hands frames in; all else is the writer's.
+
+    The right side comes with the clock, a frame a tick, as long as anything is sent at all; the
+    left as it arrives, and what arrives late has its place taken by silence already.
+    """
 
     __slots__ = (
         "_done",
@@ -58,9 +62,13 @@ class Recording:
         """Add samples of either side; each side keeps its own place in the stream."""
         self._left += left
         self._right += right
-        for behind, ahead in ((self._left, self._right), (self._right, self._left)):
-            if len(ahead) - len(behind) > self._lag:
-                behind.extend(bytes(len(ahead) - len(behind)))
+        ahead = len(self._left) - len(self._right)
+        if ahead > self._lag and right:
+            del self._left[:ahead]
+        elif ahead > self._lag:
+            self._right.extend(bytes(ahead))
+        elif -ahead > self._lag:
+            self._left.extend(bytes(-ahead))
         self._interleave(min(len(self._left), len(self._right)))
 
     def close(self) -> None:

@@ -14,7 +14,9 @@ __all__ = ["Tape"]
 Pcm: TypeAlias = NDArray[np.int16]
 
 _BATCH: Final = 25
-"""Frames of a side that are handed on at once."""
+"""Frames that are handed on at once, by the clock of what is sent."""
+_MOST_HEARD: Final = 100
+"""Frames of the caller that are handed on where nothing is sent; they may come all at once."""
 _KEY_FRAMES: Final = 5
 """Frames by which a key may be known too late, and which are kept back where none may be heard."""
 _LONGEST_STALL: Final = 3000
@@ -30,6 +32,7 @@ class Tape:
     """
 
     __slots__ = (
+        "_has_skipped",
         "_heard",
         "_kept",
         "_keys",
@@ -49,6 +52,7 @@ class Tape:
         self.is_paused = False  # silence stands for both sides
         self._kept = 0 if has_keys else _KEY_FRAMES
         self._tail = 0  # frames after a key
+        self._has_skipped = False  # and what came meanwhile is about to be read
         self._keys: set[str] = set()  # the ways by which a key is known to be down
         self._recorder = recorder
         self._says = says
@@ -64,7 +68,7 @@ class Tape:
         is_silent = self.is_paused or self._keys or self._tail
         self._tail = max(0, self._tail - 1)
         self._heard.append(bytes(len(samples)) if is_silent else samples)
-        if len(self._heard) >= _BATCH + self._kept:
+        if len(self._heard) >= _MOST_HEARD + self._kept:
             self._hand_on(self._kept)
 
     def hear_key(self, source: str, is_down: bool) -> None:
@@ -81,13 +85,15 @@ class Tape:
     def say(self, frame: bytes) -> None:
         """Add a ring frame that went to the caller."""
         self._said.append(self._says.silence if self.is_paused else frame)
-        if len(self._said) >= _BATCH + self._kept:
+        if self._has_skipped:
+            self._has_skipped = False
+        elif len(self._said) >= _BATCH + self._kept:
             self._hand_on(self._kept)
 
     def skip(self, frames: int) -> None:
         """Let time pass in which the clock stood still and nobody was sent anything."""
         self._said += [self._says.silence] * min(frames, _LONGEST_STALL)
-        self._hand_on(self._kept)
+        self._has_skipped = True
 
     def change(self, says: Format) -> None:
         """Expect ring frames of another format."""

@@ -47,7 +47,14 @@ def stalled(
     media = MediaThread(engine.core, loop)
     tick = engine.core.tick
 
+    frames = itertools.count()
+    following = next(frames)
+
     def tick_and_listen(number: int, now: float) -> list[object]:
+        nonlocal following
+        while following * 0.02 <= now:  # the caller does not wait for us
+            call.phone.tick()
+            following = next(frames)
         tick(number, now)
         media._is_over = now >= 2.0
         world.network.now += 1e-9  # a tick takes time
@@ -95,10 +102,13 @@ def test_a_recording_is_as_long_as_the_call_though_the_clock_stood_still(
     world = MediaWorld()
     call = world.call()
     call.lane.record(str(tmp_path / "call.wav"))
+    call.phone.say(np.pad(tone(1004, 0.2, 8000), (11_200, 0)))
     call.lane.play(tone(611, 5.0, 24000).tobytes(), Mark("resp_1", "item_1"))
     stalled(monkeypatch, world, call, 0.6)
-    _, agent = sides(world, tmp_path / "call.wav")
+    caller, agent = sides(world, tmp_path / "call.wav")
     assert len(agent) / 8000 == pytest.approx(2.0, abs=0.06)
+    loud = np.flatnonzero(caller.reshape(-1, 80).any(axis=1)) / 100
+    assert (loud.min(), loud.max()) == pytest.approx((1.4, 1.6), abs=0.04)
     silent = np.flatnonzero(~agent.reshape(-1, 80).any(axis=1)) / 100
     assert silent.min() == pytest.approx(0.5, abs=0.1)
     assert silent.max() == pytest.approx(1.1, abs=0.1)
