@@ -7,6 +7,7 @@ import pytest
 from browser import RATE, Chromium, chromium
 from browser_calls import GREETING, MENU, button, call_silently, phrase, spoken, state
 from peers import Gateway
+from playwright.sync_api import expect
 
 from gateway.testing.hearing import heard_pieces
 
@@ -49,6 +50,12 @@ def test_a_newcomer_calls_is_greeted_interrupts_presses_1_and_hangs_up(
         button(visit, "Hang up").click()
         visit.until(lambda: state(visit) == "ended")
         assert "Call ended" in page.get_by_role("status").inner_text()
+        page.get_by_role("link", name="See the story of this call").click()
+        told = page.get_by_role("list", name="What was said")
+        expect(told).to_contain_text("Thank you for calling Northwind")
+        expect(told).to_contain_text("pressed 1")
+        expect(page.get_by_role("img", name="The call on one axis of time")).to_be_visible()
+        expect(button(visit, "Play")).to_be_enabled()
     (record,) = demo.new_calls()
     assert record["ended_by"] == "caller"
     (key,) = (e["detail"] for e in record["timeline"] if e["name"] == "key.pressed")
