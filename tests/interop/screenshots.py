@@ -17,7 +17,6 @@ from browser import Visit, chromium
 from browser_calls import GREETING, MENU, button, call_silently, phrase, spoken, state
 from peers import TAPPED, Gateway, running
 from PIL import Image
-from playwright.sync_api import expect
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 DESK = {"width": 1280, "height": 800}
@@ -68,7 +67,7 @@ def phones(gateway: Gateway) -> Iterator[None]:
     """Have others call meanwhile: one who hangs up at once, one who stays."""
     words = phrase("wait-hold-on-a-second-please")
     orders = [
-        ["--digits", "1@2 3@6", "--seconds", "12"],
+        ["--digits", "1@1", "--seconds", "4"],
         ["--play", f"{words}@4", "--seconds", "90"],
     ]
     calls = [
@@ -93,12 +92,15 @@ def talk(visit: Visit) -> None:
     visit.hears(spoken(GREETING))
     button(visit, "1").click()
     visit.hears(spoken(MENU))
-    button(visit, "Mute").click()
-    expect(visit.page.locator("#captions li", has_text="For sales")).to_contain_text("interrupted")
-    visit.page.wait_for_timeout(700)
-    button(visit, "Mute").click()
-    expect(visit.page.locator("#captions")).to_contain_text("You have reached sales")
-    visit.page.wait_for_timeout(1500)
+    captions = visit.page.locator("#captions")
+    for _ in range(4):  # a word that was cut is not understood
+        button(visit, "Mute").click()
+        visit.page.wait_for_timeout(1600)
+        button(visit, "Mute").click()
+        visit.page.wait_for_timeout(4000)
+        if "You have reached sales" in captions.inner_text():
+            return
+    raise AssertionError(f"the agent did not understand: {captions.inner_text()}")
 
 
 def photograph(gateway: Gateway, album: Album) -> None:
@@ -116,10 +118,11 @@ def photograph(gateway: Gateway, album: Album) -> None:
             phone.page.set_viewport_size(POCKET)
             album.take(phone, "softphone-phone")
             phone.page.set_viewport_size(DESK)
+            over = desk.page.get_by_role("table", name="Finished")
+            desk.until(lambda: over.get_by_role("link").count() > 0, within=20)
             album.take_by_day_and_night(desk, "console")
             button(phone, "Hang up").click()
             phone.until(lambda: state(phone) == "ended")
-            over = desk.page.get_by_role("table", name="Finished")
             over.get_by_role("link", name="demo → web").click()
         album.take_by_day_and_night(desk, "console-call", until=".columns")
         desk.page.set_viewport_size(POCKET)

@@ -22,7 +22,7 @@ export class Overhearing {
   constructor(player, onEnd) {
     [this.#player, this.#onEnd] = [player, onEnd];
     const channel = this.#peer.createDataChannel("gateway");
-    channel.addEventListener("close", () => this.#end("The call is over."));
+    channel.addEventListener("close", () => this.#end("The call is over.", { isOver: true }));
     this.#peer.addEventListener("track", ({ track }) => (player.srcObject = new MediaStream([track])));
     this.#peer.addEventListener("connectionstatechange", () => this.#follow());
   }
@@ -53,8 +53,9 @@ export class Overhearing {
     await this.#sender.replaceTrack(this.#microphone.getAudioTracks()[0]);
   }
 
-  leave(options) {
-    this.#resource?.close(options);
+  /** `isOver`: the call has ended, and the gateway has nothing of us left to end. */
+  leave({ isOver = false, isLeaving = false } = {}) {
+    if (!isOver) this.#resource?.close({ isLeaving });
     this.#resource = null;
     this.#close();
   }
@@ -75,9 +76,9 @@ export class Overhearing {
     if (state === "failed") this.#end("The connection was lost.");
   }
 
-  #end(reason) {
+  #end(reason, how) {
     if (this.#isOver) return;
-    this.leave();
+    this.leave(how);
     this.#onEnd(reason);
   }
 

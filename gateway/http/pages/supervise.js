@@ -32,7 +32,7 @@ export class Supervision {
   async show(story) {
     if (this.#id !== story.call_id) this.close();
     this.#id = story.call_id;
-    if (!story.is_live) return this.close();
+    if (!story.is_live) return this.close({ isOver: true });
     this.#visitor ??= await askJson("v1/visitor").catch(() => null);
     const isAllowed = ["supervisor", "admin"].includes(this.#visitor?.role);
     if (this.#id !== story.call_id) return;
@@ -43,10 +43,10 @@ export class Supervision {
       $("transfer").elements.target.replaceChildren(...targets.map(optionOf));
   }
 
-  close() {
+  close(how) {
     this.#id = "";
     $("supervision").hidden = true;
-    this.#joined?.leave();
+    this.#joined?.leave(how);
     this.#joined = null;
     this.#tell("");
   }
