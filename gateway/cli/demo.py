@@ -47,7 +47,7 @@ def demo(
 async def _serve(port: int | None, http_port: int | None, link: LinkKind, as_json: bool) -> int:
     line = await open_line(port, http_port, link)
     uri, page = line.uri, line.gateway.page
-    token = line.gateway.make_token("demo", Role.ADMIN, _TOKEN_SECONDS)
+    token = line.gateway.surface.make_token("demo", Role.ADMIN, _TOKEN_SECONDS)
     if as_json:
         ready = {"event": "ready", "sip": uri, "page": page, "service": line.service.url}
         say_json({**ready, "link": link, "open": f"{page}#token={token}", "token": token})

@@ -2,7 +2,7 @@
 
 from .access import Access
 from .calls import CallsDoor
-from .dial import DialDoor
+from .dial import Dial, DialDoor
 from .events import EventsDoor
 from .health import HealthDoor
 from .keyring import Keyring, configured_tokens
@@ -22,6 +22,7 @@ __all__ = [
     "Access",
     "ApiDoor",
     "CallsDoor",
+    "Dial",
     "DialDoor",
     "Door",
     "EventsDoor",

@@ -14,7 +14,7 @@ from .operation import JSON, VISITOR, Answer, Header, Operation, Role
 from .problems import Refusal
 from .repeats import KEY, KEY_PATTERN, Kept, Repeats
 
-__all__ = ["DialDoor"]
+__all__ = ["Dial", "DialDoor"]
 
 Dial: TypeAlias = Callable[[Wish], Awaitable[Call]]
 

@@ -36,7 +36,7 @@ def operations() -> list[Operation]:
             },
         }
         gateway = Gateway(Settings.model_validate(tables))
-        return [one for door in gateway.doors() for one in door.operations()]
+        return [one for door in gateway.surface.doors() for one in door.operations()]
 
     return run(made())
 

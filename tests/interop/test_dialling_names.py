@@ -39,7 +39,7 @@ async def test_a_call_to_a_name_reaches_its_second_server_when_the_first_is_dead
                 targets={"desk": {"uri": "sip:user@pbx.test"}},
             ) as gateway,
         ):
-            call = await gateway._dialling.dial(Wish("desk"))
+            call = await gateway.dialling.dial(Wish("desk"))
             async with asyncio.timeout(20):
                 while "leg.answered" not in [
                     e["name"] for e in call.record().as_dict()["timeline"]

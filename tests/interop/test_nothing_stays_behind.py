@@ -140,7 +140,11 @@ async def test_nothing_stays_behind(seed: int) -> None:
 async def _until_quiet(gateway: Gateway) -> None:
     """Wait until nothing of any call is left; SIP may still repeat a last word for a while."""
     async with asyncio.timeout(40):
-        while len(gateway.registry) or gateway._engine.stats().lanes or gateway._agent.has_calls:
+        while (
+            len(gateway.registry)
+            or gateway._engine.stats().lanes
+            or gateway.telephony.agent.has_calls
+        ):
             await asyncio.sleep(0.05)
 
 

@@ -31,16 +31,16 @@ async def test_peers_are_told_the_address_that_a_stun_server_sees(
         local = sip_address(gateway)
         assert server.asked_by[0] == local
         away = Flow("udp", local, ("192.0.2.7", 5060))
-        assert gateway._agent.host_towards(away) == "203.0.113.5"
+        assert gateway.telephony.agent.host_towards(away) == "203.0.113.5"
         moves: list[float] = []
-        monkeypatch.setattr(gateway._agent.duties, "move", moves.append)
+        monkeypatch.setattr(gateway.telephony.agent.duties, "move", moves.append)
         server.seen = ("203.0.113.6", 40124)  # the line has got another address overnight
         async with asyncio.timeout(5):
-            while gateway._agent.host_towards(away) != "203.0.113.6":
+            while gateway.telephony.agent.host_towards(away) != "203.0.113.6":
                 await asyncio.sleep(0.01)
         assert len(moves) == 1, "registrations are renewed"
         near = Flow("udp", local, ("127.0.0.1", 5060))
-        assert gateway._agent.host_towards(near) == "127.0.0.1"
+        assert gateway.telephony.agent.host_towards(near) == "127.0.0.1"
 
 
 async def test_a_stun_server_that_does_not_answer_holds_nobody_up_and_is_asked_again(
@@ -52,10 +52,10 @@ async def test_a_stun_server_that_does_not_answer_holds_nobody_up_and_is_asked_a
         with capture_logs() as logs:
             async with loopback_gateway(SERVICE, sip=sip(name)) as gateway:
                 away = Flow("udp", sip_address(gateway), ("192.0.2.7", 5060))
-                assert gateway._agent.host_towards(away) == "127.0.0.1"
+                assert gateway.telephony.agent.host_towards(away) == "127.0.0.1"
                 server.seen = ("203.0.113.5", 40123)
                 async with asyncio.timeout(10):
-                    while gateway._agent.host_towards(away) != "203.0.113.5":
+                    while gateway.telephony.agent.host_towards(away) != "203.0.113.5":
                         await asyncio.sleep(0.01)
     (warning,) = (log for log in logs if log["log_level"] == "warning")
     assert warning["event"] == "no answer from the STUN server: peers are told our own address"
