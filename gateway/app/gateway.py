@@ -26,9 +26,7 @@ from ..clock import RandomIds
 from ..config import Settings
 from ..control.settings import SHIPPED_PROMPTS, ControlSettings
 from ..errors import ConfigError
-from ..http import (
-    WebhookDoor,
-)
+from ..http import WebhookDoor
 from ..media.engine import MediaEngine
 from ..media.ports import PortPool
 from ..media.prompts import SHIPPED, Prompt
