@@ -30,7 +30,9 @@ from gateway.testing.hearing import active, heard_pieces
 
 EARS: Final = Path(__file__).with_name("browser_ears.js")
 RATE: Final = 8000  # of what is heard
-_STRETCHED_MS: Final = 3000  # a browser that gets sound late plays it slower, then faster
+_STRETCHED_MS: Final = 1500  # a browser that gets sound late plays it slower, then faster
+ALIKE: Final = 0.65  # below it, a voice is like itself whatever it says
+ALIKE_BY_MICROPHONE: Final = 0.5  # of another's voice, which a browser takes noise from
 
 expect.set_options(timeout=15_000)
 
@@ -57,13 +59,20 @@ class Visit:
         self.heard()
         self._heard.clear()
 
-    def hears(self, passage: NDArray[np.int16], *, least: float = 0.6, within: float = 20) -> None:
-        """Wait until so much of a passage of speech at :data:`RATE` was played."""
+    def hears(
+        self,
+        passage: NDArray[np.int16],
+        *,
+        least: float = 0.6,
+        alike: float = ALIKE,
+        within: float = 20,
+    ) -> None:
+        """Wait until so much of a passage of speech at :data:`RATE` was played, so much like it."""
         pieces: list[bool] = []
 
         def is_heard() -> bool:
             nonlocal pieces
-            pieces = heard_pieces(self.heard(), passage, RATE, near_ms=_STRETCHED_MS)
+            pieces = heard_pieces(self.heard(), passage, RATE, near_ms=_STRETCHED_MS, alike=alike)
             return sum(pieces) >= least * len(pieces)
 
         self.until(is_heard, within, lambda: f"{pieces} of the passage was heard", every=0.5)
