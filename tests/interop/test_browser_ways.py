@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pages import Answerer, Page, answering
 from stun_server import stun_server
 from turn_server import turn_server
@@ -33,8 +34,13 @@ async def talk(ours: Answerer, page: Page) -> None:
     assert page.messages == ['{"type":"caption"}']
     assert ours.messages == ['{"type":"key","key":"5"}']
     heard, sound = np.concatenate(page.heard), np.frombuffer(b"".join(ours.chunks), np.int16)
-    assert tone_share(heard[-24000:], 611, 48000) > 0.9
-    assert tone_share(sound[-24000:], 440, 24000) > 0.9
+    assert _share(heard[-24000:], 611, 48000) > 0.9
+    assert _share(sound[-24000:], 440, 24000) > 0.9
+
+
+def _share(sound: NDArray[np.int16], frequency: float, rate: int) -> float:
+    """Return a tone's share in the middle one of ten pieces: it may stumble on a busy machine."""
+    return float(np.median([tone_share(p, frequency, rate) for p in np.array_split(sound, 10)]))
 
 
 async def test_a_page_and_the_lane_hear_each_other_and_exchange_messages() -> None:
