@@ -1,8 +1,6 @@
 """Taking calls in from web pages: who may call now, and what each call is made of."""
 
 import asyncio
-import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -24,7 +22,7 @@ from .call import Origin
 from .lanes import caller_options
 from .links import Links, law_of
 from .narration import Narration, last_words
-from .pace import Pace
+from .pace import Paces
 from .switchboard import Switchboard
 
 __all__ = ["BrowserReception", "Guest", "WayOf"]
@@ -34,7 +32,6 @@ WayOf: TypeAlias = Callable[[Lane], MakeWay]
 
 _NOBODY: Final = "anonymous"
 _MOST_OTHERS: Final = 32  # connections that are no calls
-_MOST_HOSTS: Final = 4096  # whose pace is known; that of whoever called longest ago goes first
 _PAUSE: Final = 1.0  # seconds until the log is told of more refusals
 _TOO_MANY: Final = 429
 _LAST_WAIT: Final = 6.0  # seconds; longer than a goodbye takes
@@ -42,10 +39,11 @@ _LAST_WAIT: Final = 6.0  # seconds; longer than a goodbye takes
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who asks for a connection: under what name, if any, and from where."""
+    """Who asks for a connection: under what name, if any, from where, and for how long."""
 
     name: str = ""
     address: str = ""
+    until: float | None = None  # unix seconds: when they may be here no longer
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,7 +77,7 @@ class BrowserReception:
         self._way_of = way_of
         self._ids = ids
         self._clock = clock
-        self._paces: OrderedDict[str, Pace] = OrderedDict()
+        self._paces = Paces(self._settings.webrtc.calls_per_minute)
         self._others: set[str] = set()
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._seldom = Seldom(_PAUSE)
@@ -206,12 +204,8 @@ class BrowserReception:
             DialError: It is one too many.
 
         """
-        host, per_minute = _network(guest.address), self._settings.webrtc.calls_per_minute
-        pace = self._paces.pop(host, None) or Pace(per_minute / 60, per_minute)
-        self._paces[host] = pace
-        if len(self._paces) > _MOST_HOSTS:
-            self._paces.popitem(last=False)
-        if not pace.takes(self._clock()):
+        if not self._paces.takes(guest.address, self._clock()):
+            per_minute = self._settings.webrtc.calls_per_minute
             raise DialError(f"more than {per_minute} calls a minute from here", status=_TOO_MANY)
 
     def _tell_refusal(self, guest: Guest, error: GatewayError) -> None:
@@ -220,12 +214,3 @@ class BrowserReception:
         more = self._seldom.unsaid(type(error).__name__, self._clock())
         if more is not None:
             self._log.warning("refused", address=guest.address, why=str(error)[:200], more=more)
-
-
-def _network(address: str) -> str:
-    """Return who shares a pace: an address, of IPv6 the network that one customer has."""
-    try:
-        host = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else address

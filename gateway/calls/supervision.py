@@ -1,6 +1,7 @@
 """How people come to supervise a call: by a connection of their own, that is no call."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ _LOOK_SECONDS: Final = 0.5
 _LOST_SECONDS: Final = 3.0
 """Without a packet of whoever has the agent's place: the caller is talking to nobody."""
 _VANISHED: Final = "nothing comes from them any more"
+_EXPIRED: Final = "their token has expired"
 
 
 class Connect(Protocol):
@@ -47,12 +49,20 @@ class Supervision:
     Args:
         find: Returns a call in progress.
         connect: Makes connections.
+        unix_clock: Says when somebody may be there no longer.
 
     """
 
-    def __init__(self, find: Callable[[str], Call | None], connect: Connect) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Call | None],
+        connect: Connect,
+        *,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._find = find
         self._connect = connect
+        self._unix_clock = unix_clock
 
     async def join(
         self, call_id: str, mode: Supervising, offer: bytes, guest: Guest
@@ -69,22 +79,26 @@ class Supervision:
             raise LookupError(call_id)
         if objection := call.supervisors.objection_to_coming(mode, guest.name):
             raise DialError(objection, status=_NOT_NOW)
-        return await _Joining(call, mode, guest.name).connect(self._connect, offer)
+        return await _Joining(call, mode, guest, self._unix_clock).connect(self._connect, offer)
 
 
 class _Joining:
     """One connection of somebody to one call, from their offer to its end."""
 
-    def __init__(self, call: Call, mode: Supervising, by: str) -> None:
+    def __init__(
+        self, call: Call, mode: Supervising, guest: Guest, unix_clock: Callable[[], float]
+    ) -> None:
         self._call = call
         self._mode: Supervising = mode
-        self._by = by
+        self._by = guest.name
+        self._until = guest.until
+        self._unix_clock = unix_clock
         self._seat = ""
         self._connection: WebConnection | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._packets = 0  # that came of them, as they were last counted
         self._heard_at = 0.0
-        self._log = structlog.get_logger().bind(call_id=call.call_id, supervisor=by)
+        self._log = structlog.get_logger().bind(call_id=call.call_id, supervisor=guest.name)
 
     async def connect(self, connect: Connect, offer: bytes) -> WebConnection:
         supervisors = self._call.supervisors
@@ -111,8 +125,12 @@ class _Joining:
     def _come(self) -> None:
         connection = self._connection
         assert connection is not None
-        objection = self._call.supervisors.come(
-            self._seat, self._mode, self._by, connection.lane, self._go
+        objection = (
+            _EXPIRED
+            if self._is_expired
+            else self._call.supervisors.come(
+                self._seat, self._mode, self._by, connection.lane, self._go
+            )
         )
         if objection:
             self._log.info("does not supervise", why=objection)
@@ -128,11 +146,14 @@ class _Joining:
             self._connection.close("no longer supervises the call")
 
     def _look(self) -> None:
-        """See whether somebody is still there who has the agent's place.
+        """See whether somebody may still be there, and is if they have the agent's place.
 
         The way to them is given up much later: it may come back, and a caller does not wait.
         """
         assert self._connection is not None
+        if self._is_expired:
+            self._call.supervisors.lose(self._seat, _EXPIRED)
+            return
         loop, packets = asyncio.get_running_loop(), self._connection.lane.stats().packets_received
         if packets != self._packets or not self._call.supervisors.has_taken_over(self._seat):
             self._packets, self._heard_at = packets, loop.time()
@@ -140,6 +161,10 @@ class _Joining:
             self._call.supervisors.lose(self._seat, _VANISHED)
             return
         self._timer = loop.call_later(_LOOK_SECONDS, self._look)
+
+    @property
+    def _is_expired(self) -> bool:
+        return self._until is not None and self._until <= self._unix_clock()
 
     def _stop_looking(self) -> None:
         if self._timer is not None:

@@ -178,7 +178,10 @@ class WhipDoor:
         if query.call:
             _admit_to_listen(request)
         offer = await _read(request)
-        guest = Guest(request[VISITOR].name, request.remote or "", _told(request.headers))
+        visitor = request[VISITOR]
+        guest = Guest(
+            visitor.name, request.remote or "", visitor.until, headers=_told(request.headers)
+        )
         try:
             if not query.call:
                 connection = await self._reception.take(offer, guest)

@@ -57,6 +57,7 @@ class Line:
 
     def __init__(self, flow: Flow | None = None) -> None:
         self.call_id = "call"
+        self.unix_time = 1000.0
         self.flow = flow or talking()
         self.bay = Patchbay(
             {}, None, is_ours_to_play=True, audio="pcmu", to_service=lambda chunk: None
@@ -81,9 +82,12 @@ class Line:
         self.connections.append(FakeConnection(**told))
         return cast("WebConnection", self.connections[-1])
 
-    async def join(self, mode: Any = "listen", call_id: str = "call") -> FakeConnection:
+    async def join(
+        self, mode: Any = "listen", call_id: str = "call", guest: Guest = ANN
+    ) -> FakeConnection:
         found = {"call": cast("Call", self)}
-        await Supervision(found.get, self.connect).join(call_id, mode, b"offer", ANN)
+        supervision = Supervision(found.get, self.connect, unix_clock=lambda: self.unix_time)
+        await supervision.join(call_id, mode, b"offer", guest)
         return self.connections[-1]
 
     @property
@@ -163,6 +167,37 @@ def test_only_who_has_the_agents_place_must_be_heard_of_all_the_time(mode: str) 
         page.tell(Disconnected("the end"))
 
     run(scene())
+
+
+@pytest.mark.parametrize("mode", ["takeover", "listen", "speak"])
+def test_nobody_stays_longer_than_their_token_is_good_for(mode: str) -> None:
+    async def scene() -> None:
+        line = Line()
+        page = await line.join(mode, guest=Guest("ann", until=1060.0))
+        page.tell(Connected())
+        for _ in range(59):
+            page.lane.packets_received += 50
+            line.unix_time += 1.0
+            await asyncio.sleep(1.0)
+        assert line.news == [mode]
+        line.unix_time += 1.0
+        await asyncio.sleep(1.0)
+        assert line.news == [mode, "leave"]
+        assert page.closed == ["no longer supervises the call"]
+        assert not line.bay.gallery.is_taken_over
+        (left,) = [one for one in line.flow.timeline.entries if one.name == "supervisor.left"]
+        assert left.detail["reason"] == "their token has expired"
+
+    run(scene())
+
+
+async def test_whose_token_has_ended_before_they_came_is_not_let_in() -> None:
+    line = Line()
+    page = await line.join("takeover", guest=Guest("ann", until=1001.0))
+    line.unix_time = 1001.0
+    page.tell(Connected())
+    assert page.closed == ["their token has expired"]
+    assert line.news == []
 
 
 async def test_that_a_supervisor_speaks_is_told_while_the_caller_hears_them() -> None:
