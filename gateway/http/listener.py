@@ -1,14 +1,48 @@
-"""The socket of the HTTP server: so many connections at most, none for those who say nothing."""
+"""The socket of the HTTP server: so many connections at most, and none for who is idle by it.
+
+Idle is who says nothing at first, and who does not take what they asked for.  Where there is no
+room left, a few more connections are for those who ask how the gateway is: whoever watches over
+it is to hear that it lives.
+"""
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-__all__ = ["Listener"]
+from ..calls.pace import sharers_of
+from ..config import is_loopback
+from .connection import Connection
 
-_MOST: Final = 1000  # connections; more are closed at once
-_FIRST_WORDS: Final = 10.0  # seconds for the first request to be there
+__all__ = ["Bounds", "Listener"]
+
+_LOOKS: Final = 4  # in the shortest time that there is
+_SHARE_OF_SPARE: Final = 4  # the part of those that one address may have
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What there is for everybody.
+
+    Attributes:
+        most: connections.
+        most_of_one: connections of one address (IPv6: of one /64).
+        spare: connections beyond those, each for one question after the gateway's health.
+        first_words: seconds for the first request to be there.
+        spare_words: the same for one that is spare, and for all that there is to it.
+        stalled: seconds in which something is to be taken of an answer.
+
+    """
+
+    most: int = 1000
+    most_of_one: int = 250
+    spare: int = 24
+    first_words: float = 10.0
+    spare_words: float = 2.0
+    stalled: float = 10.0
 
 
 class Listener:
@@ -16,23 +50,31 @@ class Listener:
 
     Args:
         accept: Makes the handler of a connection.
+        is_proxy: Tells of an address whether many come by it.
 
     Attributes:
         refused: connections for which there was no room.
         silent: connections that were closed because nothing came.
+        stalled: connections that were closed because nothing was taken.
 
     """
 
     def __init__(
-        self, accept: web.Server, *, most: int = _MOST, first_words: float = _FIRST_WORDS
+        self,
+        accept: web.Server,
+        bounds: Bounds,
+        *,
+        is_proxy: Callable[[str], bool] = lambda address: False,
     ) -> None:
         self.refused = 0
         self.silent = 0
+        self.stalled = 0
         self._accept = accept
-        self._most = most
-        self._first_words = first_words
-        self._spoke: set[asyncio.BaseProtocol] = set()
-        self._silent_since: dict[web.RequestHandler, float] = {}
+        self._bounds = bounds
+        self._is_proxy = is_proxy
+        self._live: dict[asyncio.BaseProtocol, Connection] = {}  # by what handles them
+        self._regular = 0  # of them that are not spare
+        self._shares: Counter[tuple[str, bool]] = Counter()  # whose, and whether they are spare
         self._looking: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
 
@@ -61,36 +103,62 @@ class Listener:
         if self._looking is not None:
             self._looking.cancel()
 
-    def note(self, protocol: asyncio.BaseProtocol) -> None:
+    def note(self, handler: asyncio.BaseProtocol) -> None:
         """Take the news that a request has come by a connection."""
-        self._spoke.add(protocol)
+        if (connection := self._live.get(handler)) is not None:
+            connection.has_spoken = True
+
+    def is_spare(self, handler: asyncio.BaseProtocol) -> bool:
+        """Tell whether a connection is for a question after the gateway's health alone."""
+        connection = self._live.get(handler)
+        return connection is not None and connection.is_spare
 
     def _make(self) -> asyncio.BaseProtocol:
-        if len(self._accept.connections) >= self._most:
+        return Connection(self._accept(), self._admit, self._forget)
+
+    def _admit(self, connection: Connection) -> bool:
+        """Take a connection in, if there is room; that may be a spare one."""
+        bounds, who = self._bounds, sharers_of(connection.address)
+        is_many = is_loopback(connection.address) or self._is_proxy(connection.address)
+        has_share = is_many or self._shares[who, False] < bounds.most_of_one
+        connection.is_spare = not (has_share and self._regular < bounds.most)
+        if connection.is_spare and (
+            len(self._live) - self._regular >= bounds.spare
+            or self._shares[who, True] >= max(1, bounds.spare // _SHARE_OF_SPARE)
+        ):
             self.refused += 1
-            return _Closing()
-        return self._accept()
+            return False
+        self._live[connection.handler] = connection
+        self._shares[who, connection.is_spare] += 1
+        self._regular += not connection.is_spare
+        return True
+
+    def _forget(self, connection: Connection) -> None:
+        if self._live.pop(connection.handler, None) is None:
+            return
+        share = sharers_of(connection.address), connection.is_spare
+        self._shares[share] -= 1
+        if not self._shares[share]:
+            del self._shares[share]
+        self._regular -= not connection.is_spare
 
     def _look_later(self) -> None:
+        bounds = self._bounds
+        shortest = min(bounds.first_words, bounds.spare_words, bounds.stalled)
         loop = asyncio.get_running_loop()
-        self._looking = loop.call_later(self._first_words / 4, self._look)
+        self._looking = loop.call_later(shortest / _LOOKS, self._look)
 
     def _look(self) -> None:
-        """Close the connections by which nothing has come for long enough."""
-        now, live = asyncio.get_running_loop().time(), self._accept.connections
-        self._spoke.intersection_update(live)
-        silent = [handler for handler in live if handler not in self._spoke]
-        self._silent_since = {one: self._silent_since.get(one, now) for one in silent}
-        for handler, since in self._silent_since.items():
-            if now - since >= self._first_words and handler.transport is not None:
+        """End the connections that are idle for long enough."""
+        now, bounds = asyncio.get_running_loop().time(), self._bounds
+        for connection in tuple(self._live.values()):
+            age = now - connection.made_at
+            if connection.seconds_stalled(now) >= bounds.stalled:
+                self.stalled += 1
+                connection.abort()
+            elif connection.is_spare and age >= bounds.spare_words:
+                connection.abort()
+            elif not connection.has_spoken and age >= bounds.first_words:
                 self.silent += 1
-                handler.transport.abort()
+                connection.abort()
         self._look_later()
-
-
-class _Closing(asyncio.Protocol):
-    """A connection for which there is no room."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it."""
-        transport.close()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .access import Access
 from .cors import Cors
-from .listener import Listener
+from .listener import Bounds, Listener
 from .operation import VISITOR, Door, Handler, Operation
 from .problems import Refusal
 
@@ -33,6 +33,7 @@ _LAST_WORDS: Final = 2.0  # seconds that requests have to end as the server is c
 _UNHEARD: Final = logging.Logger("what anybody sends that is no HTTP", logging.CRITICAL + 1)
 _KEPT_OPEN: Final = 20.0  # seconds that a connection may rest between two requests
 _ANYTHING: Final = "*/*"
+_HEALTH: Final = ("/healthz", "/readyz")  # told however full it is
 _KEPT: Final = ("Allow", "Location")
 
 
@@ -43,6 +44,7 @@ class HttpServer:
         doors: What there is to ask for.
         access: Says who may.
         origins: Pages from elsewhere that may ask, each ``https://HOST[:PORT]``.
+        bounds: How many connections there may be, and how idle.
 
     """
 
@@ -54,10 +56,12 @@ class HttpServer:
         port: int,
         access: Access,
         origins: Collection[str] = (),
+        bounds: Bounds | None = None,
     ) -> None:
         self._access = access
         self._host, self._port = host, port
         self._cors = Cors(origins)
+        self._bounds = bounds or Bounds()
         self._log = structlog.get_logger()
         app = web.Application(middlewares=[self._answer], client_max_size=MAX_BYTES)
         app.on_response_prepare.append(self._dress)
@@ -92,6 +96,7 @@ class HttpServer:
             "refused": self._access.refused,
             "connections_refused": listener.refused if listener else 0,
             "connections_silent": listener.silent if listener else 0,
+            "connections_stalled": listener.stalled if listener else 0,
         }
 
     async def start(self) -> None:
@@ -103,7 +108,7 @@ class HttpServer:
         """
         await self._runner.setup()
         assert self._runner.server is not None
-        listener = Listener(self._runner.server)
+        listener = Listener(self._runner.server, self._bounds)
         await listener.open(self._host, self._port)
         self._listener = listener
 
@@ -128,6 +133,8 @@ class HttpServer:
         """Turn every refusal into a problem document, and a fault into one that tells nothing."""
         if self._listener is not None:
             self._listener.note(request.protocol)
+        if self._is_spare(request) and request.path not in _HEALTH:
+            return _full().response(request.path)
         if (allowance := self._cors.preflight(request)) is not None:
             return allowance
         try:
@@ -145,7 +152,17 @@ class HttpServer:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["Server"] = _NAME
+        if self._is_spare(request):
+            response.force_close()
         self._cors.allow(request, response)
+
+    def _is_spare(self, request: web.Request) -> bool:
+        return self._listener is not None and self._listener.is_spare(request.protocol)
+
+
+def _full() -> Refusal:
+    wait = {"Retry-After": str(round(_KEPT_OPEN))}
+    return Refusal(503, "there are too many connections", kind="no-room", headers=wait)
 
 
 def _check_type(request: web.Request, operation: Operation) -> None:

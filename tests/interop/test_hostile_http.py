@@ -1,7 +1,6 @@
 """The API before people who mean ill: forged tokens, endless bodies, other sites' pages."""
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -10,12 +9,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, ClientTimeout
 
 from gateway.app import Gateway
 from gateway.config import Settings
 from gateway.http import Role, bodies
-from gateway.http.listener import Listener
 from gateway.testing.service import LoopbackService
 
 pytestmark = pytest.mark.interop
@@ -239,33 +237,6 @@ async def test_what_is_no_http_is_answered_and_logged_by_nobody(
             assert b" 400 " in await reader.readline()
         writer.close()
     assert not caplog.records
-
-
-async def test_connections_are_bounded_and_those_who_say_nothing_lose_theirs() -> None:
-    async def ok(_request: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    app = web.Application()
-    app.router.add_get("/", ok)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    assert runner.server is not None
-    listener = Listener(runner.server, most=2, first_words=0.5)
-    await listener.open("127.0.0.1", 0)
-    async with asyncio.timeout(10):
-        silent = await asyncio.open_connection(*listener.address)
-        slow = await asyncio.open_connection(*listener.address)
-        slow[1].write(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
-        third = await asyncio.open_connection(*listener.address)
-        assert await third[0].read() == b""
-        for reader, _ in (silent, slow):
-            with contextlib.suppress(ConnectionResetError):
-                assert await reader.read() == b""
-    assert (listener.refused, listener.silent) == (1, 2)
-    for _, writer in (silent, slow, third):
-        writer.close()
-    listener.close()
-    await runner.cleanup()
 
 
 async def test_answers_are_kept_by_nobody_and_are_no_pages(
