@@ -24,6 +24,7 @@ from ..http import (
     Keyring,
     News,
     PageDoor,
+    Proxies,
     Role,
     StoryDoor,
     SupervisionDoor,
@@ -79,7 +80,8 @@ class Surface:
         self._keyring = _keyring(settings)
         http = settings.http
         has_tokens = http.token is not None or bool(http.tokens) or http.signing_key is not None
-        self._access = Access(self._keyring, is_open_here=not has_tokens)
+        is_open_here = not (has_tokens or http.trusted_proxies)
+        self._access = Access(self._keyring, is_open_here=is_open_here)
         self._http: HttpServer | None = None
 
     @property
@@ -137,6 +139,7 @@ class Surface:
             port=int(port),
             access=self._access,
             origins=http.origins,
+            proxies=Proxies(http.trusted_proxies),
         )
         try:
             await self._http.start()

@@ -28,7 +28,14 @@ def look_at_access(settings: Settings) -> list[Finding]:
             findings.append(Finding(what, False, f"it has ended ({ends:%Y-%m-%d}); make another"))
         else:
             findings.append(Finding(what, True, detail, ends - now < _SOON))
-    return [Finding("access", True, _who_may(settings)), *findings]
+    is_open = not _has_tokens(settings) and not http.trusted_proxies
+    is_open = is_open and is_loopback(http.bind.rpartition(":")[0].strip("[]"))
+    return [Finding("access", True, _who_may(settings), is_open), *findings]
+
+
+def _has_tokens(settings: Settings) -> bool:
+    http = settings.http
+    return http.token is not None or bool(http.tokens) or http.signing_key is not None
 
 
 def _who_may(settings: Settings) -> str:
@@ -39,8 +46,12 @@ def _who_may(settings: Settings) -> str:
     if http.signing_key is not None:
         return f"{http.bind}: for tokens that were signed with the key of http.signing_key_env"
     host = http.bind.rpartition(":")[0].strip("[]")
-    if is_loopback(host):
-        return f"{http.bind}: no token is configured, so who sits at this machine may look"
+    if is_loopback(host) and not http.trusted_proxies:
+        return (
+            f"{http.bind}: no token is configured, so who sits at this machine may look,"
+            " and others too where a proxy here passes them on as itself;"
+            " behind any proxy name the variable with a token in http.token_env"
+        )
     return (
         f"{http.bind}: no token is configured, so others see health and the pages alone;"
         " to let them do more, name the variable with a token in http.token_env"

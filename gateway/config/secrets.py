@@ -21,6 +21,7 @@ _SINGLE: Final = (
     ("records", "database_secret", "database_env"),
 )
 _SHORTEST_KEY: Final = 32  # characters
+_SHORTEST_TOKEN: Final = 16
 _SINGLE_WORDS: Final = {
     "token": "a token of your choice",
     "signing_key": "a key of 32 characters or more to sign tokens with",
@@ -115,6 +116,8 @@ def _with_single(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         if table.get(setting) and not table.get(secret):
             where, variable = f"{section}.{setting}", str(table[setting])
             value = _read(where, variable, _SINGLE_WORDS[secret], env)
+            if secret == "token":
+                _check_token(where, variable, value or "")
             if secret == "signing_key" and len(value or "") < _SHORTEST_KEY:
                 raise ConfigError(
                     f"{where}: whoever has a token could guess the key that {variable} holds; "
@@ -135,7 +138,10 @@ def _with_listed(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, An
         for number, row in enumerate(rows):
             if isinstance(row, dict) and row.get(setting) and not row.get(secret):
                 where = f"{section}.{key}[{number}].{setting}"
-                row = row | {secret: _read(where, str(row[setting]), what, env)}
+                value = _read(where, str(row[setting]), what, env)
+                if secret == "token":
+                    _check_token(where, str(row[setting]), value or "")
+                row = row | {secret: value}
             filled.append(row)
         values = values | {section: table | {key: filled}}
     return values
@@ -185,6 +191,14 @@ def _with_signing_keys(values: dict[str, Any], env: Mapping[str, str]) -> dict[s
         if tables:
             keyed[kind] = tables
     return values | keyed
+
+
+def _check_token(where: str, variable: str, token: str) -> None:
+    if len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            f"{where}: the token that {variable} holds could be guessed; export one of "
+            f'{_SHORTEST_TOKEN} characters or more: export {variable}="$(openssl rand -hex 24)"'
+        )
 
 
 def _check_signing_key(where: str, variable: str, secret: str) -> None:

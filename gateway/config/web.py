@@ -40,11 +40,24 @@ class HttpSettings(Table):
     signing_key_env: str = ""  # for tokens that the gateway makes; without it they end with it
     signing_key: SecretStr | None = None  # what that variable holds
     origins: Words = []  # other pages that may use the API
+    trusted_proxies: Words = []  # addresses and networks that are believed for whom they ask
 
     @property
     def has_admin(self) -> bool:
         """Whether anybody is configured who may place calls."""
         return self.token is not None or any(one.role == "admin" for one in self.tokens)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: list[str]) -> list[str]:
+        for one in proxies:
+            try:
+                network = ipaddress.ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError(f"{one!r} is no address; write 127.0.0.1 or 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                raise ValueError(f"{one!r} is everybody; name the proxies alone")
+        return proxies
 
     @field_validator("bind")
     @classmethod

@@ -10,6 +10,7 @@ from .news import News
 from .openapi import ApiDoor
 from .operation import Door, Role
 from .pages import PageDoor
+from .proxies import Proxies
 from .server import HttpServer
 from .story import StoryDoor
 from .supervision import SupervisionDoor
@@ -31,6 +32,7 @@ __all__ = [
     "Keyring",
     "News",
     "PageDoor",
+    "Proxies",
     "Role",
     "StoryDoor",
     "SupervisionDoor",

@@ -151,6 +151,7 @@ def _responses(one: Operation, schemas: Schemas) -> dict[str, Any]:
         problems |= _WITH_BODY
     if one.role is not Role.NOBODY:
         problems[401] = "a token is to be shown, and a good one"
+        problems[429] = "too many wrong tokens came from this address; Retry-After says how long"
         problems[403] = "the token's role may not do this"
     answers = {status: Answer(means) for status, means in problems.items()} | dict(one.answers)
     told = {str(status): _answer(status, answers[status], schemas) for status in sorted(answers)}

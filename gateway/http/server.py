@@ -15,6 +15,7 @@ from .cors import Cors
 from .listener import Bounds, Listener
 from .operation import VISITOR, Door, Handler, Operation
 from .problems import Refusal
+from .proxies import Proxies
 
 __all__ = ["MAX_BYTES", "HttpServer"]
 
@@ -44,6 +45,7 @@ class HttpServer:
         doors: What there is to ask for.
         access: Says who may.
         origins: Pages from elsewhere that may ask, each ``https://HOST[:PORT]``.
+        proxies: Those that are believed who asks.
         bounds: How many connections there may be, and how idle.
 
     """
@@ -56,11 +58,13 @@ class HttpServer:
         port: int,
         access: Access,
         origins: Collection[str] = (),
+        proxies: Proxies | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         self._access = access
         self._host, self._port = host, port
         self._cors = Cors(origins)
+        self._proxies = proxies or Proxies()
         self._bounds = bounds or Bounds()
         self._log = structlog.get_logger()
         app = web.Application(middlewares=[self._answer], client_max_size=MAX_BYTES)
@@ -94,6 +98,8 @@ class HttpServer:
         listener = self._listener
         return {
             "refused": self._access.refused,
+            "tokens_wrong": self._access.wrong,
+            "tokens_not_looked_at": self._access.slowed,
             "connections_refused": listener.refused if listener else 0,
             "connections_silent": listener.silent if listener else 0,
             "connections_stalled": listener.stalled if listener else 0,
@@ -108,7 +114,7 @@ class HttpServer:
         """
         await self._runner.setup()
         assert self._runner.server is not None
-        listener = Listener(self._runner.server, self._bounds)
+        listener = Listener(self._runner.server, self._bounds, is_proxy=self._proxies.has)
         await listener.open(self._host, self._port)
         self._listener = listener
 
@@ -137,6 +143,8 @@ class HttpServer:
             return _full().response(request.path)
         if (allowance := self._cors.preflight(request)) is not None:
             return allowance
+        if (asker := self._proxies.asker(request)) != request.remote:
+            request = request.clone(remote=asker)
         try:
             return await handler(request)
         except Refusal as refusal:

@@ -24,8 +24,13 @@ def test_where_nobody_has_a_token_it_is_said_what_others_see() -> None:
     assert is_good
     assert "health and the pages alone" in detail
     assert "http.token_env" in detail
-    ((detail, _, _),) = access(bind="[::1]:8080")
+    ((detail, _, is_warning),) = access(bind="[::1]:8080")
     assert "this machine may look" in detail
+    assert "behind any proxy" in detail
+    assert is_warning
+    ((detail, _, is_warning),) = access(bind="[::1]:8080", trusted_proxies=["::1"])
+    assert "health and the pages alone" in detail
+    assert not is_warning
 
 
 def test_tokens_are_counted_and_no_listener_lets_nobody_in() -> None:
@@ -48,6 +53,22 @@ def test_a_token_that_ends_is_told_of_in_time() -> None:
     assert [(is_good, is_late) for _, is_good, is_late in found[1:]] == [
         (False, False), (True, True), (True, False),
     ]  # fmt: skip
+
+
+def test_a_token_that_could_be_guessed_opens_nothing(tmp_path: Any) -> None:
+    path = tmp_path / "gateway.toml"
+    for table, where in (
+        ('[http]\ntoken_env = "T"\n', "http.token_env"),
+        (
+            '[[http.tokens]]\nname = "a"\nrole = "viewer"\ntoken_env = "T"\n',
+            r"http.tokens\[0\].token_env",
+        ),
+    ):
+        path.write_text(table)
+        with pytest.raises(ConfigError, match=rf"{where}.*16 characters.*openssl rand"):
+            load(path, {"T": "x" * 15})
+        load(path, {"T": "x" * 16})
+        load(path, {}, needs_secrets=False)
 
 
 def test_a_key_that_could_be_guessed_signs_nothing(tmp_path: Any) -> None:

@@ -21,6 +21,11 @@ SERVERS = "[[webrtc.ice_servers]]\nurls = ["
             "[webrtc]\ncandidates = 'relay'\n" + SERVERS + "'stun:stun.example']",
             "needs a turn: server",
         ),
+        (
+            "[http]\ntrusted_proxies = ['proxy.example']",
+            "http.trusted_proxies: 'proxy.example' is no",
+        ),
+        ("[http]\ntrusted_proxies = ['0.0.0.0/0']", "is everybody; name the proxies alone"),
         ("[webrtc]\ncodecs = []", "write such as opus and PCMU"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
@@ -112,6 +112,11 @@ def test_this_machine_is_known_by_its_names(host: str, remote: str) -> None:
         ("[::1].evil.example", {}),
         ("localhost", {"X-Forwarded-For": "192.0.2.1"}),
         ("localhost", {"Forwarded": "for=192.0.2.1"}),
+        ("localhost", {"Via": "1.1 proxy"}),
+        ("localhost", {"x-forwarded-proto": "https"}),
+        ("localhost", {"X-Real-IP": "192.0.2.1"}),
+        ("localhost", {"CF-Ray": "1"}),
+        ("localhost", {"True-Client-IP": "192.0.2.1"}),
         ("localhost", {"Origin": "https://evil.example"}),
         ("localhost", {"Origin": "null"}),
         ("localhost", {"Sec-Fetch-Site": "cross-site"}),
@@ -124,6 +129,46 @@ def test_what_comes_through_another_site_or_a_proxy_is_not_from_here(
     assert not is_from_here(asked(headers, host=host))
 
 
+def test_a_proxy_that_speaks_http_1_0_is_not_from_here() -> None:
+    headers = CIMultiDict({"Host": "localhost"})
+    old = make_mocked_request("GET", "/", headers, version=HttpVersion10)
+    assert not is_from_here(old.clone(remote="127.0.0.1"))
+
+
 def test_a_page_of_our_own_is_from_here() -> None:
     own = {"Origin": "http://localhost:8080", "Sec-Fetch-Site": "same-origin"}
     assert is_from_here(asked(own, host="localhost:8080"))
+
+
+def test_who_tries_many_tokens_is_not_looked_at_any_more_for_a_while() -> None:
+    now, waits = 0.0, dict[int, str]()
+    tokens = [ConfiguredToken("look", Visitor("wall", Role.VIEWER))]
+    door = Access(Keyring(tokens, KEY), is_open_here=False, clock=lambda: now)
+
+    def tried(token: str, remote: str, role: Role = Role.VIEWER) -> int:
+        request = asked({"Authorization": f"Bearer {token}"}, remote=remote)
+        try:
+            return door.admit(request, role).role
+        except Refusal as refused:
+            waits[refused.status] = refused.headers.get("Retry-After", "")
+            return refused.status
+
+    here, there = "2001:db8::1", "2001:db8::2"  # of one network
+    assert [tried(f"guess{n}", here) for n in range(30)] == [401] * 30
+    assert tried("guess", there) == 429
+    assert tried("look", there) == 429
+    assert tried("look", there, Role.NOBODY) == Role.NOBODY
+    assert tried("look", "2001:db8:1::1") == Role.VIEWER
+    assert (door.wrong, door.slowed) == (30, 3)
+    assert waits == {401: "", 429: "2"}
+    now = 2.1
+    assert tried("look", here) == Role.VIEWER
+    assert [tried(f"guess{n}", here) for n in range(3)] == [401, 429, 429]
+
+
+def test_an_expired_token_is_no_guess() -> None:
+    door = access(now=100.0)
+    for _ in range(100):
+        with pytest.raises(Refusal, match="has expired"):
+            door.admit(bearer("look"), Role.VIEWER)
+    assert door.wrong == 0
