@@ -1,15 +1,16 @@
 """What is never written: numbers, keys, what was said, or what happened.
 
-Plain data goes in and plain data comes out, so that whatever a record is made of is looked
-through: each text by itself, wherever it stands.  What is left out leaves ``•``.
+Plain data goes in and plain data comes out.  What is left out leaves ``•``, or an empty
+structure.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ...config.records import Redaction
+from .disclosure import Hiding, sift
 
 __all__ = ["Redactor", "mask_number"]
 
@@ -17,13 +18,11 @@ _HIDDEN: Final = "•"
 _SHOWN_FIRST: Final = 3  # of a number that begins with +: the country's, or a part of it
 _SHOWN_LAST: Final = 2
 _SHORTEST: Final = 7  # digits of what is taken for a number wherever it stands
-_NUMBER: Final = re.compile(r"(?<![\w.-])\+?\d(?:[ ()/.-]{0,2}\d){6,}(?!\w)")
-_SAID: Final = frozenset({"transcript", "text", "delta", "instructions", "arguments", "output"})
-_PRESSED: Final = frozenset({"key", "keys", "digits"})
-_KEYS_TOLD: Final = re.compile(r"\[([\w .-]+) [0-9*#A-Da-d•]+\]")
-_KEYS_IN_JSON: Final = re.compile(r'("(?:digits|keys|number)": ?)"[^"]*"')
-_ONLY_KEYS: Final = re.compile(r"[0-9*#A-D]+")
-_DTMF: Final = "input_audio_buffer.dtmf_event_received"
+_BETWEEN: Final = r"""(?:\\+[nrt]|_|[^\w"{}\[\]:;@<>=&?!|\\•])"""  # two digits of one number
+_NUMBER: Final = re.compile(rf"\+?\d(?:{_BETWEEN}{{0,4}}\d){{6,}}")
+_ESCAPE: Final = re.compile(r"\\+u((?!d[89a-f])[0-9a-f]{4})|%([0-7][0-9a-f])", re.IGNORECASE)
+_KEYS: Final = re.compile(r"(?<!\w)[\d*#A-D]+(?!\w)|[\d*#]+")
+_GIVEN: Final = frozenset({"call_id", "recording"})  # names that the gateway gave
 
 
 def mask_number(text: str) -> str:
@@ -50,9 +49,14 @@ class Redactor:
         """Return the short part of a call."""
         if "numbers" not in self.what:
             return dict(record)
+        hiding = _Numbers.of(record)
         parties = {name: mask_number(str(record.get(name) or "")) for name in ("caller", "called")}
-        told = {name: value for name, value in record.items() if name not in _UNSPOKEN}
-        return {**record, **_through(told, self._numbers_hidden(record)), **parties}
+        texts = {
+            name: hiding.name(value)
+            for name, value in record.items()
+            if isinstance(value, str) and name not in _GIVEN
+        }
+        return {**record, **texts, **parties}
 
     def items(
         self, items: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
@@ -60,7 +64,7 @@ class Redactor:
         """Return what was said in a call of this (unredacted) record."""
         if "transcript" in self.what:
             return []
-        return [self._text_hidden(item, record) for item in items]
+        return [self._sifted(item, record) for item in items]
 
     def entries(
         self, entries: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
@@ -68,82 +72,120 @@ class Redactor:
         """Return what happened in a call of this (unredacted) record."""
         if "timeline" in self.what:
             return []
-        rows = [self._text_hidden(entry, record) for entry in entries]
-        if "keys" in self.what:
-            rows = [_without_key(row) for row in rows]
-        if "transcript" in self.what:
-            rows = [{**row, "detail": _without_words(row.get("detail"))} for row in rows]
-        return rows
+        return [self._entry(entry, record) for entry in entries]
 
-    def _text_hidden(self, row: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = dict(row)
-        if "keys" in self.what:
-            shown = _through(shown, _keys_hidden)
+    def _entry(self, entry: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+        by = {"by": str(entry["by"])} if entry.get("by") else {}
         if "numbers" in self.what:
-            shown = _through(shown, self._numbers_hidden(record))
+            by = {name: _Numbers.of(record).name(who) for name, who in by.items()}
+        named = self._sifted({"name": entry["name"]}, record)
+        return {**entry, **by, **named, "detail": self._sifted(entry.get("detail") or {}, record)}
+
+    def _sifted(self, fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+        shown = dict(fields)
+        for hiding in self._hidings(record):
+            shown = sift(shown, hiding)
         return shown
 
-    def _numbers_hidden(self, record: Mapping[str, Any]) -> Callable[[str], str]:
+    def _hidings(self, record: Mapping[str, Any]) -> list[Hiding]:
+        known: dict[Redaction, Hiding] = {
+            "transcript": _Words(),
+            "keys": _Keys(),
+            "numbers": _Numbers.of(record),
+        }
+        return [hiding for what, hiding in known.items() if what in self.what]
+
+
+class _Words:
+    """Hides all that anything said may stand in."""
+
+    def text(self, text: str, *, is_piece: bool) -> str:
+        del is_piece
+        return _HIDDEN if text else ""
+
+    def name(self, text: str) -> str:
+        return text
+
+    def number(self, value: float) -> object:
+        del value
+        return _HIDDEN
+
+    def structure(self, value: Any) -> Any:
+        return {} if isinstance(value, Mapping) else []
+
+
+class _Keys:
+    """Hides every digit, and whatever else may be a key."""
+
+    def text(self, text: str, *, is_piece: bool) -> str:
+        del is_piece
+        return _without_keys(text)
+
+    def name(self, text: str) -> str:
+        return text
+
+    def number(self, value: float) -> object:
+        del value
+        return _HIDDEN
+
+    def structure(self, value: Any) -> Any:
+        return _through(value, self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Hides the middle of numbers; ``known`` are those of the parties, masked."""
+
+    known: Mapping[str, str]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "_Numbers":
         parties = [str(record.get(name) or "") for name in ("caller", "called")]
-        known = {party: mask_number(party) for party in parties if len(party) > 2}
+        return cls({party: mask_number(party) for party in parties if len(party) > 2})
 
-        def hide(text: str) -> str:
-            for party, masked in known.items():
-                text = text.replace(party, masked)
-            return _NUMBER.sub(lambda found: mask_number(found[0]), text)
+    def text(self, text: str, *, is_piece: bool) -> str:
+        return _without_keys(text) if is_piece else self.name(text)
 
-        return hide
+    def name(self, text: str) -> str:
+        plain = masked = _read(text)
+        for party, shown in self.known.items():
+            masked = masked.replace(party, shown)
+        masked = _NUMBER.sub(lambda found: mask_number(found[0]), masked)
+        return masked if masked != plain else text
+
+    def number(self, value: float) -> object:
+        text = str(value)
+        is_one = sum(letter.isdigit() for letter in text) >= _SHORTEST or text in self.known
+        return mask_number(text) if is_one else value
+
+    def structure(self, value: Any) -> Any:
+        return _through(value, self)
 
 
-_UNSPOKEN: Final = frozenset({"call_id", "recording"})
-
-
-def _through(value: Any, change: Callable[[str], str]) -> Any:
-    """Return plain data with every text of it changed, but for names."""
+def _through(value: Any, hiding: Hiding) -> Any:
+    """Return what is left of plain data of which nothing is known."""
     match value:
-        case str():
-            return change(value)
-        case Mapping():
-            return {name: _through(one, change) for name, one in value.items()}
-        case list() | tuple():
-            return [_through(one, change) for one in value]
-        case _:
+        case None | bool():
             return value
+        case str():
+            return hiding.text(value, is_piece=False)
+        case Mapping():
+            return {
+                hiding.text(str(name), is_piece=False): _through(one, hiding)
+                for name, one in value.items()
+            }
+        case list() | tuple():
+            return [_through(one, hiding) for one in value]
+        case _:
+            return hiding.number(value)
 
 
-def _keys_hidden(text: str) -> str:
-    text = _KEYS_TOLD.sub(rf"[\1 {_HIDDEN}]", text)
-    return _KEYS_IN_JSON.sub(rf'\1"{_HIDDEN}"', text)
+def _without_keys(text: str) -> str:
+    plain = _read(text)
+    masked = _KEYS.sub(_HIDDEN, plain)
+    return masked if masked != plain else text
 
 
-def _without_key(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of the timeline without the keys that it tells of."""
-    detail = _without_pressed(entry.get("detail"))
-    if entry.get("name") == _DTMF and isinstance(detail, dict):
-        detail = {**detail, "event": _HIDDEN}
-    return {**entry, "detail": detail}
-
-
-def _without_pressed(value: Any, *, is_variables: bool = False) -> Any:
-    if isinstance(value, list):
-        return [_without_pressed(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _HIDDEN
-        if (name in _PRESSED and isinstance(one, str) and one)
-        or (is_variables and isinstance(one, str) and _ONLY_KEYS.fullmatch(one))
-        else _without_pressed(one, is_variables=name in ("variables", "values"))
-        for name, one in value.items()
-    }
-
-
-def _without_words(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_words(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _HIDDEN if name in _SAID and isinstance(one, str) and one else _without_words(one)
-        for name, one in value.items()
-    }
+def _read(text: str) -> str:
+    """Return a text with the escapes of JSON and of addresses read."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
