@@ -108,4 +108,11 @@ class LinkError(GatewayError):
 
 
 class RecordError(GatewayError):
-    """The database of calls cannot be reached, or does not take them; the message says why."""
+    """The database of calls cannot be reached, or does not take them; the message says why.
+
+    ``retry_after`` is how many seconds later it is worth asking again, 0 where nobody knows.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after

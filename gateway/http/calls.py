@@ -105,4 +105,5 @@ class CallsDoor:
 
 def unreachable(error: RecordError) -> Refusal:
     """Return what is answered where the calls that are over cannot be asked for."""
-    return Refusal(503, f"calls that are over cannot be told of now: {error}")
+    headers = {"Retry-After": f"{error.retry_after:.0f}"} if error.retry_after else {}
+    return Refusal(503, f"calls that are over cannot be told of now: {error}", headers=headers)

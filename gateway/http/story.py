@@ -12,6 +12,7 @@ from ..ops.call_picture import PictureTheme, draw, is_drawable
 from ..ops.recordings import MEDIA_TYPES, Recordings
 from ..ops.story import Story, Told, tell, told_of
 from .bodies import read_query
+from .calls import unreachable
 from .operation import JSON, Answer, Operation, Role
 from .problems import Refusal
 
@@ -123,7 +124,7 @@ class StoryDoor:
         try:
             record = await self._find(call_id)
         except RecordError as error:
-            raise Refusal(503, f"calls that are over cannot be told of now: {error}") from None
+            raise unreachable(error) from None
         if record is None:
             raise Refusal(404, f"no call {call_id!r}")
         return told_of(record)

@@ -13,6 +13,7 @@ from stored_calls import LiveOne, call, keeper
 
 from gateway.errors import RecordError
 from gateway.ops.archive import CallQuery
+from gateway.ops.records import postgres as postgres_module
 from gateway.ops.records.archive import DatabaseArchive
 from gateway.ops.records.database import Statement
 from gateway.ops.records.keeper import RecordKeeper
@@ -53,6 +54,18 @@ async def database(address: str) -> AsyncIterator[PostgresDatabase]:
 async def found(database: PostgresDatabase, **query: Any) -> list[str]:
     page = await DatabaseArchive(database).find(CallQuery(**query))
     return [one["call_id"] for one in page.calls]
+
+
+async def test_a_search_that_takes_long_is_broken_off_and_keeps_no_record_waiting(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "SEARCH_SECONDS", 0.5)
+    searching = asyncio.create_task(database.search("SELECT pg_sleep(3600)"))
+    await keeper(database).keep(call("a"))
+    assert await database.read("SELECT COUNT(*) FROM calls") == [(1,)]
+    with pytest.raises(RecordError, match="took longer than"):
+        await searching
+    assert await found(database) == ["a"]
 
 
 async def test_calls_come_back_as_they_were_and_are_found_by_what_is_known_of_them(

@@ -34,11 +34,11 @@ class DatabaseArchive:
 
         Raises:
             CursorError: The cursor is not one of ours.
-            RecordError: The database cannot be asked.
+            RecordError: The database cannot be asked, or does not find them in time.
 
         """
         sql, values = search(query, has_index_of_words=self._database.has_index_of_words)
-        rows = await self._database.read(sql, values)
+        rows = await self._database.search(sql, values)
         shown = rows[: page_size(query)]
         is_last = len(rows) == len(shown)
         after = "" if is_last else cursor_after(float(shown[-1][2]), str(shown[-1][3]))

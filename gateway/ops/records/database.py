@@ -108,6 +108,17 @@ class Database(Protocol):
         """
         ...
 
+    async def search(self, sql: str, values: Row = ()) -> list[Row]:
+        """Return what a question finds that may have to look through everything.
+
+        It is broken off after a while, and nothing else waits for it.
+
+        Raises:
+            RecordError: It cannot be answered, takes too long, or too many wait.
+
+        """
+        ...
+
     async def is_gone(self, instance: str) -> bool:
         """Tell whether the process of this name has ended, however it did."""
         ...

@@ -1,4 +1,6 @@
-"""PostgreSQL as the database of calls (the extra ``postgres``): one connection writes, one reads.
+"""PostgreSQL as the database of calls (the extra ``postgres``), over three connections.
+
+One writes, one reads, and one searches, which nothing else waits for.
 
 What waits is written as one transaction, as SQLite's thread does.  The connection that writes
 holds an advisory lock under the name of the process: who can take it knows that the process,
@@ -14,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from ...errors import ConfigError, RecordError
 from .database import POSTGRES, Row, Statement, Work
 from .schema import VERSION, migrations
+from .turnstile import SEARCH_SECONDS, Turnstile
 
 __all__ = ["PostgresDatabase"]
 
@@ -49,7 +52,9 @@ class PostgresDatabase:
         self._waiting: asyncio.Queue[_Change | None] = asyncio.Queue()
         self._writing: Any = None
         self._reading: Any = None
+        self._searching: Any = None
         self._turn = asyncio.Lock()  # one question at a time
+        self._searches = Turnstile()
         self._writer: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -130,6 +135,23 @@ class PostgresDatabase:
                 raise RecordError(_words(error)) from None
         return [tuple(row) for row in rows]
 
+    async def search(self, sql: str, values: Row = ()) -> list[Row]:
+        """Return what a question finds that may have to look through everything.
+
+        Raises:
+            RecordError: It cannot be answered, takes too long, or too many wait.
+
+        """
+        async with self._searches.turn():
+            try:
+                if self._searching is None or self._searching.is_closed():
+                    limit = f"{SEARCH_SECONDS * 1000:.0f}"  # ms
+                    self._searching = await self._connect(statement_timeout=limit)
+                rows = await self._searching.fetch(POSTGRES.write(sql), *values)
+            except Exception as error:
+                raise RecordError(_words(error)) from None
+        return [tuple(row) for row in rows]
+
     async def is_gone(self, instance: str) -> bool:
         """Tell whether the process of this name has ended, however it did."""
         if instance == self._instance:
@@ -146,13 +168,15 @@ class PostgresDatabase:
             self._waiting.put_nowait(None)
             await self._writer
             self._writer = None
+        if self._searching is not None:
+            self._searching.terminate()
         for connection in (self._writing, self._reading):
             if connection is not None:
                 with suppress(Exception):
                     await connection.close(timeout=_CONNECT_SECONDS)
-        self._writing = self._reading = None
+        self._writing = self._reading = self._searching = None
 
-    async def _connect(self) -> Any:
+    async def _connect(self, **settings: str) -> Any:
         try:
             import asyncpg
         except ImportError as error:
@@ -163,7 +187,7 @@ class PostgresDatabase:
             self._address,
             timeout=_CONNECT_SECONDS,
             command_timeout=_SECONDS,
-            server_settings={"application_name": "voice-gateway"},
+            server_settings={"application_name": "voice-gateway", **settings},
         )
 
     async def _connect_writing(self) -> Any:
@@ -287,6 +311,11 @@ def _words(error: BaseException) -> str:
             return f"{error}; create it, or name another"
         case "InsufficientPrivilegeError":
             return f"{error}; grant it to the user that the address names"
+        case "QueryCanceledError":
+            return (
+                f"the search took longer than {SEARCH_SECONDS:g} s; search for longer words,"
+                " or in a shorter time"
+            )
         case "TimeoutError" | "ConnectionRefusedError" | "ConnectionDoesNotExistError":
             return "it does not answer; is it running, and does the address lead to it?"
         case "gaierror":

@@ -1,19 +1,16 @@
-"""SQLite as the database of calls: one thread writes, and one reads.
+"""SQLite as the database of calls: one thread writes, one reads, and one searches.
 
 What waits is written as one transaction (group commit), and that is on disk before anybody is
 told so: WAL with ``synchronous = FULL`` syncs the log at every commit.  A search has a thread
-and a connection of its own, so that no record waits for it.
+and a connection of its own, so that nothing else waits for it.
 """
 
 import asyncio
 import os
 import queue
-import re
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote
@@ -22,10 +19,11 @@ from ...errors import RecordError
 from .database import SQLITE, Row, Statement, Work
 from .liveness import SignOfLife
 from .schema import VERSION, migrations
+from .sqlite_reading import BUSY_SECONDS, SqliteReader, in_words, placed
+from .turnstile import SEARCH_SECONDS, Turnstile
 
 __all__ = ["SqliteDatabase", "look_at_file"]
 
-_BUSY_SECONDS: Final = 5.0  # that another process may take to write
 _MOST_WAITING: Final = 10_000  # changes; what comes then is refused
 _MOST_TOGETHER: Final = 256  # of them in one transaction
 _PRAGMAS: Final = (
@@ -47,7 +45,6 @@ _INDEX: Final = (
         VALUES ('delete', old.number, old.words);
         INSERT INTO call_words(rowid, words) VALUES (new.number, new.words); END""",
 )
-_PLACE: Final = re.compile(r"\$(\d+)")
 
 _Done: TypeAlias = "asyncio.Future[None]"
 
@@ -68,8 +65,10 @@ class SqliteDatabase:
         self._path = path
         self._instance = instance
         self._waiting: queue.SimpleQueue[tuple[Work, _Done] | None] = queue.SimpleQueue()
-        self._reader = ThreadPoolExecutor(1, "records-read")
-        self._reading: sqlite3.Connection | None = None
+        mode = "rw" if instance else "ro"
+        self._reader = SqliteReader(path, "records-read", mode=mode)
+        self._searcher = SqliteReader(path, "records-search", mode=mode, seconds=SEARCH_SECONDS)
+        self._searches = Turnstile()
         self._writer: threading.Thread | None = None
         self._life: SignOfLife | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,10 +87,11 @@ class SqliteDatabase:
                 self._writer = threading.Thread(target=self._write, args=(opened,), name="records")
                 self._writer.start()
                 await opened
-            await self._on_reader(self._open_reading)
+            self.has_index_of_words = await self._reader.open()
+            await self._searcher.open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
-            raise RecordError(f"{self._path}: {_words(error)}") from error
+            raise RecordError(f"{self._path}: {in_words(error)}") from error
         except RecordError as error:
             await self.close()
             raise RecordError(f"{self._path}: {error}") from error
@@ -118,10 +118,17 @@ class SqliteDatabase:
             RecordError: It cannot be answered.
 
         """
-        try:
-            return await self._on_reader(lambda: self._ask(sql, values))
-        except sqlite3.Error as error:
-            raise RecordError(_words(error)) from error
+        return await self._reader.ask(sql, values)
+
+    async def search(self, sql: str, values: Row = ()) -> list[Row]:
+        """Return what a question finds that may have to look through everything.
+
+        Raises:
+            RecordError: It cannot be answered, takes too long, or too many wait.
+
+        """
+        async with self._searches.turn():
+            return await self._searcher.ask(sql, values)
 
     async def is_gone(self, instance: str) -> bool:
         """Tell whether the process of this name has ended, however it did."""
@@ -133,38 +140,11 @@ class SqliteDatabase:
             self._waiting.put(None)
             await asyncio.to_thread(self._writer.join)
             self._writer = None
-        await self._on_reader(self._close_reading)
-        self._reader.shutdown()
+        await self._searcher.close()
+        await self._reader.close()
         if self._life is not None:
             self._life.close()
             self._life = None
-
-    # On the thread that reads
-
-    async def _on_reader(self, do: Callable[[], list[Row]]) -> list[Row]:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, do)
-
-    def _open_reading(self) -> list[Row]:
-        uri = f"file:{quote(str(self._path))}?mode={'rw' if self._instance else 'ro'}"
-        self._reading = sqlite3.connect(uri, _BUSY_SECONDS, uri=True, isolation_level=None)
-        self._reading.execute("PRAGMA query_only = ON")
-        version = self._reading.execute("PRAGMA user_version").fetchone()[0]
-        if migrations(SQLITE, version):
-            raise RecordError("there are no calls in it; it is none of the gateway's databases")
-        sql = "SELECT 1 FROM sqlite_master WHERE name = 'call_words'"
-        self.has_index_of_words = self._reading.execute(sql).fetchone() is not None
-        return []
-
-    def _ask(self, sql: str, values: Row) -> list[Row]:
-        if self._reading is None:
-            raise sqlite3.ProgrammingError("it is closed")
-        return self._reading.execute(_placed(sql), values).fetchall()
-
-    def _close_reading(self) -> list[Row]:
-        if self._reading is not None:
-            self._reading.close()
-            self._reading = None
-        return []
 
     # On the thread that writes
 
@@ -188,7 +168,7 @@ class SqliteDatabase:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._life = SignOfLife(self._path, self._instance)
-        connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None)
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
@@ -217,7 +197,7 @@ def look_at_file(path: Path) -> str:
         return "will be made at the start"
     uri = f"file:{quote(str(path))}?mode=rw"
     try:
-        connection = sqlite3.connect(uri, _BUSY_SECONDS, uri=True, isolation_level=None)
+        connection = sqlite3.connect(uri, BUSY_SECONDS, uri=True, isolation_level=None)
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if migrations(SQLITE, version):
@@ -229,7 +209,7 @@ def look_at_file(path: Path) -> str:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise RecordError(_words(error)) from error
+        raise RecordError(in_words(error)) from error
     return f"{count} calls"
 
 
@@ -283,7 +263,7 @@ def _commit(
         _carry_out(connection, [one for statements, _ in ready for one in statements])
         return outcome + [(done, None) for _, done in ready]
     except Exception as error:
-        fault = RecordError(_words(error))
+        fault = RecordError(in_words(error))
         if len(ready) == 1 or isinstance(error, sqlite3.OperationalError):  # no one is to blame
             return outcome + [(done, fault) for _, done in ready]
     for statements, done in ready:
@@ -291,7 +271,7 @@ def _commit(
             _carry_out(connection, statements)
             outcome.append((done, None))
         except Exception as error:
-            outcome.append((done, RecordError(_words(error))))
+            outcome.append((done, RecordError(in_words(error))))
     return outcome
 
 
@@ -301,32 +281,9 @@ def _carry_out(connection: sqlite3.Connection, statements: Sequence[Statement]) 
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in statements:
-            connection.executemany(_placed(statement.sql), statement.rows)
+            connection.executemany(placed(statement.sql), statement.rows)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-@lru_cache(256)
-def _placed(sql: str) -> str:
-    return _PLACE.sub(r"?\1", SQLITE.write(sql))
-
-
-def _words(error: Exception) -> str:
-    """Say what went wrong as whoever can mend it needs it."""
-    told = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    match told:
-        case "unable to open database file":
-            return "the file cannot be opened; is the folder there, and may it be written to?"
-        case "file is not a database":
-            return "the file is no database; name another"
-        case "database is locked":
-            return f"another program has been writing to it for {_BUSY_SECONDS:g} s"
-        case "attempt to write a readonly database":
-            return "it may not be written to; mend who owns the file and its folder"
-        case "database or disk is full":
-            return "the disk is full"
-        case _:
-            return told
