@@ -160,6 +160,7 @@ class Gateway:
         if records is not None:
             self._switchboard.keeper = records.keeper
             self._directory.archive = records.archive
+            self._directory.waiting = records.keeper.backlog
             self._errands.outbox = records.outbox
 
     def _make_folder(self) -> None:

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 from stored_calls import LiveOne, Said, call, keeper, sqlite
 
+from gateway.calls.registry import Registry
 from gateway.control.events import KeyPressed, VoiceStarted
 from gateway.control.timeline import Timeline
 from gateway.errors import RecordError
 from gateway.ops.archive import CallQuery
+from gateway.ops.directory import Directory
+from gateway.ops.records import backlog as backlog_module
 from gateway.ops.records import keeper as keeper_module
 from gateway.ops.records.archive import DatabaseArchive
 from gateway.ops.records.database import SQLITE, Row, Statement, Work
 from gateway.ops.records.keeper import RecordKeeper
 from gateway.ops.records.recovery import recover
+from gateway.ops.records.redaction import Redactor
 from gateway.realtime.events import ResponseOutputAudioTranscriptDelta
 
 
@@ -41,6 +45,9 @@ class Broken:
         self.written.append(work())
 
     async def read(self, sql: str, values: Row = ()) -> list[Row]:
+        raise RecordError("the disk is full")
+
+    async def search(self, sql: str, values: Row = ()) -> list[Row]:
         raise RecordError("the disk is full")
 
     async def is_gone(self, instance: str) -> bool:
@@ -170,14 +177,60 @@ async def test_what_is_not_taken_is_held_and_written_later(
     assert told.count("records are written again") == 1
 
 
+async def test_calls_that_wait_for_the_database_can_be_found_meanwhile() -> None:
+    broken = Broken()
+    keep = keeper(broken, redactor=Redactor(["numbers"]))
+    registry = Registry(9)
+    directory = Directory(registry, DatabaseArchive(broken))
+    directory.waiting = keep.backlog
+    with pytest.raises(RecordError):
+        await directory.find(CallQuery())
+    for at, name in enumerate("abc"):
+        await keep.keep(call(name, f"I am {name}bc", started_at=float(at)))
+    registry.admit(live("d"))
+    whole = await directory.get("b")
+    assert whole is not None
+    assert whole["transcript"][0]["text"] == "I am bbc"
+    assert whole["timeline"][0]["name"] == "call.started"
+    assert whole["caller"] == "+49••••••56"  # as it will be written
+    with pytest.raises(RecordError):
+        await directory.get("x")
+    page = await directory.find(CallQuery())
+    assert [one["call_id"] for one in page.calls] == ["d", "c", "b", "a"]
+    with pytest.raises(RecordError):  # what comes then cannot be told
+        await directory.find(CallQuery(cursor=page.next))
+    first = await directory.find(CallQuery(limit=2))
+    second = await directory.find(CallQuery(limit=2, cursor=first.next))
+    told = [[one["call_id"] for one in page.calls] for page in (first, second)]
+    assert told == [["d", "c"], ["b", "a"]]
+    found = await directory.find(CallQuery(q="cbc"))
+    assert [one["call_id"] for one in found.calls] == ["c"]
+
+
+async def test_a_call_is_found_once_whether_it_goes_into_the_database_or_is_in_it(
+    tmp_path: Path,
+) -> None:
+    async with sqlite(tmp_path / "calls.sqlite") as database:
+        keep = keeper(database)
+        directory = Directory(Registry(9), DatabaseArchive(database))
+        directory.waiting = keep.backlog
+        keeping = asyncio.create_task(keep.keep(call("a")))
+        while not keeping.done():
+            assert len((await directory.find(CallQuery())).calls) <= 1
+            if keep._storing:
+                assert await directory.get("a") is not None
+        assert [one["call_id"] for one in (await directory.find(CallQuery())).calls] == ["a"]
+        assert await keep.backlog.records() == []
+
+
 async def test_of_what_is_never_taken_the_oldest_is_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeper_module, "_MOST_UNSAVED", 3)
+    monkeypatch.setattr(backlog_module, "_MOST", 3)
     keep = keeper(Broken())
     for number in range(5):
         await keep.keep(call(str(number)))
-    assert list(keep._unsaved) == ["2", "3", "4"]
+    assert list(keep.backlog.refused) == ["2", "3", "4"]
     assert keep.facts()["dropped"] == 2
 
 

@@ -10,25 +10,22 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from ...calls.registry import CallRecord, LiveCall
-from ...control.timeline import Timeline
 from ...errors import RecordError
+from .backlog import Backlog, Parcel
 from .database import Database, Statement, Work
 from .journal import Noted, write_news
 from .redaction import Redactor
-from .rows import WholeCall, add_call
 
 __all__ = ["KeeperStats", "RecordKeeper"]
 
 _PATIENCE: Final = 1.0  # seconds that a goodbye waits for its record
 _EVERY: Final = 0.9  # seconds between notes of live calls, so that none is older than one
 _SLICE: Final = 10  # calls looked at before others have their turn
-_MOST_UNSAVED: Final = 1_000  # whole calls held for a database that fails; the oldest goes first
 _AT_A_TIME: Final = 50  # of them, tried again
 _SIGN: Final = """INSERT INTO instances (instance, node, seen_at) VALUES ($1, $2, {clock})
     ON CONFLICT (instance) DO UPDATE SET seen_at = excluded.seen_at"""
@@ -61,6 +58,9 @@ class KeeperStats:
 class RecordKeeper:
     """Keeps the records of one process.
 
+    Attributes:
+        backlog: The calls that are over and not yet in the database.
+
     Args:
         database: Where to; it is left open.
         calls: Returns the calls in progress.
@@ -84,6 +84,7 @@ class RecordKeeper:
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
         self.stats = KeeperStats()
+        self.backlog = Backlog()
         self.problem = ""  # what is wrong with the database now
         self._database = database
         self._calls = calls
@@ -93,8 +94,7 @@ class RecordKeeper:
         self._unix_clock = unix_clock
         self._noted: dict[str, Noted] = {}
         self._over: set[str] = set()  # calls that are kept, though they are not yet let go
-        self._unsaved: dict[str, Work] = {}
-        self._storing: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[bool]] = set()
         self._has_news = asyncio.Event()
         self._signed_at = -_SIGN_EVERY
         self._noting: asyncio.Task[None] | None = None
@@ -113,14 +113,16 @@ class RecordKeeper:
         if self._storing:
             await asyncio.wait(self._storing)
         await self._try_again()
-        if self._unsaved:
-            self._log.error("records lost", calls=sorted(self._unsaved), problem=self.problem)
+        if self.backlog.refused:
+            lost = sorted(self.backlog.refused)
+            self._log.error("records lost", calls=lost, problem=self.problem)
         with suppress(RecordError):
             await self._database.write(lambda: [Statement(_GONE, ((self._instance,),))])
 
     def facts(self) -> dict[str, Any]:
         """Say how it goes."""
-        self.stats.unsaved = len(self._unsaved)
+        self.stats.unsaved = len(self.backlog.refused)
+        self.stats.dropped = self.backlog.dropped
         return {
             "database": self._database.dialect.name,
             "problem": self.problem,
@@ -135,8 +137,9 @@ class RecordKeeper:
         """Keep a call that is over; returns once that is done, or cannot be, or takes too long."""
         self._over.add(record.call_id)
         self._noted.pop(record.call_id, None)
-        work = partial(_whole, record, self._node, self._redactor, record.transcript)
-        storing = asyncio.create_task(self._store(record.call_id, work))
+        parcel = Parcel(record, self._node, self._redactor)
+        self.backlog.add(parcel)
+        storing = asyncio.create_task(self._store(parcel))
         self._storing.add(storing)
         storing.add_done_callback(self._storing.discard)
         _, is_late = await asyncio.wait({storing}, timeout=self.patience)
@@ -144,14 +147,12 @@ class RecordKeeper:
             self.stats.late += 1
             self._log.warning("record not kept in time", call_id=record.call_id)
 
-    async def _store(self, call_id: str, work: Work) -> None:
-        if await self._write(work):
-            self.stats.kept += 1
-            return
-        self._unsaved[call_id] = work
-        while len(self._unsaved) > _MOST_UNSAVED:
-            del self._unsaved[next(iter(self._unsaved))]
-            self.stats.dropped += 1
+    async def _store(self, parcel: Parcel) -> bool:
+        """Hand a call to the database; tells whether that took it."""
+        is_kept = await self._write(parcel.statements)
+        self.backlog.settle(parcel, is_kept=is_kept)
+        self.stats.kept += is_kept
+        return is_kept
 
     async def _write(self, work: Work) -> bool:
         """Write something; tells whether the database took it, and the log when that changes."""
@@ -212,25 +213,6 @@ class RecordKeeper:
 
     async def _try_again(self) -> None:
         """Hand the database what it did not take before."""
-        for call_id in list(self._unsaved)[:_AT_A_TIME]:
-            work = self._unsaved.pop(call_id)
-            if not await self._write(work):
-                self._unsaved[call_id] = work  # behind the others
+        for parcel in self.backlog.next_refused(_AT_A_TIME):
+            if not await self._store(parcel):
                 return
-            self.stats.kept += 1
-
-
-def _whole(
-    record: CallRecord, node: str, redactor: Redactor, transcript: list[dict[str, Any]]
-) -> list[Statement]:
-    """Return what keeps a call; on another thread, as its timeline may be long."""
-    brief = record.as_dict(with_timeline=False)
-    told = record.happened or Timeline()
-    return add_call(
-        WholeCall(
-            redactor.record(brief),
-            redactor.items(transcript, brief),
-            redactor.entries([entry.as_dict() for entry in tuple(told.entries)], brief),
-            node,
-        )
-    )
