@@ -3,7 +3,9 @@
 A browser bundles everything on one way (RFC 9143) and puts its reports there too; sound is
 DTLS-SRTP, and addresses are told by ICE alone: what its ``c=`` lines and ports say means nothing.
 Of its sections the first sound we can agree on and a data channel are taken; others are refused
-and the call goes on without them.
+and the call goes on without them.  Only the section that stands for the bundle is kept in any case,
+idle where it holds nothing for us: browsers that bundle at all costs tell the way there and nowhere
+else, and accept no answer without it.
 """
 
 import re
@@ -27,6 +29,7 @@ _MESSAGES: Final = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
 _SCTP_PORT: Final = 5000
 _LARGEST: Final = 65_536  # bytes of a message that we take
 _LARGEST_UNSAID: Final = 65_536  # that the other side takes, unless it says (RFC 8841 6.1)
+_CODECS: Final = ("rtpmap", "fmtp")
 _MID: Final = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,32}")
 _NOT_ACCEPTABLE: Final = 406
 _UNPROCESSABLE: Final = 422
@@ -94,19 +97,20 @@ class BrowserOffer:
         """
         theirs = self._theirs = SessionDescription.parse(offer)
         self._mids = [_mid(section, index) for index, section in enumerate(theirs.media)]
-        self._audio, self.codec = _choose(theirs, codecs)
+        self._bundle = _bundle(theirs, self._mids)
+        self._offered = [index for index in range(len(self._mids)) if self._is_offered(index)]
+        self._audio, self.codec = _choose(theirs, self._offered, codecs)
         self._data = self._find_channel()
         self.channel = _channel(theirs.media[self._data]) if self._data is not None else None
-        tagged = min(index for index in (self._audio, self._data) if index is not None)
-        self.tag = self._mids[tagged]
-        # What is bundled goes the way of the first that is taken (RFC 9143 section 7.3.1).
-        way = theirs.media[tagged]
+        self._tagged = self._find_tagged()
+        self.tag = self._mids[self._tagged]
+        way = theirs.media[self._tagged]
         self.dtls = _handshake(theirs, way)
         remote = credentials_of(way) or credentials_of(theirs)
         if remote is None or theirs.attributes("ice-lite"):
             raise NegotiationError("the offer makes no checks (ICE)", status=_NOT_ACCEPTABLE)
         self.remote: Credentials = remote
-        if theirs.media[self._audio].attribute("rtcp-mux") is None:
+        if not theirs.media[self._audio].attributes("rtcp-mux") + way.attributes("rtcp-mux"):
             raise NegotiationError(
                 "reports must go the way of the sound (rtcp-mux)", status=_NOT_ACCEPTABLE
             )
@@ -144,15 +148,16 @@ class BrowserOffer:
 
     def answer(self, ours: Ours) -> bytes:
         """Return our answer, with every candidate of ours in it."""
-        taken = sorted(i for i in (self._audio, self._data) if i is not None)
         lines: list[Line] = [
             ("v", "0"),
             ("o", f"- {ours.session_id} 1 IN IP4 0.0.0.0"),
             ("s", "-"),
             ("t", "0 0"),
         ]
-        if self._is_bundled:
-            lines.append(("a", " ".join(["group:BUNDLE", *(self._mids[i] for i in taken)])))
+        if self._audio in self._bundle:
+            taken = (self._tagged, self._audio, self._data)
+            mids = [self._mids[index] for index in self._bundle if index in taken]
+            lines.append(("a", " ".join(["group:BUNDLE", *mids])))
         lines += [("a", "ice-options:trickle"), ("a", "msid-semantic: WMS *")]
         sections = []
         for index, section in enumerate(self._theirs.media):
@@ -160,6 +165,8 @@ class BrowserOffer:
                 answered = self._answer_audio(ours)
             elif index == self._data:
                 answered = self._answer_channel(section, ours)
+            elif index == self._tagged:
+                answered = self._keep_idle(section, ours)
             else:
                 answered = MediaDescription(section.media, 0, section.protocol, section.formats)
                 answered.lines.append(("a", "inactive"))
@@ -168,29 +175,35 @@ class BrowserOffer:
             sections.append(answered)
         return bytes(SessionDescription(lines, sections))
 
-    @property
-    def _is_bundled(self) -> bool:
-        return self.tag in self._bundle
-
-    @property
-    def _bundle(self) -> list[str]:
-        """The sections that go one way; none where the offer groups nothing."""
-        for value in self._theirs.attributes("group"):
-            kind, *mids = value.split()
-            if kind.upper() == "BUNDLE":
-                return mids
-        return []
+    def _is_offered(self, index: int) -> bool:
+        """Say whether a section may be taken: some are only where they are bundled (RFC 9143 6)."""
+        section = self._theirs.media[index]
+        is_bundle_only = section.attribute("bundle-only") is not None and index in self._bundle
+        return section.port > 0 or is_bundle_only
 
     def _find_channel(self) -> int | None:
         """Return the data channels' section, if it goes the way of the sound."""
-        bundle = self._bundle
-        for index, section in enumerate(self._theirs.media):
+        for index in self._offered:
+            section = self._theirs.media[index]
             is_channel = section.media.lower() == "application"
             if not is_channel or section.protocol.upper() not in _MESSAGES:
                 continue
-            if self._mids[index] in bundle and self._mids[self._audio] in bundle:
+            if {index, self._audio} <= set(self._bundle):
                 return index
         return None
+
+    def _find_tagged(self) -> int:
+        """Return the section whose lines on the way hold for all that goes it.
+
+        Of a bundle it is the first that is offered (RFC 9143 section 7.2.1); of one that could not
+        even be kept idle, the first that is taken.
+        """
+        taken = (self._audio, self._data)
+        offered = [index for index in self._bundle if index in self._offered]
+        if self._audio not in offered:
+            return self._audio
+        is_kept = self._theirs.media[offered[0]].protocol.upper() in _SOUND
+        return offered[0] if is_kept else next(index for index in offered if index in taken)
 
     def _ways(self) -> Ways:
         they = offered_ways(self._theirs, self._theirs.media[self._audio])
@@ -233,6 +246,14 @@ class BrowserOffer:
         formats = ["webrtc-datachannel"]
         return MediaDescription(section.media, ours.at[1], section.protocol, formats, lines)
 
+    def _keep_idle(self, section: MediaDescription, ours: Ours) -> MediaDescription:
+        """Return a section that nothing is sent in, as it was offered."""
+        told = [("a", f"{name}:{value}") for name in _CODECS for value in section.attributes(name)]
+        lines: list[Line] = [_connection(ours.at), *told, ("a", "inactive"), ("a", "rtcp-mux")]
+        lines += self._transport(ours)
+        formats = section.formats
+        return MediaDescription(section.media, ours.at[1], section.protocol, formats, lines)
+
     def _transport(self, ours: Ours) -> list[Line]:
         """Return the lines on the way, which are the same in every section."""
         lines: list[Line] = [
@@ -244,18 +265,25 @@ class BrowserOffer:
         return lines + dtls_lines(ours.fingerprint, self.setup)
 
 
-def _choose(theirs: SessionDescription, codecs: tuple[str, ...]) -> tuple[int, Codec]:
+def _bundle(theirs: SessionDescription, mids: list[str]) -> list[int]:
+    """Return the sections that go one way, as grouped; none where the offer groups nothing."""
+    for value in theirs.attributes("group"):
+        kind, *named = value.split() or [""]
+        if kind.upper() == "BUNDLE":
+            return [mids.index(mid) for mid in dict.fromkeys(named) if mid in mids]
+    return []
+
+
+def _choose(
+    theirs: SessionDescription, offered: list[int], codecs: tuple[str, ...]
+) -> tuple[int, Codec]:
     """Return the section whose sound we take, and the codec of ours that is liked best.
 
     Raises:
         NegotiationError: No sound is offered, or none that we have.
 
     """
-    sounds = [
-        index
-        for index, section in enumerate(theirs.media)
-        if section.media.lower() == "audio" and section.port
-    ]
+    sounds = [index for index in offered if theirs.media[index].media.lower() == "audio"]
     if not sounds:
         raise NegotiationError("the offer has no audio", status=_UNPROCESSABLE)
     wanted = [codec.key for name in codecs for codec in SUPPORTED[name]]

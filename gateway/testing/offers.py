@@ -5,7 +5,7 @@ from ..sdp.browser import BrowserOffer, Ours
 from ..sdp.description import SessionDescription
 from ..sdp.ice import new_credentials
 
-__all__ = ["CODECS", "FINGERPRINT", "OURS", "answered", "chromium", "firefox"]
+__all__ = ["CODECS", "FINGERPRINT", "OURS", "answered", "chromium", "firefox", "picture_first"]
 
 CODECS = ("opus", "G722", "PCMU", "PCMA")
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
@@ -64,6 +64,21 @@ def firefox() -> str:
         "a=setup:actpass\r\n"
     )
     return _HEAD.format("0") + common + audio
+
+
+def picture_first(*, bundle_only: bool = False) -> str:
+    """Return an offer of who bundles at all costs: a picture first, and the way told there alone.
+
+    Firefox and GStreamer mark what is ``bundle_only``; Chromium does not.
+    """
+    audio, data = _AUDIO.replace(_WAY, ""), _DATA.replace(_WAY, "")
+    if bundle_only:
+        mark = "\r\na=bundle-only\r\n"
+        audio = audio.replace("audio 9", "audio 0").replace("a=rtcp-mux\r\n", "")
+        audio, data = audio.replace("\r\n", mark, 1), data.replace("\r\n", mark, 1)
+        data = data.replace("application 9", "application 0")
+    video = _VIDEO + "a=rtcp-mux\r\na=fmtp:96 max-fr=30\r\n" + _CANDIDATES
+    return _HEAD.format("1 0 2") + video + audio + data
 
 
 def answered(offer: str, *codecs: str) -> tuple[BrowserOffer, SessionDescription]:

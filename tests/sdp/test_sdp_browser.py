@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from gateway.errors import NegotiationError, SdpError
 from gateway.sdp.browser import BrowserOffer, Channel
 from gateway.sdp.description import MediaDescription, SessionDescription
-from gateway.testing.offers import CODECS, FINGERPRINT, OURS, answered, chromium, firefox
+from gateway.testing.offers import (
+    CODECS,
+    FINGERPRINT,
+    OURS,
+    answered,
+    chromium,
+    firefox,
+    picture_first,
+)
 
 
 def refusal(offer: str, *codecs: str) -> int:
@@ -79,6 +87,39 @@ def test_a_picture_is_refused_and_the_call_goes_on_without() -> None:
     assert [section.port > 0 for section in answer.media] == [True, False, True]
     assert answer.attributes("group") == ["BUNDLE 0 2"]
     assert [section.attribute("mid") for section in answer.media] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("bundle_only", [False, True])
+def test_a_picture_that_stands_for_the_bundle_is_kept_idle_and_tells_the_way(
+    bundle_only: bool,
+) -> None:
+    read, answer = answered(picture_first(bundle_only=bundle_only))
+    video, audio, data = answer.media
+    assert answer.attributes("group") == ["BUNDLE 1 0 2"]
+    assert [section.port for section in answer.media] == [10000, 10000, 10000]
+    assert (video.formats, values(video, "rtpmap", "fmtp")) == (
+        ["96"],
+        ["96 VP8/90000", "96 max-fr=30"],
+    )
+    assert video.attribute("inactive") == video.attribute("rtcp-mux") == ""
+    assert video.attribute("ice-ufrag") == audio.attribute("ice-ufrag") == OURS.credentials.ufrag
+    assert (audio.attribute("sendrecv"), data.attribute("mid")) == ("", "2")
+    assert (read.tag, read.remote.ufrag, len(read.candidates)) == ("1", "Xy9z", 2)
+    assert read.codec.name == "opus"
+    assert read.channel is not None
+
+
+def test_what_is_bundle_only_is_none_without_its_bundle() -> None:
+    offer = picture_first(bundle_only=True).replace("BUNDLE 1 0 2", "BUNDLE 1 2")
+    assert refusal(offer) == 422
+
+
+def test_a_section_that_could_not_be_kept_idle_stands_for_nothing() -> None:
+    strange = "m=application 9 TCP/MRCPv2 1\r\na=mid:9\r\n"
+    offer = chromium().replace("BUNDLE 0 2\r\n", "BUNDLE 9 0 2\r\n" + strange)
+    read, answer = answered(offer)
+    assert (read.tag, answer.attributes("group")) == ("0", ["BUNDLE 0 2"])
+    assert [section.port > 0 for section in answer.media] == [False, True, True]
 
 
 def test_a_second_sound_and_messages_of_their_own_way_are_refused() -> None:
@@ -157,7 +198,8 @@ def test_candidates_are_bounded_and_unreadable_ones_left_out() -> None:
 
 @given(st.data())
 def test_a_mangled_offer_is_answered_or_refused_and_nothing_else(data: st.DataObject) -> None:
-    lines = chromium(video=True).split("\r\n")
+    whole = data.draw(st.sampled_from([chromium(video=True), picture_first(bundle_only=True)]))
+    lines = whole.split("\r\n")
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))
         lines[at] = data.draw(st.sampled_from([lines[at][:-1], lines[at] * 2, "", lines[at - 1]]))
