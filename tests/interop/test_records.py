@@ -1,4 +1,4 @@
-"""Calls by SIP whose records are on disk before their goodbye is answered, whatever they hold."""
+"""Calls whose records are on disk before their goodbye is answered, whatever they hold."""
 
 import asyncio
 import json
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from bare_phones import BarePhone, bare_phone
 from errand_servers import SECRET, serving
+from whip_page import calling
 
 from gateway.app import Gateway
 from gateway.ops.archive import CallQuery
@@ -23,6 +24,9 @@ from gateway.testing.service import LoopbackService
 
 pytestmark = pytest.mark.interop
 
+PAGES = {"http": {"bind": "127.0.0.1:0"}, "webrtc": {"public": True}}
+ENDLESS = """WITH RECURSIVE all_numbers(n) AS (
+    SELECT 1 UNION ALL SELECT n + 1 FROM all_numbers) SELECT COUNT(*) FROM all_numbers"""
 HOSTILE = "Robert'); DROP TABLE calls;-- <script>alert(1)</script> %_ é"
 
 
@@ -78,6 +82,47 @@ async def test_the_goodbye_is_answered_when_the_record_is_on_disk(
     assert whole is not None
     assert "leg.ended" in [entry["name"] for entry in whole["timeline"]]
     assert ours.facts["late"] == 0
+
+
+async def test_the_goodbye_of_a_page_is_answered_when_the_record_is_on_disk(
+    line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecordKeeper, "patience", 15.0)
+    ours = await line(**PAGES)
+    async with calling(ours.gateway.page) as page:
+        await page.hears(0.2)
+        with closing(sqlite3.connect(ours.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            goodbye = asyncio.create_task(page.hang_up())
+            await asyncio.sleep(0.5)
+            assert not goodbye.done()
+            assert ours.read("SELECT * FROM calls") == []
+            other.execute("ROLLBACK")
+        assert await goodbye == 200
+        assert ours.read("SELECT ended_by, leg FROM calls") == [("caller", "webrtc")]
+    assert ours.facts["late"] == 0
+
+
+async def test_searches_that_are_too_many_are_told_when_to_come_again(
+    line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "SEARCH_SECONDS", 1.0)
+    ours = await line(**PAGES)
+    database = ours.gateway._records.archive._database
+    searching = [asyncio.create_task(database.search(ENDLESS)) for _ in range(8)]
+    await asyncio.sleep(0)
+    async with ClientSession() as session:
+        async with session.get(f"{ours.gateway.page}v1/calls?q=zz") as answer:
+            told = await answer.json()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.content_type == "application/problem+json"
+            assert "too many searches wait" in told["detail"]
+        for task in searching[1:]:
+            task.cancel()
+        async with session.get(f"{ours.gateway.page}v1/calls?q=zz") as answer:
+            assert (answer.status, await answer.json()) == (200, {"calls": [], "next": ""})
+    outcomes = await asyncio.gather(*searching, return_exceptions=True)
+    assert "took longer than" in str(outcomes[0])
 
 
 async def test_a_goodbye_does_not_wait_for_a_database_that_another_holds(line: Any) -> None:

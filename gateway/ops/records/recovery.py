@@ -4,6 +4,7 @@ Several processes may share a database.  Whose process is gone is told by a lock
 so that the calls of one that lives are never touched.
 """
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -40,8 +41,7 @@ async def recover(database: Database, instance: str) -> int:
         nodes = await database.read(_NODE, (other,))
         node = nodes[0][0] if nodes else ""
         while left := await database.read(_LEFT, (other,)):
-            for row in left:
-                await _close(database, row, node)
+            await asyncio.gather(*(_close(database, row, node) for row in left))
             count += len(left)
         taken = Statement(
             "UPDATE outbox SET instance = $1 WHERE instance = $2", ((instance, other),)
