@@ -138,6 +138,7 @@ class WebConnection:
             local.credentials,
             tuple(local.candidates),
             self.lane.ssrc,
+            self.lane.cname,
             self._ids.number(1 << 62),
         )
         self.answer = offer.answer(ours)
@@ -224,7 +225,7 @@ class WebConnection:
         self._remote = remote
         self.entity_tag = self._ids.token()
         ours = IceFragment(local.credentials, tuple(local.candidates), is_complete=True)
-        return ours.written(self._offer.tag)
+        return ours.written(self._offer.tag, self._offer.tagged)
 
     def _on_state(self, state: WayState) -> None:
         if state is WayState.GONE:

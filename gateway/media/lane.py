@@ -36,6 +36,7 @@ class Lane:
         self.host = seat.pair.host
         self.port = seat.pair.number
         self.ssrc = seat.outlet.ssrc
+        self.cname = seat.reporter.cname
         self.identity = engine.identity
         self.fingerprint = engine.fingerprint
         self._engine = engine

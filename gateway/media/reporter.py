@@ -31,7 +31,8 @@ class Reporter:
     def __init__(
         self, arrays: LaneArrays, row: int, pair: PortPair, ssrc: int, ids: Ids, intake: Intake
     ) -> None:
-        self.session = ReportSession(ssrc, f"{ssrc:08x}@{pair.host}", 8000, intake.reception)
+        self.cname = ids.token(96)  # by chance: it tells of nobody's address (RFC 7022 section 4.2)
+        self.session = ReportSession(ssrc, self.cname, 8000, intake.reception)
         self.errors = 0
         self.lacks_keys = False  # to encrypt, as it must
         self.cipher: Cipher | None = None

@@ -36,7 +36,7 @@ class AudioStream:
         clock: Clock = monotonic,
     ) -> None:
         self.ssrc = ids.number(1 << 32)
-        self.cname = ids.token()
+        self.cname = ids.token(96)
         self.reception = Reception(CLOCKS["opus"], own_ssrc=self.ssrc)
         self.reports = ReportSession(self.ssrc, self.cname, CLOCKS["opus"], self.reception)
         self.bytes_received = 0

@@ -57,6 +57,7 @@ class Ours:
         credentials: what checks of us are signed with.
         candidates: where we can be reached, as ``a=candidate`` has it, the best first.
         ssrc: of the sound that we send.
+        cname: by which reports call us, as random as the rest (RFC 7022).
         session_id: unlike any other's.
 
     """
@@ -65,6 +66,7 @@ class Ours:
     credentials: Credentials
     candidates: tuple[str, ...]
     ssrc: int
+    cname: str
     session_id: int
 
     @property
@@ -84,6 +86,7 @@ class BrowserOffer:
         candidates: where it can be reached, as ``a=candidate`` has it.
         channel: where messages go, ``None`` where none is offered.
         tag: the ``mid`` of the section that stands for all.
+        tagged: its medium and protocol.
 
     """
 
@@ -105,6 +108,7 @@ class BrowserOffer:
         self._tagged = self._find_tagged()
         self.tag = self._mids[self._tagged]
         way = theirs.media[self._tagged]
+        self.tagged = (way.media, way.protocol)
         self.dtls = _handshake(theirs, way)
         remote = credentials_of(way) or credentials_of(theirs)
         if remote is None or theirs.attributes("ice-lite"):
@@ -233,7 +237,7 @@ class BrowserOffer:
             answered.lines.append(("a", "rtcp-rsize"))
         if agreed.sends:
             answered.lines.append(("a", "msid:gateway voice"))
-            answered.lines.append(("a", f"ssrc:{ours.ssrc} cname:gateway"))
+            answered.lines.append(("a", f"ssrc:{ours.ssrc} cname:{ours.cname}"))
         return answered
 
     def _answer_channel(self, section: MediaDescription, ours: Ours) -> MediaDescription:

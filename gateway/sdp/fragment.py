@@ -58,15 +58,18 @@ class IceFragment:
         is_complete = any(scope.attributes("end-of-candidates") for scope in scopes)
         return cls(credentials, tuple(found)[:MOST_CANDIDATES], is_complete)
 
-    def written(self, tag: str) -> bytes:
-        """Return the fragment as our side tells it, for the section called ``tag``."""
+    def written(self, tag: str, section: tuple[str, str]) -> bytes:
+        """Return the fragment as our side tells it.
+
+        It is for the section called ``tag``, of which its medium and protocol are told.
+        """
         lines = ["ice-options:trickle"]
         if self.credentials is not None:
             ufrag, password = self.credentials.ufrag, self.credentials.password
             lines += [f"ice-ufrag:{ufrag}", f"ice-pwd:{password}"]
         text = "".join(f"a={line}\r\n" for line in lines)
         if self.candidates:
-            text += f"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{tag}\r\n"
+            text += f"m={section[0]} 9 {section[1]} 0\r\na=mid:{tag}\r\n"
             text += "".join(f"a=candidate:{candidate}\r\n" for candidate in self.candidates)
         if self.is_complete:
             text += "a=end-of-candidates\r\n"

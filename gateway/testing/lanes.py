@@ -19,6 +19,7 @@ class NotedLane:
         holds: whether it was to be silent, each time.
         digits: the keys that it was to send.
         ssrc: what its sound would be sent under.
+        cname: what its reports would call it.
         is_closed: it was told to.
         refuse: says to the leg that the other side is not who it should be, and why.
 
@@ -31,6 +32,7 @@ class NotedLane:
     holds: list[bool] = field(default_factory=list)
     digits: list[str] = field(default_factory=list)
     ssrc: int = 0x1234
+    cname: str = "4e8a1f2c"
     is_closed: bool = False
     refuse: Callable[[str], None] = field(default=lambda why: None)
 

@@ -14,6 +14,7 @@ OURS = Ours(
     new_credentials(RandomIds()),
     ("1 1 udp 2130706431 203.0.113.9 10000 typ host",),
     0x1234,
+    "4e8a1f2c",
     7,
 )
 _WAY = (

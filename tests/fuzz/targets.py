@@ -144,7 +144,7 @@ def sdp_answer(data: bytes) -> None:
 def browser_offer(data: bytes) -> None:
     """Answer what a page offers: one section for each of its own, our way in those we take."""
     offer = BrowserOffer(data, _CODECS)
-    ours = Ours("sha-256 AB", new_credentials(CountedIds()), (), 1, 1)
+    ours = Ours("sha-256 AB", new_credentials(CountedIds()), (), 1, "c", 1)
     assert offer.agree(ours.credentials).is_secure
     answer = SessionDescription.parse(offer.answer(ours))
     assert len(answer.media) == len(SessionDescription.parse(data).media)
@@ -158,7 +158,7 @@ def ice_fragment(data: bytes) -> None:
     read = IceFragment.parse(data, "0")
     assert len(read.candidates) <= MOST_CANDIDATES
     if read.credentials is not None:
-        assert IceFragment.parse(read.written("0"), "0") == read
+        assert IceFragment.parse(read.written("0", ("audio", "UDP/TLS/RTP/SAVPF")), "0") == read
 
 
 def _exchange(srtp: Srtp) -> OfferAnswer:

@@ -84,6 +84,12 @@ async def test_new_credentials_begin_another_search_under_another_tag() -> None:
     assert scene.connection.change(ANEW, is_any=False) is None  # of this generation
 
 
+async def test_an_answer_calls_us_what_our_reports_do() -> None:
+    scene = await WebScene().prepare()
+    named = f"a=ssrc:{scene.lane.ssrc} cname:{scene.lane.cname}\r\n"
+    assert named.encode() in scene.connection.answer
+
+
 async def test_a_search_that_cannot_be_begun_leaves_the_present_one() -> None:
     scene = await WebScene().prepare()
     tag = scene.connection.entity_tag

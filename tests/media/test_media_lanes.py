@@ -22,7 +22,7 @@ from gateway.media.events import (
     RecordingStopped,
 )
 from gateway.media.prompts import Prompt
-from gateway.rtp.rtcp import Bye, SenderReport, parse_compound
+from gateway.rtp.rtcp import CNAME, Bye, Sdes, SenderReport, parse_compound
 from gateway.testing.hearing import tone_share
 from gateway.testing.media import MediaCall, MediaWorld, tone
 from gateway.testing.rtp import MemoryPort
@@ -290,8 +290,10 @@ def test_reports_carry_what_was_sent_and_the_last_says_goodbye(world: MediaWorld
     rtcp = world.network.bind(host, number + 1)
     world.run(8.0)
     compound, *_ = reports(rtcp)
-    report = parse_compound(compound)[0]
+    report, names = parse_compound(compound)[:2]
     assert isinstance(report, SenderReport)
+    assert names == Sdes([(call.lane.ssrc, [(CNAME, call.lane.cname)])])
+    assert call.lane.host not in call.lane.cname
     at = report.ntp / (1 << 32)
     assert 2.5 <= at <= 8.0
     assert report.packet_count == pytest.approx(50 * at, abs=3)

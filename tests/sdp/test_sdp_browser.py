@@ -36,7 +36,7 @@ def test_chromium_is_answered_in_one_bundle_with_opus_keys_and_messages() -> Non
     assert audio.attribute("mid") == "0"
     assert audio.attribute("rtcp-mux") == audio.attribute("rtcp-rsize") == ""
     assert "111 minptime=10;useinbandfec=1;maxplaybackrate=24000" in audio.attributes("fmtp")
-    assert audio.attributes("ssrc") == ["4660 cname:gateway"]
+    assert audio.attributes("ssrc") == ["4660 cname:4e8a1f2c"]
     assert audio.attribute("msid") == "gateway voice"
     assert (data.attribute("mid"), data.attribute("sctp-port")) == ("2", "5000")
     for section in answer.media:

@@ -38,7 +38,13 @@ def test_what_we_write_we_can_read() -> None:
     ours = IceFragment(
         Credentials("abcd", "p" * 24), ("1 1 udp 2130706431 203.0.113.9 10000 typ host",), True
     )
-    assert IceFragment.parse(ours.written("0"), "0") == ours
+    assert IceFragment.parse(ours.written("0", ("audio", "UDP/TLS/RTP/SAVPF")), "0") == ours
+
+
+def test_what_we_write_names_the_section_as_the_offer_did() -> None:
+    ours = IceFragment(None, ("1 1 udp 2130706431 203.0.113.9 10000 typ host",))
+    written = ours.written("2", ("application", "UDP/DTLS/SCTP"))
+    assert b"\r\nm=application 9 UDP/DTLS/SCTP 0\r\na=mid:2\r\n" in written
 
 
 @pytest.mark.parametrize(
