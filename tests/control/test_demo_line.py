@@ -7,7 +7,10 @@ import pytest
 from gateway.config import Settings, load
 from gateway.control import CallState, HangUp, Mute
 from gateway.control.actions import CallOut
-from gateway.control.events import MenuClosed
+from gateway.control.events import MenuClosed, PlayoutFlushed
+from gateway.embedded.agents.agent import CallTool, SessionStarted, ToolReturned, TurnEnded
+from gateway.embedded.agents.engine import ScriptAgent
+from gateway.embedded.agents.script import load_script
 from gateway.realtime.commands import ConversationItemCreate
 from gateway.testing.flow import Flow
 from gateway.testing.scripted_service import Reply
@@ -42,10 +45,49 @@ def test_the_menu_is_in_the_language_chosen(flow: Flow, key: str, words: str) ->
     assert flow.place == "main"
 
 
-def test_the_service_hears_the_caller_in_the_main_menu_alone(flow: Flow) -> None:
+def test_the_service_hears_the_caller_from_the_first_word_but_not_while_a_number_is_entered(
+    flow: Flow,
+) -> None:
     press(flow, "1")
+    assert flow.did(Mute) == []
     press(flow, "2")
-    assert [mute.who for mute in flow.did(Mute)] == ["caller", "none", "caller"]
+    assert [mute.who for mute in flow.did(Mute)] == ["caller"]
+
+
+def test_a_caller_who_talks_over_the_greeting_stops_it_and_is_listened_to() -> None:
+    flow = Flow(load(LINE, {}))
+    flow.start()
+    flow.run(1)
+    flow.agent_calls("set_variable", name="language", value="es")
+    flow.agent_calls("open_menu", menu="main")
+    flow.say("español", seconds=0.8)
+    flow.run(5)
+    assert any(isinstance(entry.subject, PlayoutFlushed) for entry in flow.timeline.entries)
+    assert flow.said[-1].startswith("Para ventas")
+    assert flow.place == "main"
+
+
+@pytest.mark.parametrize(
+    ("words", "calls"),
+    [
+        ("English please", [("set_variable", "en"), ("open_menu", "main")]),
+        ("espanol", [("set_variable", "es"), ("open_menu", "main")]),
+        ("Hello", [("open_menu", "language")]),
+    ],
+)
+def test_the_agent_understands_a_language_and_who_says_hello(
+    words: str, calls: list[tuple[str, str]]
+) -> None:
+    agent = ScriptAgent(load_script(LINE.with_name("agent.toml")))
+    agent.handle(SessionStarted(("set_variable", "open_menu")), now=0.0)
+    steps = agent.handle(TurnEnded(words), now=0.0)
+    for name, value in calls:
+        (step,) = steps
+        assert isinstance(step, CallTool)
+        assert isinstance(step.arguments, dict)
+        assert (step.name, list(step.arguments.values())[-1]) == (name, value)
+        steps = agent.handle(ToolReturned(name, '{"status":"ok"}'), now=0.0)
+    assert agent.state == "listening"
 
 
 def test_an_account_number_is_taken_by_keys_and_read_out(flow: Flow) -> None:
