@@ -10,10 +10,14 @@ from ..realtime.commands import ConversationItemCreate
 __all__ = ["Doing", "Told"]
 
 Told: TypeAlias = tuple[
-    Literal["away", "listening", "thinking", "speaking", "tool", "menu", "transfer", "silent"], str
+    Literal[
+        "away", "listening", "thinking", "speaking", "tool", "menu", "collect", "transfer", "silent"
+    ],
+    str,
 ]
 
 _MOST: Final = 32  # tools at work, or menus in each other
+_COLLECT: Final = "collect_digits"  # told as the collection that it opens
 _BETWEEN_OTHERS: Final = ("bridge", "monitor")
 
 
@@ -24,7 +28,7 @@ class Doing:
         self._is_linked = False
         self._is_thinking = False
         self._tools: dict[str, str] = {}  # those at work, by call
-        self._places: list[str] = []  # menus and collections that are open
+        self._places: list[own.MenuOpened] = []  # menus and collections that are open
         self._target = ""  # whom the caller is being put through to
         self._line = "caller"  # who talks to whom
         self._instead = ""  # who has the agent's place
@@ -42,7 +46,8 @@ class Doing:
         if self._tools:
             return "tool", next(reversed(self._tools.values()))
         if self._places:
-            return "menu", self._places[-1]
+            place = self._places[-1]
+            return ("collect" if place.is_collection else "menu"), place.name
         if not self._is_linked:
             return "away", ""
         return ("thinking" if self._is_thinking else "listening"), ""
@@ -72,20 +77,18 @@ class Doing:
             case own.LinkLost():
                 self._is_linked = self._is_thinking = False
                 self._tools.clear()
-            case own.MenuOpened(name=name):
-                if name in self._places:
-                    del self._places[self._places.index(name) :]
-                self._places = [*self._places, name][-_MOST:]
-            case own.MenuClosed(name=name):
-                if name in self._places:
-                    del self._places[self._places.index(name) :]
+            case own.MenuOpened():
+                self._leave(event.name)
+                self._places = [*self._places, event][-_MOST:]
+            case own.MenuClosed():
+                self._leave(event.name)
             case own.TransferEnded() | own.CalleeEnded():
                 self._target = ""
             case service.ResponseCreated():
                 self._is_thinking = True
             case service.ResponseDone():
                 self._is_thinking = False
-            case service.ResponseFunctionCallArgumentsDone():
+            case service.ResponseFunctionCallArgumentsDone() if event.name != _COLLECT:
                 self._begin_tool(event.call_id, event.name)
             case service.ResponseMcpCallInProgress():
                 self._begin_tool(event.item_id, "mcp")
@@ -93,6 +96,12 @@ class Doing:
                 self._tools.pop(event.item_id, None)
             case _:
                 pass
+
+    def _leave(self, name: str) -> None:
+        """Close a place, and those that were opened from it."""
+        names = [place.name for place in self._places]
+        if name in names:
+            del self._places[names.index(name) :]
 
     def _begin_tool(self, key: str, name: str) -> None:
         if len(self._tools) >= _MOST:

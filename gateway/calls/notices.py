@@ -80,7 +80,7 @@ class Activity(_Told, frozen=True, kw_only=True, tag="activity"):
     """What the agent is doing."""
 
     agent: Literal[
-        "away", "listening", "thinking", "speaking", "tool", "menu", "transfer", "silent"
+        "away", "listening", "thinking", "speaking", "tool", "menu", "collect", "transfer", "silent"
     ]
     detail: str = ""
 

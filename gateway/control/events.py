@@ -169,6 +169,7 @@ class MenuOpened:
     """A menu, or a collection of keys, has begun."""
 
     name: str
+    is_collection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

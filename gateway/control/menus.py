@@ -170,7 +170,7 @@ class Menus:
             del self._stack[0]
         self._stack.append(Place(plan))
         self._settle_place()
-        self._context.derive(MenuOpened(name))
+        self._context.derive(MenuOpened(name, isinstance(plan, CheckedCollect)))
         return self._prompt()
 
     def _back(self) -> Sequence[Request]:

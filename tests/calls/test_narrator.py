@@ -156,6 +156,31 @@ def test_the_call_s_menu_is_told_by_its_name() -> None:
     assert ("menu", "main") in [(one.agent, one.detail) for one in flow.told(Activity)]
 
 
+@pytest.mark.parametrize("is_asked_by_model", [True, False])
+def test_a_number_that_is_collected_is_told_as_that_and_not_as_a_tool(
+    is_asked_by_model: bool,
+) -> None:
+    rules = [] if is_asked_by_model else [{"on": "leg.answered", "do": [{"collect": "account"}]}]
+    settings = {
+        "call": {"tools": ["collect_digits"], "greet": not rules},
+        "collects": {"account": {"say": "Your number?", "min": 4}},
+        "rules": rules,
+    }
+    flow = Watched(Settings.model_validate(settings))
+    flow.start()
+    flow.run(3.0)
+    if is_asked_by_model:
+        flow.agent_calls("collect_digits", name="account")
+        flow.say("support")
+        flow.run(4.0)
+    told = [(one.agent, one.detail) for one in flow.told(Activity)]
+    assert told[-1] == ("collect", "account")
+    assert "tool" not in dict(told)
+    flow.press("4711#")
+    flow.run(3.0)
+    assert flow.told(Activity)[-1].agent == "listening"
+
+
 SECRET = {
     "call": {"greet": False},
     "menus": {
