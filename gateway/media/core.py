@@ -126,6 +126,8 @@ class MediaCore:
         if group.special:
             self._downlink.tick_special(group.special, now)
             group.is_stale = any(outlet.may_be_plain for outlet in group.special)
+        for outlet in group.taped:
+            outlet.let_pass()
         self.receiver.receive(now)
         for other in self.groups:
             if other.waking:

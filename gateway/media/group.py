@@ -39,6 +39,7 @@ class Group:
         self.guarded_rows: Rows = np.zeros(0, np.intp)  # of the plain ones
         self.guarded: list[Outlet] = []
         self.special: list[Outlet] = []
+        self.taped: list[Outlet] = []  # of those that send nothing, and whose time goes on
         self.waking: set[Member] = set()  # with an open gap or a key down
 
     def sort(self) -> None:
@@ -57,3 +58,8 @@ class Group:
         self.guarded_rows = np.array([seat.row for seat in guarded], np.intp)
         self.guarded = [seat.outlet for seat in guarded]
         self.special = [seat.outlet for seat in sending if not seat.outlet.is_plain]
+        self.taped = [
+            seat.outlet
+            for seat in active
+            if seat.outlet.tape is not None and not seat.outlet.is_sending
+        ]

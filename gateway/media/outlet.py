@@ -206,6 +206,11 @@ class Outlet:
             self.tape.skip(ticks)
         self.resume()
 
+    def let_pass(self) -> None:
+        """Let a tick pass at which nothing is sent, because nothing may be."""
+        if self.tape is not None:
+            self.tape.say(self.silence)
+
     def press(self, digits: str, duration_ms: int, gap_ms: int) -> None:
         """Send keys, as events if the peer takes them, else as tones."""
         self._keys.add(digits, duration_ms, gap_ms)

@@ -18,8 +18,6 @@ __all__ = ["Recorder", "Recording"]
 
 _MAX_WAITING: Final = 4000
 """Half seconds, of all recordings, that may wait for the disk; what comes on top is dropped."""
-_MAX_LAG_MS: Final = 200
-"""How far one side may be behind the other before that is mended."""
 
 Done: TypeAlias = Callable[["Recording", str], None]
 
@@ -27,14 +25,12 @@ Done: TypeAlias = Callable[["Recording", str], None]
 class Recording:
     """One file being written.  The media thread hands frames in; all else is the writer's.
 
-    The right side comes with the clock, a frame a tick, as long as anything is sent at all; the
-    left as it arrives, and what arrives late has its place taken by silence already.
+    It is as long as its right side, which comes with the clock; the tape keeps the left in step.
     """
 
     __slots__ = (
         "_done",
         "_file",
-        "_lag",
         "_left",
         "_right",
         "dropped",
@@ -52,7 +48,6 @@ class Recording:
         self._file: SoundFile | None = None
         self._left = bytearray()
         self._right = bytearray()
-        self._lag = 2 * rate * _MAX_LAG_MS // 1000
 
     def open(self) -> None:
         """Create the file."""
@@ -62,23 +57,15 @@ class Recording:
         """Add samples of either side; each side keeps its own place in the stream."""
         self._left += left
         self._right += right
-        ahead = len(self._left) - len(self._right)
-        if ahead > self._lag and right:
-            del self._left[:ahead]
-        elif ahead > self._lag:
-            self._right.extend(bytes(ahead))
-        elif -ahead > self._lag:
-            self._left.extend(bytes(-ahead))
         self._interleave(min(len(self._left), len(self._right)))
 
     def close(self) -> None:
         """Write what is left over, complete the file, and say so."""
-        longest = max(len(self._left), len(self._right))
-        self._left.extend(bytes(longest - len(self._left)))
-        self._right.extend(bytes(longest - len(self._right)))
+        length = len(self._right)
+        self._left.extend(bytes(max(0, length - len(self._left))))
         try:
             if not self.problem:
-                self._interleave(longest)
+                self._interleave(length)
         except OSError as error:
             self.problem = str(error)
         try:

@@ -159,7 +159,7 @@ class Seat:
         recording = recorder.start(path, rate or of.rate, self._recorded)
         tape = Tape(recorder, recording, of, has_keys=self.options.keys_in_recordings)
         self.outlet.tape = self.source.tape = tape
-        self._arrays.is_taped[self.row] = True
+        self._arrays.is_taped[self.row] = self.group.is_stale = True
 
     def pause_recording(self, now: float, is_paused: bool) -> None:
         """Record silence, or sound again."""
@@ -174,6 +174,7 @@ class Seat:
         if tape is not None:
             self.outlet.tape = self.source.tape = None
             self._arrays.is_taped[self.row] = False
+            self.group.is_stale = True
             tape.stop()
 
     def tap(self, now: float, hear: Callable[[tuple[bytes, Format]], None] | None) -> None:

@@ -149,6 +149,9 @@ class Uplink:
             arrays.filled[silent] += 1
             for index in np.flatnonzero(is_silent & arrays.is_wide[rows]).tolist():
                 sources[index].intake.add_silence()
+            for index in np.flatnonzero(is_silent & arrays.is_taped[rows]).tolist():
+                if (tape := sources[index].tape) is not None:
+                    tape.owe()
         return is_silent
 
     def _hand_on(self, rows: Rows, sources: Sequence[Source], now: float) -> None:

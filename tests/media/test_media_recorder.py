@@ -55,22 +55,6 @@ def test_a_side_that_stays_away_is_silence(tmp_path: Path) -> None:
     assert (sound[:, 1] == 5).all()
 
 
-def test_a_caller_who_comes_late_and_all_at_once_shifts_nobody(tmp_path: Path) -> None:
-    stall = [(b"", pcm(2))] * 50
-    burst = [(pcm(1, 51), pcm(2)), *[(pcm(3), pcm(4))] * 30]
-    record(tmp_path / "call.wav", [*[(pcm(1), pcm(2))] * 10, *stall, *burst])
-    sound, _ = read(tmp_path / "call.wav")
-    assert len(sound) == (10 + 50 + 1 + 30) * FRAME
-    assert (sound[61 * FRAME :] == (3, 4)).all()
-
-
-def test_a_caller_is_recorded_while_nothing_is_sent(tmp_path: Path) -> None:
-    record(tmp_path / "call.wav", [(pcm(1, 50), b""), (pcm(1, 50), b""), (pcm(1), pcm(2))])
-    sound, _ = read(tmp_path / "call.wav")
-    assert (sound[:, 0] == 1).all()
-    assert sound[-FRAME:].tolist() == [[1, 2]] * FRAME
-
-
 def test_a_file_that_cannot_be_written_is_told_and_harms_nobody(tmp_path: Path) -> None:
     problem = record(tmp_path / "no such folder" / "call.wav", [(pcm(1), pcm(2))])
     assert "No such file" in problem
