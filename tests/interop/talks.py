@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 GREETING: Final = "Your chairs have arrived."
-_TOKEN: Final = "a-token-of-ours"
+_TOKEN: Final = "a-token-of-the-tests"
 _PIECE: Final = 800  # samples at 8 kHz
 _ENOUGH: Final = 0.8  # of the pieces, and of the energy
 

@@ -23,7 +23,7 @@ from gateway.testing.hearing import active
 
 pytestmark = pytest.mark.interop
 
-TOKEN = "a-token-of-ours"
+TOKEN = "a-token-of-the-tests"
 CONFIG = """
 [sip]
 bind = ["udp:127.0.0.1:0"]
