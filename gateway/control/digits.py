@@ -2,7 +2,8 @@
 
 A press may be seen as an RFC 4733 event, as a tone in the audio, in a SIP INFO, and by the
 service.  Each detector tells it once, so a report is the echo of a press that another
-detector reported shortly before and this one has not yet; anything else is a new press.
+detector reported shortly before and this one has not yet; anything else is a new press.  A detector that
+tells a key when it goes up says for how long it was down: it counts from when that began.
 
 Keys of a number that is secret are kept as ``•``, and their echoes as ``(•)``: so the call can
 be played again, and nobody learns more than how many there were.
@@ -53,7 +54,7 @@ class Digits:
             case KeyPressed(leg="caller"):
                 key = event.key.upper()
                 is_key = len(key) == 1 and (key in KEYS or key == HIDDEN)
-                if is_key and self.is_new(key, event.source) and self._is_in_time():
+                if is_key and self.is_new(key, event.source, event.duration_ms) and self._is_in_time():
                     self._context.derive(
                         InputAudioBufferDtmfEventReceived(
                             event=key, received_at=event.received_at, origin="gateway"
@@ -79,11 +80,11 @@ class Digits:
             press.told, entry.sources = entry, press.sources
         return True
 
-    def is_new(self, key: str, source: KeySource) -> bool:
-        """Tell whether this report is of a press nobody told before."""
+    def is_new(self, key: str, source: KeySource, duration_ms: int = 0) -> bool:
+        """Tell whether this report, of a key that was down so long, is of a press not yet told."""
         entry = self._context.entry
         reports = [entry] if entry is not None else []
-        if (press := self._echoed(key, source)) is not None:
+        if (press := self._echoed(key, source, duration_ms)) is not None:
             press.sources.append(source)
             press.reports += reports
             self.echoes += 1
@@ -95,8 +96,8 @@ class Digits:
     def shown(self, event: Event) -> Event:
         """Return an event as it may be kept: of keys that are secret nothing but that they were."""
         match event:
-            case KeyPressed(leg="caller", key=key, source=source):
-                shown = self._shown(key.upper(), source)
+            case KeyPressed(leg="caller", key=key, source=source, duration_ms=duration_ms):
+                shown = self._shown(key.upper(), source, duration_ms)
                 return event if shown is None else replace(event, key=shown)
             case KeyReleased(leg="caller", key=key, source=source):
                 press = self._latest_of(key.upper(), source)
@@ -134,13 +135,14 @@ class Digits:
         self.dropped += 1
         return False
 
-    def _echoed(self, key: str, source: KeySource) -> _Press | None:
+    def _echoed(self, key: str, source: KeySource, duration_ms: int) -> _Press | None:
         """Return the press that this report is the echo of, if it is one."""
         if key == HIDDEN:
             return None  # of a call played again, where echoes are shown otherwise
-        now, window = self._context.now, self._context.settings.call.key_window_ms / 1000
+        window = self._context.settings.call.key_window_ms
+        since = self._context.now - (window + duration_ms) / 1000
         for press in self._presses:
-            if press.key == key and now - press.at <= window and source not in press.sources:
+            if press.key == key and press.at >= since and source not in press.sources:
                 return press
         return None
 
@@ -151,11 +153,11 @@ class Digits:
                 return press
         return None
 
-    def _shown(self, key: str, source: KeySource) -> str | None:
+    def _shown(self, key: str, source: KeySource, duration_ms: int = 0) -> str | None:
         """Return what is kept in a key's place, or ``None`` where it may be kept."""
         if not is_secret(key):
             return None
-        if (press := self._echoed(key, source)) is not None:
+        if (press := self._echoed(key, source, duration_ms)) is not None:
             return HIDDEN_ECHO if press.is_concealed else None
         return HIDDEN if self._context.is_concealed else None
 

@@ -172,8 +172,8 @@ class TransferDesk:
                 return self._refuse(_NO_ANSWER, "a machine answered")
             case CalleeEnded(status=status, reason=reason):
                 return self._lose_callee(status, reason)
-            case KeyPressed(leg="callee", key=key, source=source):
-                if self._keys.is_new(key, source):
+            case KeyPressed(leg="callee", key=key, source=source, duration_ms=duration_ms):
+                if self._keys.is_new(key, source, duration_ms):
                     return self._take_key(key)
             case _:
                 pass

@@ -66,6 +66,17 @@ def test_the_last_moment_of_the_window_is_part_of_it() -> None:
     assert [row["sources"] for row in told(flow)] == [["rfc4733", "inband"], ["info"]]
 
 
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 20.0])
+def test_who_tells_a_key_when_it_goes_up_tells_of_when_it_went_down(seconds: float) -> None:
+    flow = call()
+    report(flow, "5", "rfc4733")
+    flow.run(seconds)
+    flow.post(KeyPressed("5", "browser", round(seconds * 1000)))
+    flow.run(2)
+    flow.post(KeyPressed("5", "info", 100))
+    assert [row["sources"] for row in told(flow)] == [["rfc4733", "browser"], ["info"]]
+
+
 def test_one_source_that_sees_a_key_twice_saw_two_presses() -> None:
     flow = call()
     for at, source in [(0.0, "rfc4733"), (0.1, "rfc4733"), (0.1, "inband"), (0.1, "inband")]:
