@@ -2,8 +2,8 @@
 
 A press may be seen as an RFC 4733 event, as a tone in the audio, in a SIP INFO, and by the
 service.  Each detector tells it once, so a report is the echo of a press that another
-detector reported shortly before and this one has not yet; anything else is a new press.  A detector that
-tells a key when it goes up says for how long it was down: it counts from when that began.
+detector reported shortly before and this one has not yet; anything else is a new press.  Some
+tell a key when it goes up, with how long it was down: that counts from when it went down.
 
 Keys of a number that is secret are kept as ``•``, and their echoes as ``(•)``: so the call can
 be played again, and nobody learns more than how many there were.
@@ -54,7 +54,11 @@ class Digits:
             case KeyPressed(leg="caller"):
                 key = event.key.upper()
                 is_key = len(key) == 1 and (key in KEYS or key == HIDDEN)
-                if is_key and self.is_new(key, event.source, event.duration_ms) and self._is_in_time():
+                if (
+                    is_key
+                    and self.is_new(key, event.source, event.duration_ms)
+                    and self._is_in_time()
+                ):
                     self._context.derive(
                         InputAudioBufferDtmfEventReceived(
                             event=key, received_at=event.received_at, origin="gateway"
