@@ -244,9 +244,7 @@ class WebConnection:
             self._on_event(MessageCame(text))
 
     def _lose(self, reason: str) -> None:
-        if self._is_first_end():
-            self._on_event(Disconnected(reason or "the page is gone"))
-            self._begin(self._clear_away())
+        self.close(reason or "the page is gone")
 
     def _is_first_end(self) -> bool:
         is_first, self._is_over = not self._is_over, True

@@ -92,7 +92,7 @@ class Stack:
             raise RtcError("the DTLS handshake failed")
         if dtls.receiving is not None:
             dtls.receiving.add_done_callback(self._stopped_receiving)
-        self.sctp = sctp = Sctp(dtls, self._overflowed)
+        self.sctp = sctp = Sctp(dtls, self._on_gone)
         if label is None:
             sctp.on("datachannel", self._on_channel)
         else:
@@ -115,9 +115,6 @@ class Stack:
             dtls.remove_all_listeners()
         if self.ice is not None:
             await self.ice.close()
-
-    def _overflowed(self) -> None:
-        self._on_gone("the other side sends a message without end")
 
     def _stopped_receiving(self, task: "asyncio.Future[None]") -> None:
         fault = None if task.cancelled() else task.exception()

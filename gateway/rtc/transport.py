@@ -1,12 +1,15 @@
 """What is beneath a connection: ICE by aioice, and DTLS, SRTP and SCTP by aiortc.
 
-This is the one module that knows how those are made inside.  aiortc's own receiver, jitter
-buffer, decoder and sender task are left out: decrypted RTP and RTCP are handed over as they
-come, and packets are encrypted and sent in the caller's turn.
+aiortc's own receiver, jitter buffer, decoder and sender task are left out: decrypted RTP and RTCP
+are handed over as they come, and packets are encrypted and sent in the caller's turn.
+
+How aiortc is made inside is known here alone; how aioice is, here and in the modules of the way
+over a lane's own socket: :mod:`.agent`, :mod:`.bases`, :mod:`.finder` and :mod:`.relay`.
 """
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -42,6 +45,8 @@ _MOST_OUT_OF_ORDER: Final = 4096
 """Pieces that came before one that is missing."""
 _MOST_STREAMS: Final = 256
 """Ways within the association, each with what came on it."""
+_MOST_REFUSED: Final = 1024
+"""Ways beyond those whose pieces are dropped, until it is a flood."""
 _LOOK_INTERVAL: Final = 1.0  # seconds between looks at whether the other side is there
 _CONSENT_INTERVAL: Final = 5.0  # it is asked at least so often (RFC 7675)
 _SILENCE: Final = 2.0  # with nothing from it for so long, it is asked at every look
@@ -221,17 +226,19 @@ class _Inbound(InboundStream):
 class Sctp(RTCSctpTransport):
     """The association that carries the data channel; a message it cannot read ends nothing.
 
-    ``on_overflow`` is called, perhaps more than once, where the other side sends a message
-    without end, of which ``room`` bytes are kept, or on more ``streams`` than it should; what
-    comes from then on is not kept.
+    Of the other side ``room`` bytes of messages without an end are kept, and so many ``streams``:
+    what comes on others is dropped.  ``on_overflow`` is called with the reason, perhaps more than
+    once, where it sends a message without end, or streams without end; what comes from then on is
+    not kept.
     """
 
     malformed = 0
+    surplus = 0  # pieces on streams that are too many
 
     def __init__(
         self,
         dtls: Dtls,
-        on_overflow: Callable[[], None],
+        on_overflow: Callable[[str], None],
         *,
         room: int = _ROOM,
         streams: int = _MOST_STREAMS,
@@ -240,6 +247,14 @@ class Sctp(RTCSctpTransport):
         self._on_overflow = on_overflow
         self._advertised_rwnd = room
         self._most_streams = streams
+        self._refused: set[int] = set()  # streams
+
+    async def take(self, data: bytes) -> None:
+        """Take in what came; what cannot be read is counted."""
+        try:
+            await self._handle_data(data)
+        except (AssertionError, IndexError, KeyError, ValueError, struct.error):
+            self.malformed += 1
 
     async def _receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
         if pp_id == WEBRTC_STRING:
@@ -250,16 +265,31 @@ class Sctp(RTCSctpTransport):
             self.malformed += 1
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
-        is_new = chunk.stream_id not in self._inbound_streams
-        is_many = is_new and len(self._inbound_streams) >= self._most_streams
-        is_much = self._advertised_rwnd < 0 or len(self._sack_misordered) > _MOST_OUT_OF_ORDER
-        if is_many or is_much:
-            self._on_overflow()
+        if self._advertised_rwnd < 0 or len(self._sack_misordered) > _MOST_OUT_OF_ORDER:
+            self._on_overflow("the other side sends a message without end")
+        elif not self._has_room(chunk.stream_id):
+            self._refuse(chunk)
         elif chunk.user_data:  # a piece of nothing is no piece (RFC 9260, section 6.2)
             await super()._receive_data_chunk(chunk)
 
+    def _has_room(self, stream_id: int) -> bool:
+        is_known = stream_id in self._inbound_streams
+        return is_known or len(self._inbound_streams) < self._most_streams
+
+    def _refuse(self, chunk: DataChunk) -> None:
+        """Say that a piece has come, so that it does not come again, and drop it."""
+        self.surplus += 1
+        self._refused.add(chunk.stream_id)
+        if len(self._refused) > _MOST_REFUSED:
+            self._on_overflow("the other side opens streams without end")
+            return
+        self._sack_needed = True
+        self._mark_received(chunk.tsn)
+
     def _get_inbound_stream(self, stream_id: int) -> InboundStream:
-        return self._inbound_streams.setdefault(stream_id, _Inbound())
+        if self._has_room(stream_id):
+            return self._inbound_streams.setdefault(stream_id, _Inbound())
+        return _Inbound()  # of one that pieces are said to be lost of, and none is kept
 
 
 def _as_utf8(data: bytes) -> bytes:

@@ -1,12 +1,12 @@
 """The data channel of a browser: SCTP by aiortc (RFC 8831, RFC 8832) over somebody's DTLS.
 
 Everything a page may cause is bounded: channels, messages a second, bytes of one, and bytes that
-wait.  What is too much is dropped and counted; a message without end ends the connection.
+wait.  What is too much is dropped and counted; a message without end, and streams without end,
+end the connection.
 """
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -74,9 +74,8 @@ class Tunnel:
         on_gone: Callable[[str], None],
     ) -> None:
         self.received = self.sent = self.dropped = 0  # messages
-        self.unreadable = 0  # datagrams
         layer: Any = _Layer(send, is_client=is_client)
-        self._sctp = Sctp(layer, self._overflowed, room=_ROOM, streams=_MOST_STREAMS)
+        self._sctp = Sctp(layer, self._end, room=_ROOM, streams=_MOST_STREAMS)
         self._sctp.on("datachannel", self._take)
         self._label = label
         self._on_open = on_open
@@ -92,7 +91,12 @@ class Tunnel:
     @property
     def malformed(self) -> int:
         """Messages and datagrams that could not be read."""
-        return self.unreadable + int(self._sctp.malformed)
+        return int(self._sctp.malformed)
+
+    @property
+    def surplus(self) -> int:
+        """Pieces of messages on streams that were too many."""
+        return int(self._sctp.surplus)
 
     @property
     def is_open(self) -> bool:
@@ -141,11 +145,7 @@ class Tunnel:
         try:
             await self._sctp.start(RTCSctpCapabilities(max_message), port)
             while not self._is_over:
-                data = await self._waiting.get()
-                try:
-                    await self._sctp._handle_data(data)
-                except (AssertionError, IndexError, KeyError, ValueError, struct.error):
-                    self.unreadable += 1
+                await self._sctp.take(await self._waiting.get())
                 if self._sctp.state == "closed":
                     self._end("the other side closed the data channel")
         except Exception:
@@ -188,9 +188,6 @@ class Tunnel:
         self._left, self._counted_at = min(grown, 2.0 * _MESSAGES_A_SECOND), now
         self._left -= (is_room := self._left >= 1)
         return is_room
-
-    def _overflowed(self) -> None:
-        self._end("the other side sends a message without end")
 
     def _end(self, reason: str) -> None:
         if not self._is_over:

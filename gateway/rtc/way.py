@@ -168,7 +168,8 @@ class Way:
         stats = WayStats(refused=finder.refusals + layers.dropped + self._dropped)
         if (tunnel := layers.tunnel) is not None:
             stats.messages_received, stats.messages_sent = tunnel.received, tunnel.sent
-            stats.messages_dropped, stats.malformed = tunnel.dropped, tunnel.malformed
+            stats.messages_dropped = tunnel.dropped + tunnel.surplus
+            stats.malformed = tunnel.malformed
         if agent is not None:
             stats.bad_candidates = finder.bad_candidates + agent.bad_candidates
             stats.round_trip = agent.round_trip

@@ -128,6 +128,17 @@ async def test_however_it_ends_that_is_told_once_and_the_lane_is_free(end: str) 
     assert len(scene.told) == 2
 
 
+@pytest.mark.parametrize("end", ["goes", "is closed", "is refused"])
+async def test_goodbye_is_said_before_anybody_who_holds_the_lane_hears_of_the_end(end: str) -> None:
+    scene = await WebScene().prepare()
+    was_said: list[bool] = []
+    scene.connection.listen(lambda event: was_said.append(scene.way.is_closed))
+    end_of = {"goes": scene.way.go, "is closed": scene.connection.close}
+    end_of.get(end, scene.lane.refuse)("why")
+    await settle()
+    assert was_said == [True]
+
+
 async def test_what_the_page_says_is_told() -> None:
     scene = await WebScene().prepare()
     scene.way.come()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aioice.stun import Class, Message, Method, parse_message
+from aiortc.rtcsctptransport import WEBRTC_STRING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from way_world import OURS, THEIRS, Address, Net, Side, meet
@@ -293,6 +294,34 @@ def test_a_page_that_says_more_than_it_may_is_not_heard_out() -> None:
         await asyncio.sleep(1)
         assert ours.messages[-1] == "later"
         await end(ours, page)
+
+    run(main())
+
+
+def test_streams_beyond_those_that_there_may_be_are_passed_over_until_they_are_a_flood() -> None:
+    async def main() -> None:
+        ours, page = await pair(Net())
+        await meet(ours, page)
+        await asyncio.gather(ours.opened.wait(), page.opened.wait())
+        tunnel = page.way._layers.tunnel
+        assert tunnel is not None
+        for stream in range(100, 160):
+            await tunnel._sctp._send(stream, WEBRTC_STRING, b"nobody opened this")
+        await asyncio.sleep(5)
+        assert ours.way.send("for the page")
+        assert page.way.send("for the gateway")
+        await asyncio.sleep(5)
+        assert (ours.messages, page.messages) == (["for the gateway"], ["for the page"])
+        assert 40 <= ours.way.stats.messages_dropped <= 60
+        assert ours.way.state is WayState.CONNECTED
+        for stream in range(200, 1300):
+            await tunnel._sctp._send(stream, WEBRTC_STRING, b"nor this")
+        await ours.reach(WayState.GONE)
+        assert ours.way.reason == "the other side opens streams without end"
+        await ours.way.close()
+        await asyncio.sleep(0.1)
+        assert page.way.reason == "the other side said goodbye"
+        await end(page)
 
     run(main())
 
