@@ -111,6 +111,7 @@ class WebConnection:
         self.is_connected = False
         self._offer = offer
         self._remote = offer.remote
+        self._former: set[str] = set()  # names it had before
         self._ids = ids
         self._on_over = on_over
         self._begin = begin
@@ -175,12 +176,15 @@ class WebConnection:
 
         Raises:
             SdpError: It cannot be read.
-            NegotiationError: It begins anew what it says it knows; ``status`` is the HTTP answer.
+            NegotiationError: It begins anew what it says it knows, or is of a search that is over;
+                ``status`` is the HTTP answer.
             RtcError: Nothing can be begun anew now.
 
         """
         fragment = IceFragment.parse(body, self._offer.tag)
         remote = fragment.credentials
+        if remote is not None and remote.ufrag in self._former:
+            raise NegotiationError("that search is over: it was begun anew", status=409)
         if remote is not None and remote.ufrag != self._remote.ufrag:
             if not is_any:
                 raise NegotiationError(
@@ -222,6 +226,7 @@ class WebConnection:
 
     def _begin_anew(self, remote: Credentials, fragment: IceFragment) -> bytes:
         local = self._way.restart(remote, fragment.candidates)
+        self._former.add(self._remote.ufrag)
         self._remote = remote
         self.entity_tag = self._ids.token()
         ours = IceFragment(local.credentials, tuple(local.candidates), is_complete=True)

@@ -4,6 +4,7 @@ The socket of a lane is one, whatever addresses the machine has; each TURN alloc
 A base lasts as long as the connection; its agents come and go, one for each pair of credentials.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -22,13 +23,16 @@ Address: TypeAlias = tuple[str, int]
 
 _MOST_REPEATS: Final = 4
 """Times a check is sent again, over 15 seconds: who named an address need not live there."""
+MOST_IN_VAIN: Final = 600
+"""Questions to addresses that have never answered one, over all restarts: nobody asked for them."""
+_QUESTION: Final = b"\x00\x01"
 
 
 class _Carrier:
     """A base as aioice's protocol wants to see its transport."""
 
-    def __init__(self, endpoint: "Endpoint", send: Callable[[bytes, Address], None]) -> None:
-        self.sendto = send
+    def __init__(self, endpoint: "Endpoint") -> None:
+        self.sendto = endpoint.base.carry
         self._endpoint = endpoint
 
     def close(self) -> None:
@@ -49,7 +53,7 @@ class Endpoint(StunProtocol):
         self.agent = agent
         self.base = base
         self.local_candidate = base.candidates[0]
-        carrier: Any = _Carrier(self, base.send)
+        carrier: Any = _Carrier(self)
         self.connection_made(carrier)
         base.endpoints.add(self)
 
@@ -86,6 +90,20 @@ class Base:
         self.send = send
         self.endpoints: set[Endpoint] = set()
         self.refused = 0  # what is no STUN, not signed, or no answer to anything
+        self.withheld = 0  # questions that were one too many
+        self._answered: set[Address] = set()
+        self._unanswered: Counter[Address] = Counter()  # questions to others
+        self._in_vain = 0  # all of these
+
+    def carry(self, data: bytes, peer: Address) -> None:
+        """Send what is said to a peer; strangers are asked so often, and no more."""
+        if data.startswith(_QUESTION) and peer not in self._answered:
+            if self._in_vain >= MOST_IN_VAIN:
+                self.withheld += 1
+                return
+            self._unanswered[peer] += 1
+            self._in_vain += 1
+        self.send(data, peer)
 
     def receive(self, data: bytes, source: Address) -> None:
         """Take in STUN; what nobody signed is not answered, and changes nothing."""
@@ -103,6 +121,9 @@ class Base:
             is_taken = True  # a keep-alive
         else:
             is_taken = any(one.hear_answer(message, source) for one in self.endpoints)
+            if is_taken:
+                self._answered.add(source)
+                self._in_vain -= self._unanswered.pop(source, 0)
         self.refused += not is_taken
 
     def _hear_check(self, message: Message, source: Address) -> bool:

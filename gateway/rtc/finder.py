@@ -18,6 +18,8 @@ from .relay import Relay
 __all__ = ["Finder", "Findings", "Local"]
 
 _MOST_RESTARTS: Final = 64
+_MOST_RESTARTS_UNFOUND: Final = 2
+"""Until somebody has answered: each costs packets to whoever the other side names."""
 _LAST_WORDS: Final = 0.05
 """Seconds that what was sent has, to get over a relay before that is given back."""
 
@@ -78,9 +80,9 @@ class Finder:
 
     @property
     def refusals(self) -> int:
-        """Datagrams that led to nothing."""
+        """Datagrams that led to nothing, or were not sent to who never answers."""
         bases = {one for one in (self._lane, *self._bases) if one is not None}
-        refused = self.refused + sum(one.refused for one in bases)
+        refused = self.refused + sum(one.refused + one.withheld for one in bases)
         return refused + sum(one.refused for one in self._agents)
 
     async def gather(self) -> Local:
@@ -121,7 +123,8 @@ class Finder:
 
         """
         former = self._latest
-        if former is None or former.remote_username is None or self._restarts >= _MOST_RESTARTS:
+        most = _MOST_RESTARTS_UNFOUND if self.remote is None else _MOST_RESTARTS
+        if former is None or former.remote_username is None or self._restarts >= most:
             raise RtcError("there is nothing to restart, or it was restarted too often")
         self._restarts += 1
         local = self._renew()

@@ -84,6 +84,18 @@ async def test_new_credentials_begin_another_search_under_another_tag() -> None:
     assert scene.connection.change(ANEW, is_any=False) is None  # of this generation
 
 
+async def test_what_comes_late_of_a_search_that_is_over_begins_nothing() -> None:
+    scene = await WebScene().prepare()
+    scene.connection.change(ANEW, is_any=True)
+    tag = scene.connection.entity_tag
+    late = ANEW.replace(b"ysXw", b"Xy9z")
+    for is_any in (True, False):
+        with pytest.raises(NegotiationError, match="over") as caught:
+            scene.connection.change(late, is_any=is_any)
+        assert caught.value.status == 409
+    assert (scene.connection.entity_tag, len(scene.way.remotes)) == (tag, 2)
+
+
 async def test_an_answer_calls_us_what_our_reports_do() -> None:
     scene = await WebScene().prepare()
     named = f"a=ssrc:{scene.lane.ssrc} cname:{scene.lane.cname}\r\n"

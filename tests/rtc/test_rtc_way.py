@@ -11,6 +11,7 @@ from way_world import OURS, THEIRS, Address, Net, Side, meet
 
 from gateway.errors import RtcError
 from gateway.rtc.agent import LOST, MOST_CANDIDATES
+from gateway.rtc.bases import MOST_IN_VAIN
 from gateway.rtc.way import WayState, WayTerms
 from gateway.rtp.dtls import Handshake
 from gateway.sdp.ice import Credentials
@@ -255,6 +256,41 @@ def test_however_many_addresses_are_told_few_of_them_are_asked_and_seldom() -> N
         assert len({target for _, target, _ in net.sent}) == MOST_CANDIDATES
         assert len(net.sent) <= 5 * MOST_CANDIDATES
         assert ours.way.stats.bad_candidates == 2000 - MOST_CANDIDATES + 5
+        await end(ours, page)
+
+    run(main())
+
+
+def test_restarts_are_few_before_anybody_answers() -> None:
+    async def main() -> None:
+        ours, page = await pair(Net())
+        await meet(ours, page, hears=False)
+        for n in range(2):
+            ours.way.restart(Credentials(f"page{n}", "s" * 22))
+        with pytest.raises(RtcError, match="too often"):
+            ours.way.restart(Credentials("page2", "s" * 22))
+        await end(ours, page)
+
+    run(main())
+
+
+def test_however_often_it_is_restarted_who_never_answers_is_asked_so_often_and_no_more() -> None:
+    async def main() -> None:
+        ours, page = await pair(net := Net())
+        await meet(ours, page)
+        await asyncio.gather(ours.reach(WayState.CONNECTED), page.reach(WayState.CONNECTED))
+        for n in range(40):
+            told = [candidate((f"192.0.2.{m + 1}", 1000 + n)) for m in range(24)]
+            ours.way.restart(Credentials(f"page{n}", "s" * 22), told)
+            await asyncio.sleep(15)
+        asked = [to for source, to, _ in net.sent if source == GATEWAY and to != PAGE]
+        assert len(asked) == MOST_IN_VAIN
+        there = page.way._finder._renew()
+        here = ours.way.restart(there.credentials, there.candidates)
+        page.way._finder.begin(here.credentials, here.candidates, is_lite=True)
+        await asyncio.sleep(5)
+        assert ours.way.state is WayState.CONNECTED  # who has answered before is found again
+        assert ours.lane.settled == [PAGE, PAGE]
         await end(ours, page)
 
     run(main())
