@@ -13,11 +13,22 @@ from ..rtc.servers import Server, ServerAddress
 from ..sip.transport.resolver import Resolver
 from .neighbours import Finding, reach_stun
 
-__all__ = ["reach_ice_servers"]
+__all__ = ["look_at_addresses", "reach_ice_servers"]
 
 _PATIENCE: Final = 3.0  # seconds for a server to answer
 _NOBODY: Final = ("127.0.0.1", 9)  # stands where a lane would be met
 _UNAUTHORIZED: Final = 401
+
+
+def look_at_addresses(settings: Settings) -> list[Finding]:
+    """Look at what pages are to be told of where we are: one socket has one family of addresses."""
+    if not settings.webrtc.enabled:
+        return []
+    host = settings.webrtc.host or settings.media_host
+    family, other = ("IPv6", "IPv4") if ":" in host else ("IPv4", "IPv6")
+    ignored = [ip for ip in settings.webrtc.external_ips if (":" in ip) is not (":" in host)]
+    remedy = f"pages are told no {other} address, as webrtc.host {host} is {family}; leave it out"
+    return [Finding(f"webrtc.external_ips ({ip})", True, remedy, True) for ip in ignored]
 
 
 def reach_ice_servers(settings: Settings, resolver: Resolver) -> Sequence[Awaitable[Finding]]:

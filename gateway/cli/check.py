@@ -24,7 +24,7 @@ from ..sip.transport.resolver import Resolver
 from ..sip.ways.locate import reach_of
 from .access_check import look_at_access
 from .account_check import reach_account
-from .browser_check import reach_ice_servers
+from .browser_check import look_at_addresses, reach_ice_servers
 from .neighbours import (
     Find,
     Finding,
@@ -43,7 +43,7 @@ __all__ = ["check"]
 _SOON: Final = timedelta(days=14)  # a certificate should be renewed
 _MARKS: Final = {
     (True, False): ("ok    ", "green"),
-    (True, True): ("SOON  ", "yellow"),
+    (True, True): ("NOTE  ", "yellow"),
     (False, False): ("WRONG ", "red"),
 }
 
@@ -93,6 +93,7 @@ async def _look(settings: Settings, certificates: Certificates) -> list[Finding]
         Finding("configuration", True, counts),
         *_certificate(settings.sip.tls),
         *look_at_access(settings),
+        *look_at_addresses(settings),
         await _ports(settings),
         *await _database(settings),
         await reach_service(settings),

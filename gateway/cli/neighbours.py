@@ -50,7 +50,7 @@ class Finding:
     what: str
     is_good: bool
     detail: str
-    is_warning: bool = False  # good, but not for long
+    is_warning: bool = False  # good, but not for long, or not as it was meant
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON would hold it."""
