@@ -1,6 +1,7 @@
-"""Loading the page: the time to fetch it and all it is made of, and pages a second.
+"""Loading the page: the time to fetch it and all it is made of, and such pages a second.
 
-The reference is aiohttp's own static files, the same ones, in the same run.
+A page is always all of its files; ``us_per_page`` is the server's CPU time for them.  The reference
+is aiohttp's own static files, the same ones, in the same run.
 
     python benchmarks/bench_page.py
 """
@@ -79,17 +80,19 @@ async def load(page: str, pieces: list[str]) -> tuple[float, int]:
         return (time.perf_counter() - begun) * 1000, count
 
 
-async def hurry(page: str, seconds: float) -> int:
-    """Fetch the page again and again by twenty connections; return how often."""
+async def hurry(page: str, pieces: list[str], seconds: float) -> int:
+    """Load the page whole again and again by twenty connections; return how often."""
     async with ClientSession(connector=TCPConnector(limit=20)) as http:
         end = time.monotonic() + seconds
 
         async def again() -> int:
             count = 0
             while time.monotonic() < end:
-                async with http.get(page) as answer:
-                    await answer.read()
-                    count += 1
+                for part in (page, *pieces):
+                    async with http.get(part) as answer:
+                        assert answer.status == 200, part
+                        await answer.read()
+                count += 1
             return count
 
         return sum(await asyncio.gather(*(again() for _ in range(20))))
@@ -106,7 +109,7 @@ async def measure(kind: str, loads: int, seconds: float) -> dict[str, Any]:
     pieces = [folder + part for part in parts()[1:]]
     taken = [await load(page, pieces) for _ in range(loads + 1)][1:]
     process.stdin.write(b"begin\n")
-    count = await hurry(page, seconds)
+    count = await hurry(page, pieces, seconds)
     process.stdin.write(b"end\n")
     cpu = json.loads(await process.stdout.readline())
     await process.wait()
@@ -117,7 +120,7 @@ async def measure(kind: str, loads: int, seconds: float) -> dict[str, Any]:
         "kilobytes": round(taken[0][1] / 1000),
         "load_ms_median": round(float(np.median(times)), 1),
         "load_ms_p95": round(float(np.percentile(times, 95)), 1),
-        "pages_per_second": round(count / seconds),
+        "pages_per_second": round(count / seconds, 1),
         "us_per_page": round(cpu / count * 1e6),
     }
 
