@@ -26,10 +26,11 @@ class Doing:
 
     def __init__(self) -> None:
         self._is_linked = False
+        self._is_lost = False  # the service, in the middle of the call
         self._is_thinking = False
         self._tools: dict[str, str] = {}  # those at work, by call
         self._places: list[own.MenuOpened] = []  # menus and collections that are open
-        self._target = ""  # whom the caller is being put through to
+        self._target: str | None = None  # whom the caller is being put through to, by name
         self._line = "caller"  # who talks to whom
         self._instead = ""  # who has the agent's place
 
@@ -39,15 +40,17 @@ class Doing:
             return "silent", "takeover"
         if self._line in _BETWEEN_OTHERS:
             return "silent", self._line
-        if self._target:
+        if self._target is not None:
             return "transfer", self._target
         if is_speaking:
             return "speaking", ""
-        if self._tools:
-            return "tool", next(reversed(self._tools.values()))
+        if self._is_lost:
+            return "away", ""
         if self._places:
             place = self._places[-1]
             return ("collect" if place.is_collection else "menu"), place.name
+        if self._tools:
+            return "tool", next(reversed(self._tools.values()))
         if not self._is_linked:
             return "away", ""
         return ("thinking" if self._is_thinking else "listening"), ""
@@ -55,11 +58,11 @@ class Doing:
     def take_action(self, action: Any) -> None:
         """Take in what the call was told to do."""
         match action:
-            case CallOut(target=target) | Refer(target=target):
-                self._target = target
+            case CallOut(name=name) | Refer(name=name):
+                self._target = name
             case Patch(line=line):
                 self._line = line
-                self._target = self._target if line == "consult" else ""
+                self._target = self._target if line == "consult" else None
             case Supervise(mode="takeover", supervisor=supervisor):
                 self._instead = supervisor
             case Supervise(supervisor=supervisor) if supervisor == self._instead:
@@ -73,9 +76,10 @@ class Doing:
         """Take in what happened."""
         match event:
             case own.LinkReady():
-                self._is_linked = True
+                self._is_linked, self._is_lost = True, False
             case own.LinkLost():
                 self._is_linked = self._is_thinking = False
+                self._is_lost = True
                 self._tools.clear()
             case own.MenuOpened():
                 self._leave(event.name)
@@ -83,7 +87,7 @@ class Doing:
             case own.MenuClosed():
                 self._leave(event.name)
             case own.TransferEnded() | own.CalleeEnded():
-                self._target = ""
+                self._target = None
             case service.ResponseCreated():
                 self._is_thinking = True
             case service.ResponseDone():

@@ -1,7 +1,8 @@
 """What pages are told of their own calls, while they last.
 
-It is less than those who look after the gateway are told: of the record, what a caller may know,
-and nothing of who listens in.
+It is less than those who look after the gateway are told, and all of it is listed here: of the
+record, what a caller may know; of the agent, what it does but not with what tool, in what menu or
+to whom; nothing of who listens in.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,16 @@ import msgspec
 from ..control.timeline import TimelineEntry
 from ..legs.events import LegEnded
 from .narrator import Narrator
-from .notices import CallBegan, CallEnded, Notice, Supervised
+from .notices import (
+    Activity,
+    CallBegan,
+    CallEnded,
+    Caption,
+    KeyTold,
+    Notice,
+    Speaking,
+    TurnTimed,
+)
 from .registry import CallRecord
 
 __all__ = ["Narration", "last_words"]
@@ -30,6 +40,20 @@ _FOR_CALLERS: Final = (
     "codec",
 )
 
+_REASONS: Final = frozenset(
+    {
+        "agent",
+        "callee hung up",
+        "gateway stopped",
+        "idle",
+        "no media",
+        "rule",
+        "service lost",
+        "transferred",
+    }
+)
+"""Why the gateway ended a call, as far as that is a caller's business."""
+
 Tell: TypeAlias = Callable[[str], None]
 """Sends a page a message."""
 
@@ -40,6 +64,7 @@ class Narration:
     def __init__(self) -> None:
         self._pages: dict[str, Tell] = {}
         self._narrators: dict[str, Narrator] = {}
+        self._doing: dict[str, str] = {}  # what each page was told last of the agent
 
     def follow(self, call_id: str, tell: Tell) -> None:
         """Have a page told of a call that is about to begin."""
@@ -55,13 +80,27 @@ class Narration:
         """Tell the page what happened."""
         if (narrator := self._narrators.get(call_id)) is not None:
             for notice in narrator.hear(entry):
-                if not isinstance(notice, Supervised):
-                    self._tell(notice)
+                if (told := self._for_caller(notice)) is not None:
+                    self._tell(told)
 
     def call_ended(self, record: CallRecord) -> None:
         """Forget the page: its leg had the last word."""
         self._pages.pop(record.call_id, None)
         self._narrators.pop(record.call_id, None)
+        self._doing.pop(record.call_id, None)
+
+    def _for_caller(self, notice: Notice) -> Notice | None:
+        """Return what a caller may know of a notice; of what is not named here, nothing."""
+        match notice:
+            case Caption() | KeyTold() | TurnTimed():
+                return notice
+            case Speaking(who="caller" | "agent" | "callee"):
+                return notice
+            case Activity(call_id=call_id, agent=agent) if agent != self._doing.get(call_id):
+                self._doing[call_id] = agent
+                return Activity(call_id=call_id, at=notice.at, agent=agent)
+            case _:
+                return None
 
     def _tell(self, notice: Notice) -> None:
         self._pages[notice.call_id](msgspec.json.encode(notice).decode())
@@ -76,4 +115,7 @@ def last_words(record: CallRecord, end: LegEnded) -> str:
 
 def _for_caller(record: CallRecord) -> dict[str, Any]:
     whole = record.as_dict(with_timeline=False)
-    return {name: whole[name] for name in _FOR_CALLERS}
+    told = {name: whole[name] for name in _FOR_CALLERS}
+    if record.ended_by == "gateway" and record.reason not in _REASONS:
+        told["reason"] = ""
+    return told

@@ -77,7 +77,7 @@ class KeyTold(_Told, frozen=True, kw_only=True, tag="key"):
 
 
 class Activity(_Told, frozen=True, kw_only=True, tag="activity"):
-    """What the agent is doing."""
+    """What the agent is doing: with what tool, in what menu, putting through to which target."""
 
     agent: Literal[
         "away", "listening", "thinking", "speaking", "tool", "menu", "collect", "transfer", "silent"

@@ -233,10 +233,12 @@ class Refer:
     """Ask the caller's side to call this address (REFER); ends with ``TransferEnded``.
 
     With ``is_attended`` the call there takes the place of ours with the callee (Replaces).
+    ``name`` is what the configuration calls it, for people.
     """
 
     target: str
     is_attended: bool = False
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +246,12 @@ class CallOut:
     """Call this address: the second leg, of which there is one at a time.
 
     Told by ``CalleeProgress``, ``CalleeAnswered`` and at last ``CalleeEnded``.
+    ``name`` is what the configuration calls it, for people.
     """
 
     target: str
     seconds: float = 40.0
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,12 +148,12 @@ class TransferDesk:
             self._go(Turn.REFER)
             seconds = request.seconds or context.settings.call.transfer_seconds
             self.deadline = context.now + seconds
-            context.act(Refer(plan.uri))
+            context.act(Refer(plan.uri, name=self._name))
         else:
             self._go(Turn.CALL)
             self.deadline = context.now + plan.seconds + _GRACE_SECONDS
             context.act(_RINGBACK)
-            context.act(CallOut(plan.uri, plan.seconds))
+            context.act(CallOut(plan.uri, plan.seconds, self._name))
         return ()
 
     def handle(self, event: Event) -> Sequence[Request]:
@@ -238,7 +238,7 @@ class TransferDesk:
         """The target takes the caller: have it replace us, or join the two."""
         if plan.mode == "attended" and self._go(Turn.REPLACE):
             self.deadline = self._context.now + self._context.settings.call.transfer_seconds
-            self._context.act(Refer(plan.uri, is_attended=True))
+            self._context.act(Refer(plan.uri, is_attended=True, name=self._name))
             return ()
         return self._join(plan, Turn.JOIN)
 

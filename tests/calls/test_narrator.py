@@ -17,7 +17,7 @@ from gateway.calls.notices import (
 )
 from gateway.config import Settings
 from gateway.control.actions import Action, Supervise
-from gateway.control.events import CalleeAnswered, CalleeEnded, VoiceStarted, VoiceStopped
+from gateway.control.events import CalleeAnswered, CalleeEnded, LinkLost, VoiceStarted, VoiceStopped
 from gateway.control.timeline import TimelineEntry
 from gateway.realtime.events import Transport
 from gateway.testing.flow import Flow
@@ -181,6 +181,18 @@ def test_a_number_that_is_collected_is_told_as_that_and_not_as_a_tool(
     assert flow.told(Activity)[-1].agent == "listening"
 
 
+def test_a_service_that_dies_while_a_menu_is_open_is_away() -> None:
+    menus = {"main": {"say": "Press one.", "keys": {"1": "hangup"}}}
+    rules = [{"on": "leg.answered", "do": [{"menu": "main"}]}]
+    flow = Watched(Settings.model_validate({"menus": menus, "rules": rules}))
+    flow.start()
+    flow.run(4.0)
+    flow.notices.clear()
+    flow.post(LinkLost("gone"))
+    flow.run(0.02)
+    assert flow.told(Activity)[0].agent == "away"
+
+
 SECRET = {
     "call": {"greet": False},
     "menus": {
@@ -273,7 +285,7 @@ def test_a_second_leg_is_told_as_a_transfer_and_then_the_agent_is_silent() -> No
     flow.press("0")
     flow.run(1.0)
     assert flow.told(Activity)[-1].agent == "transfer"
-    assert flow.told(Activity)[-1].detail == TARGETS["operator"]
+    assert flow.told(Activity)[-1].detail == "operator", "by its name, not where it lives"
     flow.post(CalleeAnswered())
     flow.run(1.0)
     assert flow.told(Activity)[-1].agent == "silent"
