@@ -72,10 +72,12 @@ class EventsDoor:
             raise Refusal(404, f"no call {call_id!r}")
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=_HEADERS)
-        viewer = self._news.admit(call_id, request.headers.get("Last-Event-ID", ""))
+        who = f"{request[VISITOR].name} {request.remote}"
+        viewer = self._news.admit(call_id, request.headers.get("Last-Event-ID", ""), who)
         if viewer is None:
-            problem = f"{self._news.most_viewers} watch already, and more may not"
+            problem = "too many watch already, or too many as you and from where you are"
             raise Refusal(503, problem, headers={"Retry-After": _RETRY_AFTER})
+        viewer.is_gone = lambda: request.transport is None
         viewer.on_lost = lambda: _break_off(request)
         response = web.StreamResponse(headers=_HEADERS)
         try:

@@ -16,6 +16,7 @@ from ..calls.notices import CallBegan, CallChanged, CallEnded, Caption, Notice
 from ..calls.registry import CallRecord, LiveCall
 from ..control.timeline import TimelineEntry
 from .ring import Ring
+from .standing import Standing
 from .viewer import Viewer
 
 __all__ = ["News"]
@@ -25,6 +26,7 @@ _SIGN_OF_LIFE: Final = 15.0  # seconds between two, of which each is to be taken
 _LOOK: Final = 1.0  # seconds: calls are looked at so often
 _LOOKED_AT: Final = 50  # calls a second
 _CHANGES: Final = frozenset({"leg.answered", "leg.held", "link.ready", "link.lost", "Patch"})
+_MOST_OF_ONE: Final = 8  # streams that one visitor may have at a time
 _NOT_NEWS: Final = frozenset({"duration"})  # of a record
 
 
@@ -34,7 +36,7 @@ class News:
     Args:
         live: The calls in progress.
         epoch: A word that no other run of the gateway has: an event's name begins with it.
-        most_viewers: More are turned away.
+        most_viewers: More are turned away, and of one visitor's those after the eighth.
 
     """
 
@@ -48,6 +50,7 @@ class News:
         self._live = live
         self._ring = Ring(epoch)
         self._narrators: dict[str, Narrator] = {}
+        self._standing: dict[str, Standing] = {}
         self._viewers: set[Viewer] = set()
         self._growing: dict[tuple[str, str], Caption] = {}
         self._shown: dict[str, dict[str, Any]] = {}  # the record of each call, as told last
@@ -60,6 +63,7 @@ class News:
     def call_began(self, record: CallRecord) -> None:
         """Take the news of a call."""
         self._narrators[record.call_id] = Narrator(record.call_id, record.said)
+        self._standing[record.call_id] = Standing()
         self._publish(CallBegan(call_id=record.call_id, at=0.0, call=_short(record)))
 
     def call_told(self, call_id: str, entry: TimelineEntry) -> None:
@@ -78,6 +82,7 @@ class News:
         self._narrators.pop(record.call_id, None)
         self._shown.pop(record.call_id, None)
         self._flush(record.call_id)
+        self._standing.pop(record.call_id, None)
         at = round(record.duration, 3)
         self._publish(CallEnded(call_id=record.call_id, at=at, call=_short(record)))
 
@@ -93,15 +98,17 @@ class News:
             "notices": self.told,
         }
 
-    def admit(self, call_id: str = "", last_id: str = "") -> Viewer | None:
+    def admit(self, call_id: str = "", last_id: str = "", visitor: str = "") -> Viewer | None:
         """Let somebody watch all calls, or one; ``None`` where there are too many already.
 
         They begin with what they missed since the event ``last_id``, or with how the calls stand.
         """
-        if len(self._viewers) >= self.most_viewers:
+        self._dismiss_gone()
+        of_one = sum(viewer.visitor == visitor for viewer in self._viewers)
+        if len(self._viewers) >= self.most_viewers or of_one >= _MOST_OF_ONE:
             self.turned_away += 1
             return None
-        viewer = Viewer(call_id)
+        viewer = Viewer(call_id, visitor)
         missed = self._ring.since(last_id, call_id) if last_id else None
         if missed is not None:
             for event in missed:
@@ -111,13 +118,27 @@ class News:
                 viewer.push(_GAP)
             for call in self._live():
                 if call_id in ("", call.call_id):
-                    viewer.push(_event(_changed(call.record())))
+                    self._tell_standing(viewer, call)
         viewer.push(self._ring.mark)  # last: whoever knows it has been told all the rest
         self._viewers.add(viewer)
         self._look_soon(_LOOK)
         if self._nudging is None:
             self._nudging = asyncio.get_running_loop().call_later(_SIGN_OF_LIFE, self._nudge)
         return viewer
+
+    def _tell_standing(self, viewer: Viewer, call: LiveCall) -> None:
+        """Tell how a call stands."""
+        viewer.push(_event(_changed(call.record())))
+        if (standing := self._standing.get(call.call_id)) is not None:
+            for notice in standing.notices:
+                viewer.push(_event(notice))
+
+    def _dismiss_gone(self) -> None:
+        """Give back the places of those whose connection is gone, though nothing was written."""
+        for viewer in tuple(self._viewers):
+            if viewer.is_gone():
+                viewer.end()
+                self._viewers.discard(viewer)
 
     def dismiss(self, viewer: Viewer) -> None:
         """Let somebody go."""
@@ -162,6 +183,8 @@ class News:
 
     def _publish(self, notice: Notice) -> None:
         self.told += 1
+        if (standing := self._standing.get(notice.call_id)) is not None:
+            standing.take(notice)
         event = self._ring.add(notice.call_id, msgspec.json.encode(notice))
         for viewer in tuple(self._viewers):
             if viewer.call_id in ("", notice.call_id) and not viewer.push(event):
@@ -196,6 +219,7 @@ class News:
     def _look(self) -> None:
         """Tell how the calls stand, where that has changed, while anybody watches."""
         self._looking = None
+        self._dismiss_gone()
         if not self._viewers:
             self._shown.clear()
             return

@@ -16,14 +16,20 @@ class Viewer:
 
     Attributes:
         call_id: The call that is watched; empty for all.
+        visitor: Who watches, and from where.
         is_over: Nothing comes any more.
+        is_gone: Says whether the connection is no more.
         on_lost: Called where they read too slowly, to break the connection.
 
     """
 
-    def __init__(self, call_id: str = "", *, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self, call_id: str = "", visitor: str = "", *, most_bytes: int = _MOST_BYTES
+    ) -> None:
         self.call_id = call_id
+        self.visitor = visitor
         self.is_over = False
+        self.is_gone: Callable[[], bool] = bool
         self.on_lost: Callable[[], None] = _nothing
         self._most_bytes = most_bytes
         self._waiting: deque[bytes] = deque()

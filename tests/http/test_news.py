@@ -7,13 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.calls.notices import Caption, KeyTold, Supervised
 from gateway.calls.registry import CallRecord
 from gateway.control.events import CallStarted, LegAnswered
 from gateway.control.timeline import Timeline
 from gateway.http.news import News
 from gateway.http.ring import Ring
+from gateway.http.standing import Standing
 from gateway.http.viewer import Viewer
 from gateway.realtime.events import (
+    InputAudioBufferDtmfEventReceived,
     InputAudioBufferSpeechStarted,
     ResponseOutputAudioTranscriptDelta,
     ResponseOutputAudioTranscriptDone,
@@ -53,7 +56,7 @@ class Studio:
         return line
 
     def happen(self, line: Line, event: Any, at: float) -> None:
-        line.timeline.add_event(at, event)
+        line.timeline.add_event(at, event).sources = ["rfc4733"]
         for entry in line.timeline.drain():
             self.news.call_told(line.call_id, entry)
 
@@ -96,7 +99,7 @@ def test_whoever_comes_is_told_how_calls_stand_and_then_what_happens() -> None:
         line = studio.begin("c1")
         viewer = studio.news.admit()
         assert viewer is not None
-        assert kinds(await took(viewer)) == ["call.changed"]
+        assert kinds(await took(viewer)) == ["call.changed", "activity"]
         studio.happen(line, InputAudioBufferSpeechStarted(audio_start_ms=0, item_id="u"), 1.0)
         studio.end(line)
         told = events(await took(viewer))
@@ -105,6 +108,48 @@ def test_whoever_comes_is_told_how_calls_stand_and_then_what_happens() -> None:
         assert kinds(await took(viewer)) == [], "it waited, and nothing happened"
 
     run(main())
+
+
+def test_whoever_comes_in_the_middle_of_a_call_is_told_what_was_told_last_of_it() -> None:
+    async def main() -> None:
+        studio = Studio()
+        line = studio.begin("c1")
+        studio.happen(line, InputAudioBufferSpeechStarted(audio_start_ms=0, item_id="u"), 1.0)
+        studio.happen(line, InputAudioBufferDtmfEventReceived(event="4", received_at=0), 1.1)
+        studio.happen(line, InputAudioBufferDtmfEventReceived(event="5", received_at=0), 1.2)
+        for number in range(3):
+            studio.say(line, "word ", 2.0 + number)
+            await asyncio.sleep(0.2)
+        for last_id in ("", "other-1"):
+            viewer = studio.news.admit(last_id=last_id)
+            assert viewer is not None
+            told = [notice for _, notice in events(await took(viewer))]
+            if last_id:
+                assert told.pop(0)["type"] == "gap"
+            assert told[0]["type"] == "call.changed"
+            (caption,) = (notice for notice in told if notice["type"] == "caption")
+            assert caption["text"] == "word word word"
+            assert [n["key"] for n in told if n["type"] == "key"] == ["5"]
+            assert [(n["who"], n["is_on"]) for n in told if n["type"] == "speaking"] == [
+                ("caller", True)
+            ]
+            assert [n["agent"] for n in told if n["type"] == "activity"] == ["away"]
+        studio.end(line)
+        assert not studio.news._standing
+
+    run(main())
+
+
+def test_how_a_call_stands_is_bounded() -> None:
+    standing = Standing()
+    for number in range(1000):
+        told = {"call_id": "c", "at": 0.0}
+        standing.take(Supervised(name="a", mode="listen", connection=str(number), **told))
+        standing.take(Caption(who="agent", item_id=str(number), text="x" * 2000, **told))
+        standing.take(KeyTold(key="1", source="inband", **told))
+    assert len(standing.notices) == 18
+    standing.take(Caption(who="agent", item_id="long", text="x" * 100_000, **told))
+    assert len(standing.notices) == 17
 
 
 def test_whoever_comes_back_is_told_what_they_missed_and_nothing_twice() -> None:
@@ -133,7 +178,7 @@ def test_whoever_missed_too_much_or_names_nonsense_is_told_of_the_gap(last_id: s
         studio.begin("c1")
         viewer = studio.news.admit(last_id=last_id)
         assert viewer is not None
-        assert kinds(await took(viewer)) == ["gap", "call.changed"]
+        assert kinds(await took(viewer)) == ["gap", "call.changed", "activity"]
 
     run(main())
 
@@ -144,7 +189,7 @@ def test_whoever_watches_one_call_is_told_of_no_other() -> None:
         one, two = studio.begin("c1"), studio.begin("c2")
         viewer = studio.news.admit("c2")
         assert viewer is not None
-        assert kinds(await took(viewer)) == ["call.changed"]
+        assert kinds(await took(viewer)) == ["call.changed", "activity"]
         studio.end(one)
         studio.end(two)
         assert [n["call_id"] for _, n in events(await took(viewer))] == ["c2"]
@@ -250,6 +295,35 @@ def test_there_is_no_room_for_any_number_of_viewers() -> None:
         studio.news.dismiss(first)
         assert studio.news.admit() is not None
         assert studio.news.counted["viewers_turned_away"] == 1
+
+    run(main())
+
+
+def test_whose_connection_is_gone_has_no_place_any_more() -> None:
+    async def main() -> None:
+        studio = Studio(most_viewers=1)
+        first = studio.news.admit()
+        assert first is not None
+        await first.take()
+        is_gone = False
+        first.is_gone = lambda: is_gone
+        waiting = asyncio.create_task(first.take())
+        await asyncio.sleep(0.1)
+        assert studio.news.admit() is None
+        is_gone = True
+        assert studio.news.admit() is not None
+        assert await waiting is None
+
+    run(main())
+
+
+def test_one_visitor_has_so_many_places_and_others_find_one() -> None:
+    async def main() -> None:
+        studio = Studio(most_viewers=64)
+        mine = [studio.news.admit(visitor="ann 192.0.2.1") for _ in range(20)]
+        assert len([viewer for viewer in mine if viewer is not None]) == 8
+        assert studio.news.admit(visitor="ann 192.0.2.2") is not None
+        assert studio.news.counted["viewers_turned_away"] == 12
 
     run(main())
 
