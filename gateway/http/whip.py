@@ -41,7 +41,7 @@ _SIP_ONLY: Final = 488
 
 class _Query(msgspec.Struct, frozen=True):
     call: str = ""
-    mode: Mode = "listen"
+    mode: Mode | None = None
 
 
 class Reception(Protocol):
@@ -177,6 +177,8 @@ class WhipDoor:
         query = read_query(request, _Query)
         if query.call:
             _admit_to_listen(request)
+        elif query.mode is not None:
+            raise Refusal(400, "mode says how to join a call: say which, call=ID", kind="field")
         offer = await _read(request)
         visitor = request[VISITOR]
         guest = Guest(
@@ -186,7 +188,7 @@ class WhipDoor:
             if not query.call:
                 connection = await self._reception.take(offer, guest)
             elif self._join is not None:
-                connection = await self._join(query.call, query.mode, offer, guest)
+                connection = await self._join(query.call, query.mode or "listen", offer, guest)
             else:
                 raise LookupError
         except LookupError:

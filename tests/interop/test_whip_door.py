@@ -317,6 +317,10 @@ async def test_to_join_a_call_takes_a_supervisor(page: ClientSession, desk: Desk
         assert answer.status == 401
     async with page.post("/whip?call=c1&mode=shout", data=chromium(), headers=sue) as answer:
         assert answer.status == 400
+    for mode in ("listen", "speak"):
+        async with page.post(f"/whip?mode={mode}", data=chromium(), headers=sue) as answer:
+            assert answer.status == 400
+            assert answer.content_type == "application/problem+json"
     async with page.post("/whip?call=c2", data=chromium(), headers=sue) as answer:
         assert answer.status == 404
     async with page.post(path, data=chromium(), headers=sue) as answer:
