@@ -12,7 +12,7 @@ from ..config import Rule, Settings, load
 from ..embedded.server import EmbeddedService
 from ..errors import ConfigError
 
-__all__ = ["Line", "LinkKind", "demo_folder", "open_line"]
+__all__ = ["Line", "LinkKind", "demo_folder", "open_line", "recorded"]
 
 LinkKind: TypeAlias = Literal["websocket", "webrtc", "sideband"]
 
@@ -72,7 +72,7 @@ async def _open(port: int, http_port: int, link: LinkKind) -> Line:
     try:
         await service.start()
         settings = _settings(service.url, port, http_port, link, secret)
-        gateway = Gateway(settings if link == "sideband" else _recorded(settings, folder.name))
+        gateway = Gateway(recorded(settings, folder.name, link))
         await gateway.start()
     except ConfigError:
         if gateway is not None:
@@ -108,9 +108,13 @@ def _settings(service_url: str, port: int, http_port: int, link: str, secret: st
     return load(demo_folder() / "gateway.toml", ours)
 
 
-def _recorded(settings: Settings, folder: str) -> Settings:
-    """Return a configuration by which every call is recorded, for the console to play."""
-    record = Rule.model_validate({"on": "leg.answered", "do": [{"record": "start"}]})
+def recorded(settings: Settings, folder: str, link: LinkKind) -> Settings:
+    """Return a configuration by which every call is recorded, for the console to play.
+
+    Where the service holds the telephone calls, those from the page are the gateway's own.
+    """
+    whose = {"called": settings.webrtc.called} if link == "sideband" else {}
+    record = Rule.model_validate({"on": "leg.answered", "do": [{"record": "start"}], **whose})
     media = settings.media.model_copy(update={"recordings": Path(folder)})
     return settings.model_copy(update={"media": media, "rules": [record, *settings.rules]})
 
