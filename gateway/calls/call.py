@@ -215,6 +215,7 @@ class Call:
             trunk=self._origin.trunk,
             leg=self._leg.kind if self._leg is not None else "",
             recording=self._patchbay.recording,
+            recording_problem=self._patchbay.recording_problem,
             codec=self._codec,
             media=self._patchbay.figures,
             transport=self._parts.transport,
@@ -235,8 +236,10 @@ class Call:
 
     def on_lane(self, event: LaneEvent) -> None:
         """Take an event of the media engine."""
-        if isinstance(event, RecordingStopped) and event.problem:
-            self._log.warning("recording fell short", path=event.path, problem=event.problem)
+        if isinstance(event, RecordingStopped):
+            self._patchbay.note_recorded(event)
+            if event.problem:
+                self._log.warning("recording fell short", path=event.path, problem=event.problem)
         if (known := from_lane(event)) is not None:
             self.post(known)
 

@@ -31,7 +31,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ..control.actions import Patching, Supervising
 from ..media.engine import Lane
-from ..media.events import LaneEvent, PlayoutFlushed, PlayoutStarted, PlayoutStopped
+from ..media.events import (
+    LaneEvent,
+    PlayoutFlushed,
+    PlayoutStarted,
+    PlayoutStopped,
+    RecordingStopped,
+)
 from ..media.mix import SILENCE, mix
 from ..media.prompts import Prompt
 from ..media.transcode import ServiceAudio
@@ -100,6 +106,15 @@ class Patchbay:
     def recording(self) -> str:
         """The name of the file that the call is recorded in, once that was begun."""
         return self._caller.recording
+
+    @property
+    def recording_problem(self) -> str:
+        """Why the recording fell short, if it did."""
+        return self._caller.recording_problem
+
+    def note_recorded(self, event: RecordingStopped) -> None:
+        """Take the end of a recording of the caller's line."""
+        self._caller.note_recorded(event)
 
     # Who is there
 

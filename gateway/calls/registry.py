@@ -48,6 +48,7 @@ class CallRecord:
     trunk: str = ""  # the neighbour it came from, or was placed by
     leg: str = ""  # what the caller's side is made of
     recording: str = ""  # the file's name in the folder of recordings
+    recording_problem: str = ""  # why there is none of it, or not all
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
     transport: str = ""  # what the link to the service was made of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from ..media.events import Mark
+from ..media.events import Mark, RecordingStopped
 from ..media.live import LiveFrom
 from ..media.prompts import TONE, Prompt, TonePrompt
 from ..media.stats import LaneStats
@@ -40,6 +40,8 @@ class CallSound:
         self._lane: Lane | None = None
         self._is_recording = False
         self._takes = 0  # recordings that were begun
+        self._lost_takes = 0  # of which there is no file
+        self.recording_problem = ""  # why the last of those that fell short did
         self._coming = ""  # the response whose speech is coming in over the present link
         self._stats: LaneStats | None = None  # the last figures, once the lane is closed
         self._log = structlog.get_logger()
@@ -54,8 +56,9 @@ class CallSound:
 
     @property
     def recording(self) -> str:
-        """The name of the file that the call is recorded in, once that was begun."""
-        return self._recording.name if self._recording is not None and self._takes else ""
+        """The name of the file that the call is recorded in, once that was begun, if it can be."""
+        is_there = self._takes > self._lost_takes
+        return self._recording.name if self._recording is not None and is_there else ""
 
     def attach(self, lane: "Lane | None") -> None:
         """Use a lane; once."""
@@ -152,6 +155,12 @@ class CallSound:
             self._is_recording = True
             path = self._recording
             lane.record(str(path if self._takes == 1 else _take(path, self._takes)))
+
+    def note_recorded(self, event: RecordingStopped) -> None:
+        """Take the end of a recording."""
+        self._lost_takes += not event.has_file
+        if event.problem:
+            self.recording_problem = event.problem
 
     def close(self) -> None:
         """Let go of the lane."""

@@ -23,6 +23,7 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
         trunk: the neighbour it came from, or was placed by.
         leg: what the caller's side is made of.
         recording: the file's name in the folder of recordings.
+        recording_problem: why there is none of it, or not all.
         codec: of the caller's side.
         media: packets, loss, jitter, MOS and more of the caller's side.
         transport: what the link to the service was made of.
@@ -43,6 +44,7 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
     trunk: str
     leg: str
     recording: str
+    recording_problem: str
     codec: str
     media: dict[str, Any]
     transport: str

@@ -102,11 +102,15 @@ class MediaTimeout:
 
 @dataclass(slots=True)
 class RecordingStopped:
-    """The recording at ``path`` is complete and closed; ``problem`` says why it fell short."""
+    """The recording at ``path`` is over; ``problem`` says why it fell short.
+
+    Without ``has_file`` there is none of it.
+    """
 
     path: str
     at: float
     problem: str = ""
+    has_file: bool = True
 
 
 @dataclass(slots=True)

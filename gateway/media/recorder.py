@@ -49,6 +49,11 @@ class Recording:
         self._left = bytearray()
         self._right = bytearray()
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is anything to hear."""
+        return self._file is not None
+
     def open(self) -> None:
         """Create the file."""
         self._file = create(self.path, self.rate)
@@ -67,15 +72,24 @@ class Recording:
             if not self.problem:
                 self._interleave(length)
         except OSError as error:
-            self.problem = str(error)
+            self.fail(error)
         try:
             if self._file is not None:
                 self._file.close()
         except OSError as error:
-            self.problem = self.problem or str(error)
-        if self.dropped and not self.problem:
-            self.problem = f"{self.dropped} half seconds were dropped: the disk is too slow"
-        self._done(self, self.problem)
+            self.fail(error)
+        if self.problem:
+            return
+        problem = ""
+        if self.dropped:
+            problem = f"{self.dropped} half seconds were dropped: the disk is too slow"
+        self._done(self, problem)
+
+    def fail(self, error: OSError) -> None:
+        """Write no more, and say why, once."""
+        if not self.problem:
+            self.problem = error.strerror or str(error) or "it cannot be written"
+            self._done(self, self.problem)
 
     def _interleave(self, size: int) -> None:
         if self._file is None or not size:
@@ -104,7 +118,10 @@ class Recorder:
         self._thread: threading.Thread | None = None
 
     def start(self, path: str, rate: int, done: Done) -> Recording:
-        """Begin a file; at its end the writer's thread calls ``done(recording, problem)``."""
+        """Begin a file; the writer's thread calls ``done(recording, problem)`` at its end.
+
+        Where it cannot be written that is its end.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self.run, name="recorder", daemon=True)
             self._thread.start()
@@ -140,6 +157,6 @@ class Recorder:
                 elif not (job.is_last or recording.problem):
                     recording.write(job.left, job.right)
             except OSError as error:
-                recording.problem = str(error)
+                recording.fail(error)
             if job.is_last:
                 recording.close()

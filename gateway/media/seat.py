@@ -318,7 +318,10 @@ class Seat:
     def _recorded(self, recording: Recording, problem: str) -> None:
         """Tell the end of a recording; called on the writer's thread."""
         path, on_event = recording.path, self._on_event
-        self._outbox.add_late(lambda now: (on_event, RecordingStopped(path, now, problem)))
+        has_file = recording.has_file
+        self._outbox.add_late(
+            lambda now: (on_event, RecordingStopped(path, now, problem, has_file))
+        )
 
     def _trip(self) -> float | None:
         return self.reporter.session.round_trip if self.options.round_trip else None

@@ -202,11 +202,11 @@ async def test_the_page_is_told_how_its_call_ended(scene: Scene) -> None:
     await scene.take()
     scene.ways[0].come()
     (call,) = scene.registry
-    call.hang_up("good night")
+    call.hang_up("gateway stopped")
     await settle()
     told = json.loads(scene.ways[0].sent[-1])
     assert (told["type"], told["call_id"]) == ("call.ended", call.call_id)
-    assert (told["call"]["ended_by"], told["call"]["reason"]) == ("gateway", "good night")
+    assert (told["call"]["ended_by"], told["call"]["reason"]) == ("gateway", "gateway stopped")
     assert "usage" not in told["call"]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.calls.sound import CallSound
 from gateway.media.engine import Lane
+from gateway.media.events import RecordingStopped
 
 
 class LaneThatNotes:
@@ -74,6 +75,18 @@ def test_a_recording_is_paused_in_place_and_started_again_in_a_file_of_its_own(
         ("pause_recording", True),
         ("pause_recording", False),
     ]
+
+
+def test_a_recording_that_failed_is_no_recording_and_says_why(lane: LaneThatNotes) -> None:
+    sound = sound_with(lane)
+    sound.record("start")
+    assert sound.recording == "call.wav"
+    sound.note_recorded(RecordingStopped("/records/call.wav", 1.0, "disk full", has_file=True))
+    assert (sound.recording, sound.recording_problem) == ("call.wav", "disk full"), "some of it"
+    sound = sound_with(lane)
+    sound.record("start")
+    sound.note_recorded(RecordingStopped("/records/call.wav", 1.0, "no folder", has_file=False))
+    assert (sound.recording, sound.recording_problem) == ("", "no folder")
 
 
 def test_where_recordings_are_off_nothing_is_recorded(lane: LaneThatNotes) -> None:

@@ -159,10 +159,10 @@ async def test_a_page_learns_that_the_gateway_hangs_up_and_why(line: Line) -> No
     async with line.calling() as page:
         await page.hears(0.2)
         (call,) = line.gateway.registry
-        call.hang_up("good night")
+        call.hang_up("gateway stopped")
         await page.until(lambda: bool(page.told("call.ended")))
         (told,) = page.told("call.ended")
-        assert (told["call"]["ended_by"], told["call"]["reason"]) == ("gateway", "good night")
+        assert (told["call"]["ended_by"], told["call"]["reason"]) == ("gateway", "gateway stopped")
         await page.until(lambda: page.connection.connectionState in ("closed", "failed"))
         assert (await line.is_over()).ended_by == "gateway"
 

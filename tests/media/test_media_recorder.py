@@ -1,5 +1,6 @@
 """A recording holds both sides, in step, whatever the order they arrive in."""
 
+import threading
 import wave
 from pathlib import Path
 
@@ -57,7 +58,23 @@ def test_a_side_that_stays_away_is_silence(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_told_and_harms_nobody(tmp_path: Path) -> None:
     problem = record(tmp_path / "no such folder" / "call.wav", [(pcm(1), pcm(2))])
-    assert "No such file" in problem
+    assert problem == "No such file or directory"
+
+
+def test_that_it_cannot_be_written_is_told_at_once_and_once(tmp_path: Path) -> None:
+    recorder, problems = Recorder(), list[tuple[bool, str]]()
+    told = threading.Event()
+
+    def done(recording: Recording, problem: str) -> None:
+        problems.append((recording.has_file, problem))
+        told.set()
+
+    recording = recorder.start(str(tmp_path / "no such folder" / "call.wav"), 8000, done)
+    assert told.wait(10), "the call goes on"
+    recorder.write(recording, pcm(1), pcm(2))
+    recorder.stop(recording)
+    recorder.close()
+    assert problems == [(False, "No such file or directory")]
 
 
 def test_two_recordings_do_not_mix(tmp_path: Path) -> None:

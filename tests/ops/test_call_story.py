@@ -323,3 +323,9 @@ def test_whatever_a_record_holds_there_is_a_story_or_one_kind_of_refusal(
 def test_what_is_no_record_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         told_of(record_of() | broken)
+
+
+def test_a_recording_that_fell_short_is_told() -> None:
+    row = self_test_record() | {"recording": "", "recording_problem": "No space left on device"}
+    assert tell(told_of(row)).recording_problem == "No space left on device"
+    assert tell(told_of(self_test_record())).recording_problem == ""

@@ -48,6 +48,7 @@ class Told(msgspec.Struct, kw_only=True):
     codec: str = ""
     media: dict[str, Any] = {}
     transport: str = ""
+    recording_problem: str = ""
     usage: dict[str, Any] = {}
     transcript: list[dict[str, Any]] = []
     timeline: list[Entry] = []

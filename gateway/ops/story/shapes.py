@@ -243,6 +243,7 @@ class Story(_Part, frozen=True, kw_only=True):
         quality: of the caller's sound.
         usage: tokens, seconds and money, as the record has them.
         takes: recordings that can be played.
+        recording_problem: why there is none, or not all of it.
 
     """
 
@@ -270,3 +271,4 @@ class Story(_Part, frozen=True, kw_only=True):
     quality: Quality
     usage: dict[str, Any]
     takes: list[Take]
+    recording_problem: str

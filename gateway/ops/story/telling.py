@@ -62,6 +62,7 @@ def tell(
         quality=_quality(told.media),
         usage=told.usage,
         takes=list(takes),
+        recording_problem=told.recording_problem,
     )
 
 
