@@ -221,6 +221,7 @@ class Call:
             transport=self._parts.transport,
             link=self._attachment.stats,
             usage=self.controller.usage.as_dict(),
+            caller_name=self._origin.variables.get("caller_name", ""),
             said=self.controller.transcript,
             happened=self.controller.timeline,
         )

@@ -23,6 +23,7 @@ __all__ = ["Behalf", "CallFacts", "called_by", "present"]
 
 _MOST: Final = 32  # headers that are kept; the rest is left out
 _LONGEST: Final = 8192  # characters of one; a longer one is left out
+_LONGEST_NAME: Final = 80  # characters of a caller's name; the rest is left out
 _MOST_CHARACTERS: Final = 32_768  # of all
 
 
@@ -55,7 +56,7 @@ class CallFacts:
         """Read the INVITE of a neighbour."""
         caller = caller_of(request, is_trusted=trunk.trusted)
         variables, left_out = _headers(request, trunk)
-        name = caller.address.display.strip()
+        name = _shown(caller.address.display)
         if name and not caller.is_private:
             variables["caller_name"] = name
         if trunk.trusted:
@@ -76,6 +77,11 @@ class CallFacts:
             behalf,
             left_out,
         )
+
+
+def _shown(name: str) -> str:
+    """Return a caller's name as it may be shown: bounded, and nothing in it that is not seen."""
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:_LONGEST_NAME]
 
 
 def called_by(request: Request, trunk: TrunkSettings) -> str:

@@ -54,6 +54,7 @@ class CallRecord:
     transport: str = ""  # what the link to the service was made of
     link: dict[str, int] = field(default_factory=dict)  # what went to and from the service
     usage: dict[str, Any] = field(default_factory=dict)  # tokens, seconds, cost
+    caller_name: str = ""  # as the neighbour gave it
     said: Account | None = None
     happened: Timeline | None = None
 

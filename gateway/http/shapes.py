@@ -29,6 +29,7 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
         transport: what the link to the service was made of.
         link: what went to and from the service.
         usage: tokens, seconds, cost, and how long answers took.
+        caller_name: as the neighbour gave it.
 
     """
 
@@ -50,6 +51,7 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
     transport: str
     link: dict[str, int]
     usage: dict[str, Any]
+    caller_name: str
 
 
 class WholeCall(CallBrief, frozen=True, kw_only=True):

@@ -88,6 +88,7 @@ def is_meant(record: CallRecord, query: CallQuery) -> bool:
 
 def _has_words(record: CallRecord, wanted: Iterable[str]) -> bool:
     said = [record.call_id, record.caller, record.called, record.trunk, record.reason or ""]
+    said.append(record.caller_name)
     said += [str(item.get("text") or "") for item in record.transcript]
     words = "\n".join(said).casefold()
     return all(word in words for word in wanted)

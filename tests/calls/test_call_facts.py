@@ -38,6 +38,11 @@ def test_no_header_is_let_through_by_itself() -> None:
     assert facts.behalf is None
 
 
+def test_a_caller_s_name_is_bounded_and_has_nothing_in_it_that_is_not_seen() -> None:
+    request = invite(from_=f'" A\x07n\u202en {"x" * 900}" <sip:+15550100@pbx.example>;tag=1')
+    assert CallFacts.of(request, TRUNK).variables["caller_name"] == "Ann " + "x" * 76
+
+
 def test_headers_are_let_through_by_name_whatever_their_case() -> None:
     headers = [
         ("X-TWILIO-CALLSID", "CA1"),

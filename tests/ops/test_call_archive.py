@@ -59,7 +59,8 @@ async def test_calls_are_found_by_words_numbers_trunk_time_and_end(
     keep = keeper(database).keep
     await keep(call("a", "I want to Pay my Rechnung", started_at=100.0))
     await keep(call("b", "Größe zwölf", caller="+331", trunk="other", started_at=200.0))
-    await keep(call("c", "nothing", ended_by="gateway", reason="busy line", started_at=300.0))
+    busy = {"ended_by": "gateway", "reason": "busy line", "caller_name": "Ann Example"}
+    await keep(call("c", "nothing", started_at=300.0, **busy))
     assert await found(database) == ["c", "b", "a"]
     assert await found(database, q="rechn PAY") == ["a"]
     assert await found(database, q="rechn nothing") == []
@@ -67,6 +68,7 @@ async def test_calls_are_found_by_words_numbers_trunk_time_and_end(
     assert await found(database, q="3456") == ["c", "a"]
     assert await found(database, q="my") == ["a"]
     assert await found(database, q="busy") == ["c"]
+    assert await found(database, q="ann") == ["c"]
     assert await found(database, caller="+33") == ["b"]
     assert await found(database, caller="33") == []
     assert await found(database, called="10") == ["c", "b", "a"]

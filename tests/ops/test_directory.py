@@ -124,10 +124,11 @@ def test_calls_are_found_by_words_numbers_trunk_time_and_end() -> None:
     made = Office()
     made.call("a", is_over=True, words="I want to Pay my Rechnung", started_at=100.0)
     made.call("b", is_over=True, words="Größe zwölf", caller="+442", trunk="pbx", started_at=200.0)
-    made.call("c", called="sales", words="nothing", started_at=300.0)
+    made.call("c", called="sales", words="nothing", caller_name="Ann", started_at=300.0)
     assert made.found(q="rechnung pay") == ["a"]
     assert made.found(q="GRÖSSE") == ["b"]
     assert made.found(q="rechnung zwölf") == []
+    assert made.found(q="ann") == ["c"]
     assert made.found(caller="+33") == ["c", "a"]
     assert made.found(called="sal") == ["c"]
     assert made.found(trunk="pbx") == ["b"]

@@ -51,6 +51,7 @@ def record() -> Any:
     return dataclasses.replace(
         call("a", f"My number is {OTHER}", "[account 4711]"),
         caller=NUMBER,
+        caller_name="Zacharias",
         reason=f"no answer from sip:{NUMBER}@example.com",
         happened=told(),
     )
@@ -120,6 +121,8 @@ async def test_numbers_are_cut_to_country_and_last_digits(tmp_path: Path) -> Non
     assert "30123456" not in text
     assert "987 654" not in text
     assert "+49••••••56" in text
+    assert "Zacharias" not in text
+    assert "zacharias" not in text
     assert "item_1234567" in text  # is no number
 
 

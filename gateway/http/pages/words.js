@@ -43,7 +43,8 @@ export function when(unixSeconds) {
 }
 
 export function parties(call) {
-  return `${call.caller || "unknown"} → ${call.called || "unknown"}`;
+  const named = [call.caller_name, call.caller].filter(Boolean).join(" · ");
+  return `${named || "unknown"} → ${call.called || "unknown"}`;
 }
 
 export function goesOn(call) {

@@ -17,6 +17,7 @@ __all__ = ["Redactor", "mask_number"]
 _HIDDEN: Final = "•"
 _SHOWN_FIRST: Final = 3  # of a number that begins with +: the country's, or a part of it
 _SHOWN_LAST: Final = 2
+_PARTIES: Final = ("caller", "caller_name", "called")
 _SHORTEST: Final = 7  # digits of what is taken for a number wherever it stands
 _BETWEEN: Final = r"""(?:\\+[nrt]|_|[^\w"{}\[\]:;@<>=&?!|\\•])"""  # two digits of one number
 _NUMBER: Final = re.compile(rf"\+?\d(?:{_BETWEEN}{{0,4}}\d){{6,}}")
@@ -50,7 +51,7 @@ class Redactor:
         if "numbers" not in self.what:
             return dict(record)
         hiding = _Numbers.of(record)
-        parties = {name: mask_number(str(record.get(name) or "")) for name in ("caller", "called")}
+        parties = {name: mask_number(str(record.get(name) or "")) for name in _PARTIES}
         texts = {
             name: hiding.name(value)
             for name, value in record.items()
@@ -140,7 +141,7 @@ class _Numbers:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "_Numbers":
-        parties = [str(record.get(name) or "") for name in ("caller", "called")]
+        parties = [str(record.get(name) or "") for name in _PARTIES]
         return cls({party: mask_number(party) for party in parties if len(party) > 2})
 
     def text(self, text: str, *, is_piece: bool) -> str:

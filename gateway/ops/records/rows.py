@@ -101,7 +101,7 @@ def _row(call: WholeCall) -> Row:
 
 def _words(call: WholeCall) -> str:
     """Return what the call can be found by, in small letters."""
-    names = ("call_id", "caller", "called", "trunk", "reason")
+    names = ("call_id", "caller", "caller_name", "called", "trunk", "reason")
     said = [str(call.record.get(name) or "") for name in names]
     said += [str(item.get("text") or "") for item in call.transcript]
     return legible("\n".join(said)[:_MOST_WORDS].casefold())

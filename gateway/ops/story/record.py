@@ -39,6 +39,7 @@ class Told(msgspec.Struct, kw_only=True):
 
     call_id: str
     caller: str = ""
+    caller_name: str = ""
     called: str = ""
     started_at: float = 0.0
     state: str = ""

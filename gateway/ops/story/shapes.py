@@ -221,6 +221,7 @@ class Story(_Part, frozen=True, kw_only=True):
     Attributes:
         call_id: by which the gateway knows the call.
         caller: who called.
+        caller_name: as the neighbour gave it.
         called: whom.
         trunk: the neighbour it came from.
         started_at: unix seconds.
@@ -249,6 +250,7 @@ class Story(_Part, frozen=True, kw_only=True):
 
     call_id: str
     caller: str
+    caller_name: str
     called: str
     trunk: str
     started_at: float

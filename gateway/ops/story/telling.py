@@ -36,6 +36,7 @@ def tell(
     return Story(
         call_id=told.call_id,
         caller=told.caller,
+        caller_name=told.caller_name,
         called=told.called,
         trunk=entries[0].text("trunk") if entries else "",
         started_at=told.started_at,
