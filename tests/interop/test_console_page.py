@@ -170,8 +170,51 @@ def test_everybody_can_use_it_by_day_and_by_night_on_any_screen(
                 assert faults_of(visit.page) == []
 
 
+KEEP = """async at => {
+    const { Said } = await import("/pages/said.js");
+    const { Steps } = await import("/pages/steps.js");
+    const line = (at, text) => ({ at, end: at + 1, who: "agent", text, heard: text, is_cut: false });
+    const step = (at, name) => ({ at, name, detail: "", group: "call", kind: "event" });
+    const story = (count) => ({
+        call_id: "c", is_live: true, keys: [], interventions: [], steps_left_out: 0,
+        lines: [line(1, "Hello."), ...Array(count).fill().map((_, n) => line(2 + n, `${n}`))],
+        steps: Array(2 * count).fill().map((_, n) => step(Math.floor(n / 2), "same")),
+    });
+    const seen = [];
+    const said = new Said(document.querySelector("#said"), document.querySelector("#said-none"),
+        (at) => seen.push(at));
+    const steps = new Steps((at) => seen.push(at));
+    document.querySelector("#overview").hidden = true;
+    document.querySelector("#call").hidden = false;
+    [said, steps].forEach((part) => part.show(story(2)));
+    const rows = document.querySelector(at).children.length;
+    const button = document.querySelector(at).querySelector("button.line, button.at, button");
+    button.focus();
+    getSelection().selectAllChildren(button);
+    [said, steps].forEach((part) => part.show(story(40)));
+    button.click();
+    return [document.activeElement === button, `${getSelection()}`.trim() !== "", seen,
+        rows, document.querySelector(at).children.length];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("place", "seen", "rows"), [("#said", [1], (3, 41)), ("#steps tbody", [0], (4, 80))]
+)
+def test_who_reads_a_call_that_goes_on_stays_where_they_are(
+    demo: Gateway, browser: Chromium, place: str, seen: list[int], rows: tuple[int, int]
+) -> None:
+    with browser.visit(console(demo)) as visit:
+        told = visit.page.evaluate(KEEP, place)
+    assert told == [True, True, seen, *rows]
+
+
 def test_who_may_not_look_is_told_in_words(demo: Gateway, browser: Chromium, call_id: str) -> None:
     forgiven = "Failed to load resource"
+    with browser.visit(f"{demo.facts['page']}console#token=wrong", forgiven=forgiven) as visit:
+        expect(visit.page.get_by_role("alert")).to_contain_text("The token is wrong")
+        expect(visit.page.get_by_text("Not live")).to_be_visible()
+        expect(visit.page.get_by_text("Nobody is on the line.")).to_be_hidden()
     address = f"{demo.facts['page']}console#token=wrong&call={call_id}"
     with browser.visit(address, forgiven=forgiven) as visit:
         expect(visit.page.get_by_role("alert")).to_contain_text("The token is wrong")

@@ -19,6 +19,10 @@ NOTICES: list[dict[str, Any]] = [
     {"type": "key", "key": "4"},
     {"type": "key", "key": "#"},
     {"type": "activity", "agent": "transfer", "detail": "operator"},
+    *(
+        {"type": "activity", "agent": agent, "detail": "weather" if agent == "tool" else ""}
+        for agent in ("tool", "speaking", "tool", "thinking", "tool")  # two uses of it
+    ),
 ]
 TAKE = """async notices => {
     const { Conversation } = await import("/pages/conversation.js");
@@ -73,6 +77,8 @@ def test_what_was_said_is_written_as_it_was_said(demo: Gateway, browser: Chromiu
             "Supervisor Hello.",
             "You pressed 4#",
             "Transfer to operator",
+            "The agent uses weather",
+            "The agent uses weather",
         ]
         spoken = visit.page.get_by_role("log").locator("p").all_inner_texts()
         assert spoken == [  # nothing that is still being said
@@ -135,6 +141,24 @@ def test_a_call_that_is_not_taken_is_told_with_the_way_out(
         visit.page.set_viewport_size({"width": 320, "height": 640})
         visit.page.get_by_role("button", name="Keypad").click()
         assert faults_of(visit.page) == []
+
+
+def test_whatever_ends_a_call_is_told_in_words(demo: Gateway, browser: Chromium) -> None:
+    ends = {
+        "Service Unavailable": "The agent could not be reached. Call again in a moment.",
+        "supervisor": "A supervisor ended the call.",
+        "closed for today": "The gateway ended the call: closed for today",
+        "": "The gateway ended the call.",
+    }
+    with browser.visit(demo.facts["page"]) as visit:
+        told = visit.page.evaluate(
+            """async (reasons) => {
+                const { farewell } = await import("/pages/call.js");
+                return reasons.map((reason) => farewell({ ended_by: "gateway", reason }));
+            }""",
+            list(ends),
+        )
+    assert told == list(ends.values())
 
 
 def test_events_are_read_whole_wherever_the_stream_is_cut(demo: Gateway, browser: Chromium) -> None:

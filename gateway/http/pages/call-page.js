@@ -5,6 +5,7 @@ import { Player } from "./player.js";
 import { showFacts, showQuality } from "./quality.js";
 import { Said } from "./said.js";
 import { ask, askJson } from "./session.js";
+import { write } from "./settle.js";
 import { Steps } from "./steps.js";
 import { Supervision } from "./supervise.js";
 import { showWaits } from "./waits.js";
@@ -98,10 +99,10 @@ export class CallPage {
   #show(story) {
     this.#story = story;
     document.title = `${parties(story)} · voice-gateway`;
-    $("title").textContent = parties(story);
+    write($("title"), parties(story));
     const trunk = story.trunk ? ` · trunk ${story.trunk}` : "";
     const end = story.is_live ? "live" : `ended ${ending(story)}`;
-    $("call-when").textContent = `${when(story.started_at)} · ${clock(story.duration)} · ${end}${trunk}`;
+    write($("call-when"), `${when(story.started_at)} · ${clock(story.duration)} · ${end}${trunk}`);
     showFacts(story, $("call-facts"));
     this.#picture.show(story);
     this.#said.show(story);

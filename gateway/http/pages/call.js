@@ -249,18 +249,31 @@ function explain(error) {
   return REFUSED[error.name] ?? (error.message || "The call could not be placed. Try again.");
 }
 
-const FAREWELLS = {
+const AWAY = "The agent could not be reached. Call again in a moment.";
+const ENDS = {
   agent: "The agent ended the call.",
   rule: "The agent ended the call.",
+  normal: "The agent ended the call.",
+  supervisor: "A supervisor ended the call.",
   idle: "Nobody spoke any more, so the gateway hung up.",
+  "no input": "Nothing was pressed, so the gateway hung up. Call again.",
+  "invalid input": "None of the keys was one to choose, so the gateway hung up. Call again.",
+  "time limit": "The call had lasted as long as calls may.",
+  "session limit": "The call had lasted as long as calls may.",
+  "token limit": "The call had used up what a call may use.",
+  "cost limit": "The call had used up what a call may use.",
   transferred: "You were transferred.",
+  "transfer failed": "Nobody could be reached to take the call. Call again later.",
   "callee hung up": "The other side hung up.",
-  "gateway stopped": "The gateway was stopped.",
-  "service lost": "The agent could not be reached any more. Call again in a moment.",
+  "gateway stopped": "The gateway was stopped. Call again in a moment.",
+  "internal error": "Something went wrong in the gateway. Call again.",
+  "service lost": AWAY,
+  "Service Unavailable": AWAY,
   "no media": "Nothing was heard from your microphone any more. Call again.",
 };
 
-function farewell({ ended_by: by, reason }) {
+/** How the call came to its end, as a sentence; a reason of the operator's own in their words. */
+export function farewell({ ended_by: by, reason }) {
   if (by === "caller") return "You hung up.";
-  return FAREWELLS[reason] ?? "The gateway ended the call.";
+  return ENDS[reason] ?? `The gateway ended the call${reason ? `: ${reason}` : "."}`;
 }

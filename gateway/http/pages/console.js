@@ -53,6 +53,7 @@ function tell(state, refusal) {
     showPulse("Reconnecting…", "warn");
   } else {
     showPulse("Not live", "bad");
+    live.forget();
     showTrouble("live", refusal);
   }
 }

@@ -13,6 +13,7 @@ export class Conversation {
   #spoken;
   #said = new Map(); // by item
   #keys = null; // the note that the next key joins
+  #tool = ""; // that the agent uses, and was told of
 
   /**
    * @param {HTMLElement} list is seen, in an element that scrolls
@@ -28,16 +29,21 @@ export class Conversation {
     this.#spoken.replaceChildren();
     this.#said.clear();
     this.#keys = null;
+    this.#tool = "";
   }
 
   take(notice) {
     if (notice.type === "caption") this.#caption(notice);
     else if (notice.type === "key") this.#key(notice.key);
-    else if (notice.type === "activity" && notice.agent === "transfer") {
-      this.note(`Transfer ${notice.detail && `to ${notice.detail}`}`.trim());
-    } else if (notice.type === "activity" && notice.agent === "tool") {
-      this.note(`The agent uses ${notice.detail || "a tool"}`);
-    }
+    else if (notice.type === "activity") this.#activity(notice);
+  }
+
+  #activity({ agent, detail }) {
+    if (agent === "transfer") this.note(`Transfer ${detail && `to ${detail}`}`.trim());
+    if (agent === "speaking") return; // it may speak while a tool is at work
+    const tool = agent === "tool" ? detail || "a tool" : "";
+    if (tool && tool !== this.#tool) this.note(`The agent uses ${tool}`);
+    this.#tool = tool;
   }
 
   /** Adds a remark between what is said. @param {...(string | Node)} parts */

@@ -1,6 +1,7 @@
 // Calls that are over: a search, a page at a time.
 
 import { askJson } from "./session.js";
+import { settle } from "./settle.js";
 import { clock, ending, make, milliseconds, money, parties, plural, rating, when } from "./words.js";
 
 const PAGE = 25;
@@ -67,8 +68,8 @@ export class FinishedCalls {
 
   #show(calls, isAnew) {
     const body = this.#table.tBodies[0];
-    if (isAnew) body.replaceChildren();
-    body.append(...calls.map(rowOf));
+    if (isAnew) settle(body, calls.map(rowOf));
+    else body.append(...calls.map(rowOf));
     const count = body.rows.length;
     const isSearch = [...new FormData(this.#form).values()].some(Boolean);
     this.#table.hidden = count === 0;
@@ -89,7 +90,7 @@ function rowOf(call) {
   const number = (label, ...shown) => make("td", { className: "number", data: { label } }, ...shown);
   return make(
     "tr",
-    { data: { call: call.call_id } },
+    { data: { call: call.call_id, key: call.call_id } },
     head,
     cell("", when(call.started_at)),
     cell("ended", ending(call)),

@@ -12,6 +12,7 @@ const DOING = {
   speaking: "speaking",
   tool: "using a tool",
   menu: "in a menu",
+  collect: "collecting",
   transfer: "transferring",
   silent: "silent",
 };
@@ -114,6 +115,7 @@ export class LiveCalls {
   #table;
   #none;
   #count;
+  #isKnown = false; // who is on the line
 
   constructor(table, none, count) {
     [this.#table, this.#none, this.#count] = [table, none, count];
@@ -122,9 +124,17 @@ export class LiveCalls {
 
   /** Takes the calls as they stand; what is not among them is over. */
   setAll(calls) {
+    this.#isKnown = true;
     const known = new Set(calls.map((call) => call.call_id));
     for (const id of [...this.#rows.keys()]) if (!known.has(id)) this.#drop(id);
     for (const call of [...calls].reverse()) this.#tell(call);
+    this.#show();
+  }
+
+  /** We may not know any more who is on the line. */
+  forget() {
+    for (const id of [...this.#rows.keys()]) this.#drop(id);
+    this.#isKnown = false;
     this.#show();
   }
 
@@ -173,7 +183,7 @@ export class LiveCalls {
   #show() {
     const count = [...this.#rows.values()].filter((row) => goesOn(row.call)).length;
     this.#table.hidden = this.#rows.size === 0;
-    this.#none.hidden = this.#rows.size > 0;
+    this.#none.hidden = this.#rows.size > 0 || !this.#isKnown;
     this.#count.textContent = count ? `${count} on the line` : "";
   }
 }

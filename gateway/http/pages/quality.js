@@ -1,5 +1,6 @@
 // How well a call was heard, and what it cost.
 
+import { settle } from "./settle.js";
 import { make, milliseconds, money, percent, rating } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -17,7 +18,7 @@ export function showFacts(story, list) {
     ["Median wait", waits === null ? null : milliseconds(waits)],
     ["Cost", usage?.cost ? money(usage.cost) : null],
   ].filter(([, value]) => value !== null);
-  list.replaceChildren(...facts.map(pair));
+  settle(list, facts.map(pair));
 }
 
 export function showQuality(story, { list, line }) {
@@ -38,7 +39,7 @@ export function showQuality(story, { list, line }) {
     ["of these cached", known(tokens.audio_cached, (count) => (count + tokens.text_cached).toLocaleString())],
     ["Cost", known(usage?.cost, money)],
   ].filter(([, value]) => value !== null);
-  list.replaceChildren(...figures.map(pair));
+  settle(list, figures.map(pair));
   draw(quality.points, story.duration, line);
 }
 
@@ -51,7 +52,7 @@ function median(figures) {
 }
 
 function pair([name, value]) {
-  return make("div", {}, make("dt", {}, name), make("dd", {}, value));
+  return make("div", { data: { key: name } }, make("dt", {}, name), make("dd", {}, value));
 }
 
 /** A line of the scores, with a mark wherever packets were lost. */

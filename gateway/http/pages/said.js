@@ -1,5 +1,6 @@
 // What was said, as it was heard: what was cut is shown as cut, keys and people where they came in.
 
+import { settle } from "./settle.js";
 import { clock, make } from "./words.js";
 
 const TOGETHER = 2; // seconds between keys that are shown as one
@@ -16,13 +17,16 @@ export class Said {
 
   show(story) {
     const isAtEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
-    this.#lines = [];
     const all = [
-      ...story.lines.map((line) => [line.at, this.#line(line)]),
-      ...presses(story.keys).map(([at, keys]) => [at, pressed(keys)]),
-      ...story.interventions.map((mark) => [mark.at, aside(mark)]),
-    ].sort(([one], [other]) => one - other);
-    this.#list.replaceChildren(...all.map(([, element]) => make("li", {}, element)));
+      ...story.lines.map((line) => ({ at: line.at, line, element: this.#line(line, story.is_live) })),
+      ...presses(story.keys).map(([at, keys]) => ({ at, element: pressed(keys) })),
+      ...story.interventions.map((mark) => ({ at: mark.at, element: aside(mark) })),
+    ].sort((one, other) => one.at - other.at);
+    const rows = all.map(({ at, element }) => make("li", { data: { key: `${at} ${element.className}` } }, element));
+    const shown = settle(this.#list, rows);
+    this.#lines = all
+      .map(({ line }, place) => ({ line, element: shown[place].firstElementChild }))
+      .filter(({ line }) => line);
     this.#list.hidden = all.length === 0;
     this.#none.hidden = all.length > 0;
     this.#none.textContent = story.is_live ? "Nothing has been said yet." : "Nothing was said.";
@@ -44,12 +48,11 @@ export class Said {
       this.#list.scrollTop += box.top - frame.top - frame.height / 3;
   }
 
-  #line(line) {
+  #line(line, isLive) {
     const element = make("button", { type: "button", className: `line ${line.who}` });
     const who = make("span", { className: "who numbers" }, `${nameOf(line)} · ${clock(line.at, 1)}`);
-    element.append(who, ...wordsOf(line));
+    element.append(who, ...wordsOf(line, isLive));
     element.addEventListener("click", () => this.#seek(line.at));
-    this.#lines.push({ line, element });
     return element;
   }
 }
@@ -58,9 +61,10 @@ function nameOf(line) {
   return line.who === "tool" ? `Tool ${line.tool}` : line.who === "agent" ? "Agent" : "Caller";
 }
 
-function wordsOf(line) {
+function wordsOf(line, isLive) {
   if (line.who === "tool") {
-    const answer = line.heard ? ["→ ", make("code", {}, line.heard)] : ["→ no answer yet"];
+    const none = isLive ? "no answer yet" : "not answered";
+    const answer = line.heard ? ["→ ", make("code", {}, line.heard)] : [`→ ${none}`];
     return [make("code", {}, line.text || "{}"), make("span", {}, ...answer)];
   }
   if (!line.text && line.who === "caller") {

@@ -11,20 +11,27 @@ import { Tones } from "./tones.js";
 
 const $ = (id) => document.getElementById(id);
 
+const HOLD_AFTER = 1_000; // milliseconds without the service
 const HEADLINES = {
   asking: ["One moment", "Allow the microphone: your browser asks for it."],
   connecting: ["Connecting", "Reaching the gateway."],
   reconnecting: ["Reconnecting", "The connection is lost for the moment; the call goes on."],
 };
 const ACTIVITIES = {
-  away: "Connected",
+  away: "One moment",
   listening: "Listening",
   thinking: "Thinking",
   speaking: "Speaking",
   tool: "Looking something up",
   menu: "Your choice",
+  collect: "Enter your number",
   transfer: "Transferring",
   silent: "With a person",
+};
+const DETAILS = {
+  away: "The service is away; please hold.",
+  menu: "Press a key.",
+  collect: "Press its keys, then the pound key.",
 };
 const NAMES = { caller: "caller-name", agent: "agent-name", callee: "agent-name" };
 
@@ -32,6 +39,7 @@ const NAMES = { caller: "caller-name", agent: "agent-name", callee: "agent-name"
 let call = null;
 let statistics = null;
 let clock = 0;
+let hold = 0;
 
 let audioContext;
 /** One for all sounds of the page, made by the first press of a button. */
@@ -155,6 +163,7 @@ function showTalking() {
 
 function showEnd() {
   clearInterval(clock);
+  clearTimeout(hold);
   clock = 0;
   statistics?.stop();
   statistics = null;
@@ -163,7 +172,7 @@ function showEnd() {
   $("sound").srcObject = null;
   $("timer").hidden = true;
   $("mute").setAttribute("aria-pressed", "false");
-  $("page").dataset.activity = "away";
+  $("page").dataset.activity = "";
   const wasTalking = call.startedAt > 0;
   $("headline").textContent = wasTalking || !call.isFault ? "Call ended" : "No call";
   tell(call.reason, call.isFault);
@@ -205,10 +214,17 @@ function showFigures({ roundTrip, loss }) {
 }
 
 function showActivity({ agent }) {
+  clearTimeout(hold);
   $("page").dataset.activity = agent;
+  // At the beginning of a call, and between two sessions, it is away for a moment alone.
+  if (agent === "away") hold = setTimeout(showDoing, HOLD_AFTER, agent);
+  else showDoing(agent);
+}
+
+function showDoing(agent) {
   if (call.state !== "talking") return;
-  $("headline").textContent = ACTIVITIES[agent] ?? ACTIVITIES.away;
-  tell("");
+  $("headline").textContent = ACTIVITIES[agent] ?? "Connected";
+  tell(DETAILS[agent] ?? "");
 }
 
 function showSpeaking(who, isOn) {

@@ -1,6 +1,7 @@
 // What happened and what was done, a row for each, to be filtered.
 
 import { GROUPS } from "./drawing.js";
+import { settle, write } from "./settle.js";
 import { clock, make, plural } from "./words.js";
 
 const PAGE = 150; // rows at a time
@@ -34,14 +35,14 @@ export class Steps {
     }
     this.#story = story;
     const groups = Object.keys(GROUPS).filter((group) => story.steps.some((one) => one.group === group));
-    this.#groups.replaceChildren(...groups.map((group) => this.#chip(group)));
+    settle(this.#groups, [this.#groups.firstElementChild, ...groups.map((group) => this.#chip(group))]);
     this.#show();
   }
 
   #chip(group) {
     const isOn = this.#chosen.has(group);
     const looks = { style: { "--tint": `var(--${GROUPS[group]})` }, aria: { pressed: String(isOn) } };
-    const chip = make("button", { type: "button", className: "chip", ...looks }, group);
+    const chip = make("button", { type: "button", className: "chip", data: { key: group }, ...looks }, group);
     chip.addEventListener("click", () => {
       if (!this.#chosen.delete(group)) this.#chosen.add(group);
       chip.setAttribute("aria-pressed", String(this.#chosen.has(group)));
@@ -59,10 +60,10 @@ export class Steps {
         (!this.#chosen.size || this.#chosen.has(step.group)) &&
         (!words || `${step.name} ${step.detail}`.toLowerCase().includes(words)),
     );
-    this.#body.replaceChildren(...found.slice(0, this.#shown).map((step) => this.#row(step)));
+    settle(this.#body, found.slice(0, this.#shown).map((step) => this.#row(step)));
     this.#more.hidden = found.length <= this.#shown;
     const left = this.#story.steps_left_out;
-    this.#count.textContent = plural(found.length, "entry", "entries") + (left ? `, ${left} left out` : "");
+    write(this.#count, plural(found.length, "entry", "entries") + (left ? `, ${left} left out` : ""));
   }
 
   #row(step) {
@@ -70,9 +71,10 @@ export class Steps {
     at.addEventListener("click", () => this.#seek(step.at));
     const isDone = step.kind === "action" || step.kind === "request";
     const dot = make("i", { aria: { hidden: "true" } });
+    const looks = { className: isDone ? "action" : "", style: { "--tint": `var(--${GROUPS[step.group]})` } };
     return make(
       "tr",
-      { className: isDone ? "action" : "", style: { "--tint": `var(--${GROUPS[step.group]})` } },
+      { data: { key: `${step.at} ${step.name}` }, ...looks },
       make("td", { className: "number" }, at),
       make("td", { className: "name" }, dot, step.name),
       make("td", { className: "detail" }, step.detail),

@@ -94,6 +94,8 @@ export class Supervision {
 
   async #hangUp() {
     await ask(`v1/calls/${encodeURIComponent(this.#id)}`, { method: "DELETE" });
+    this.#joined?.leave({ isOver: true }); // the gateway lets go of us with the call
+    this.#joined = null;
     this.#tell("The call is being ended.");
   }
 

@@ -1,5 +1,6 @@
 // How long the caller waited for each answer, and for what.
 
+import { settle } from "./settle.js";
 import { clock, make, milliseconds } from "./words.js";
 
 const PARTS = [
@@ -14,10 +15,12 @@ export function showWaits(story, { list, legend, none, seek }) {
   const longest = Math.max(1, ...story.turns.map(lengthOf));
   none.hidden = story.turns.length > 0;
   legend.hidden = !none.hidden;
-  legend.replaceChildren(
-    ...PARTS.map(([, name, words]) => make("li", {}, make("i", { className: `part-${name}` }), words)),
+  settle(
+    legend,
+    PARTS.map(([, name, words]) => make("li", {}, make("i", { className: `part-${name}` }), words)),
   );
-  list.replaceChildren(...story.turns.map((turn) => make("li", {}, rowOf(turn, longest, seek))));
+  const rows = story.turns.map((turn) => make("li", { data: { key: turn.at } }, rowOf(turn, longest, seek)));
+  settle(list, rows);
 }
 
 function lengthOf(turn) {
