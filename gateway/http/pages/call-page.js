@@ -68,8 +68,10 @@ export class CallPage {
   /** Looks again soon: something happened to a call. */
   hear(notice) {
     if (notice.call_id !== this.#id || !this.#story) return;
-    if (notice.type === "call.ended") this.#loadIn(SETTLED);
-    else if (!this.#alarm) this.#loadIn(AGAIN);
+    if (notice.type === "call.ended") {
+      this.#supervision.close({ isOver: true });
+      this.#loadIn(SETTLED);
+    } else if (!this.#alarm) this.#loadIn(AGAIN);
   }
 
   #loadIn(milliseconds) {

@@ -53,7 +53,7 @@ function tell(state, refusal) {
     showPulse("Reconnecting…", "warn");
   } else {
     showPulse("Not live", "bad");
-    live.forget();
+    for (const part of $("overview").children) part.hidden = true;
     showTrouble("live", refusal);
   }
 }

@@ -131,13 +131,6 @@ export class LiveCalls {
     this.#show();
   }
 
-  /** We may not know any more who is on the line. */
-  forget() {
-    for (const id of [...this.#rows.keys()]) this.#drop(id);
-    this.#isKnown = false;
-    this.#show();
-  }
-
   hear(notice) {
     const id = notice.call_id;
     switch (notice.type) {

@@ -19,7 +19,7 @@ export class Said {
     const isAtEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
     const all = [
       ...story.lines.map((line) => ({ at: line.at, line, element: this.#line(line, story.is_live) })),
-      ...presses(story.keys).map(([at, keys]) => ({ at, element: pressed(keys) })),
+      ...presses(story).map(([at, keys]) => ({ at, element: pressed(keys) })),
       ...story.interventions.map((mark) => ({ at: mark.at, element: aside(mark) })),
     ].sort((one, other) => one.at - other.at);
     const rows = all.map(({ at, element }) => make("li", { data: { key: `${at} ${element.className}` } }, element));
@@ -77,12 +77,13 @@ function wordsOf(line, isLive) {
   return [make("span", {}, line.heard, note, make("s", {}, rest))];
 }
 
-/** Keys that follow on each other, as one entry. */
-function presses(keys) {
+/** Keys that follow on each other, nothing being said between them, as one entry. */
+function presses({ keys, lines }) {
   const groups = [];
   for (const key of keys) {
     const last = groups.at(-1);
-    if (last && key.at - last.end <= TOGETHER) {
+    const isNext = last && !lines.some(({ at }) => last.end < at && at < key.at);
+    if (isNext && key.at - last.end <= TOGETHER) {
       last.keys.push(key.key);
       last.end = key.at;
     } else groups.push({ at: key.at, end: key.at, keys: [key.key] });
