@@ -68,10 +68,11 @@ def call(call_id: str, *texts: str, **fields: Any) -> CallRecord:
         trunk="pbx",
         leg="sip",
         codec="PCMA",
-        media={"packets_received": 600, "packets_lost": 6, "mos": 4.2},
+        media={"packets_received": 600, "lost": 6, "mos": 4.2},
         usage={"cost": 0.12},
         said=Said(said),
         happened=timeline,
+        quality=Said([{"at": 5.0, "codec": "PCMA", "loss_percent": 1.0, "jitter_ms": 2.0}]),
     )
     return replace(record, **fields)
 

@@ -36,6 +36,7 @@ from ..http import (
 )
 from ..ops.directory import Directory
 from ..ops.recordings import Recordings
+from ..ops.stories import Stories
 
 __all__ = ["Surface"]
 
@@ -70,6 +71,7 @@ class Surface:
         self._settings = settings
         self._switchboard = switchboard
         self._directory = directory
+        self._stories = Stories(directory, Recordings(settings.media.recordings))
         self._dial = dial
         self._browsers = browsers
         self._hosted = hosted
@@ -105,11 +107,11 @@ class Surface:
         doors: list[Door] = [
             PageDoor(),
             HealthDoor(registry, facts=self._facts, retry_after=retry_after),
-            CallsDoor(directory),
+            CallsDoor(directory, self._stories),
             EventsDoor(self._news, registry),
             SupervisionDoor(settings, find, directory),
             DialDoor(self._dial, retry_after=retry_after),
-            StoryDoor(directory.get, Recordings(settings.media.recordings)),
+            StoryDoor(self._stories),
             TokensDoor(self._keyring),
             VisitorDoor(settings.targets),
         ]
@@ -154,6 +156,7 @@ class Surface:
         self._news.close()
         if self._http is not None:
             await self._http.close()
+        self._stories.close()
 
     def _retry_after(self) -> int:
         return self._switchboard.retry_after

@@ -35,6 +35,7 @@ from .hands import Hands, Runner
 from .keeping import Keeper
 from .outbound import Outbound
 from .patchbay import Patchbay
+from .quality import QualityWatch
 from .quota import Quota
 from .registry import CallRecord
 from .supervisors import Asked, Supervisors
@@ -104,6 +105,7 @@ class Call:
             is_ours_to_play=parts.transport == "websocket",
             audio=parts.audio,
             to_service=self._attachment.hear,
+            clock=self._loop.time,
         )
         self._callee: Callee | None = None
         if parts.outbound is not None:
@@ -126,9 +128,11 @@ class Call:
         self._wakes_at: float | None = None  # what the timer is set to
         self._over = asyncio.Event()
         self._started_at = time.time()
+        self._began_at = self._loop.time()
         self._ended_after: float | None = None
         self._ended: control.LegEnded | None = None
         self._codec = ""
+        self._watch = QualityWatch(lambda: self._patchbay.stats)
         self._is_watched = len(parts.audience) > 0
         if self._is_watched:
             controller.timeline.watch()
@@ -149,7 +153,8 @@ class Call:
 
     def begin(self) -> None:
         """Let the call start; to be called before anything else can happen to it."""
-        origin = self._origin
+        origin, self._began_at = self._origin, self._loop.time()
+        self._watch.start()
         told = {"trunk": origin.trunk} if origin.trunk else {}
         self._log.info("call begins", caller=self.caller, called=self.called, **told)
         self._parts.audience.call_began(self.record())
@@ -216,6 +221,7 @@ class Call:
             leg=self._leg.kind if self._leg is not None else "",
             recording=self._patchbay.recording,
             recording_problem=self._patchbay.recording_problem,
+            takes=self._patchbay.takes(self._began_at),
             codec=self._codec,
             media=self._patchbay.figures,
             transport=self._parts.transport,
@@ -224,6 +230,7 @@ class Call:
             caller_name=self._origin.variables.get("caller_name", ""),
             said=self.controller.transcript,
             happened=self.controller.timeline,
+            quality=self._watch.quality,
         )
 
     # What the leg, the lane and the link tell
@@ -350,6 +357,7 @@ class Call:
     async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._watch.stop()
         self._hands.close()
         self._patchbay.close()
         await self._keep()

@@ -24,6 +24,7 @@ A callee who is joined with the caller hears a supervisor as the caller does.  O
 supervisor hears what is played, when it is played; of a number that is kept secret nothing.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ from ..media.events import (
 )
 from ..media.mix import SILENCE, mix
 from ..media.prompts import Prompt
+from ..media.stats import LaneStats
 from ..media.transcode import ServiceAudio
 from ..realtime.events import ResponseOutputAudioDelta, ServerEvent, Unknown
 from .gallery import Gallery
@@ -66,6 +68,7 @@ class Patchbay:
         is_ours_to_play: The service's speech comes in events, ahead of time.
         audio: What the lanes hand on and the service speaks.
         to_service: Takes 20 ms of what the service is to hear.
+        clock: Seconds, by which recordings begin.
 
     Attributes:
         gallery: Who supervises.
@@ -80,12 +83,13 @@ class Patchbay:
         is_ours_to_play: bool,
         audio: ServiceAudio,
         to_service: Callable[[bytes], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prompts = prompts
         self._is_ours_to_play = is_ours_to_play
         self._audio: ServiceAudio = audio
         self._to_service = to_service
-        self._caller = CallSound(prompts, recording, is_ours_to_play=is_ours_to_play)
+        self._caller = CallSound(prompts, recording, is_ours_to_play=is_ours_to_play, clock=clock)
         self._callee: CallSound | None = None
         self.gallery = Gallery()
         self._silence_left = 0  # chunks, for the service, once its place is taken
@@ -95,6 +99,11 @@ class Patchbay:
         self._waiting: deque[bytes] = deque()
         self._unheard = 0  # chunks of the callee's that the service was too late for
         self._told_callee: dict[str, None] = {}  # responses that the callee alone was to hear
+
+    @property
+    def stats(self) -> LaneStats | None:
+        """What the caller's lane has counted, where there is one."""
+        return self._caller.stats
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -115,6 +124,10 @@ class Patchbay:
     def note_recorded(self, event: RecordingStopped) -> None:
         """Take the end of a recording of the caller's line."""
         self._caller.note_recorded(event)
+
+    def takes(self, since: float) -> list[float]:
+        """Return when each recording was begun, in seconds since then."""
+        return self._caller.takes(since)
 
     # Who is there
 

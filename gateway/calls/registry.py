@@ -49,6 +49,7 @@ class CallRecord:
     leg: str = ""  # what the caller's side is made of
     recording: str = ""  # the file's name in the folder of recordings
     recording_problem: str = ""  # why there is none of it, or not all
+    takes: list[float] = field(default_factory=list)  # seconds at which each recording began
     codec: str = ""
     media: dict[str, Any] = field(default_factory=dict)
     transport: str = ""  # what the link to the service was made of
@@ -57,6 +58,7 @@ class CallRecord:
     caller_name: str = ""  # as the neighbour gave it
     said: Account | None = None
     happened: Timeline | None = None
+    quality: Account | None = None
 
     @property
     def transcript(self) -> list[dict[str, Any]]:
@@ -68,15 +70,24 @@ class CallRecord:
         """Every event and action, in order."""
         return self.happened.as_list() if self.happened is not None else []
 
-    def as_dict(self, *, with_timeline: bool = True) -> dict[str, Any]:
-        """Return the record as JSON would hold it; without its two long parts if so asked."""
+    def as_dict(
+        self, *, with_timeline: bool = True, transcript: list[dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Return the record as JSON would hold it; without its long parts if so asked.
+
+        ``transcript`` is what was said, where that was asked for before.
+        """
         row = {name: getattr(self, name) for name in _SHORT}
         if with_timeline:
-            row |= {"transcript": self.transcript, "timeline": self.timeline}
+            said = self.transcript if transcript is None else transcript
+            row |= {"transcript": said, "timeline": self.timeline}
+            if self.quality:
+                row["media"] = self.media | {"series": self.quality.as_list()}
         return row
 
 
-_SHORT: Final = tuple(f.name for f in fields(CallRecord) if f.name not in ("said", "happened"))
+_LONG: Final = ("said", "happened", "quality")
+_SHORT: Final = tuple(f.name for f in fields(CallRecord) if f.name not in _LONG)
 
 
 class LiveCall(Protocol):
@@ -198,7 +209,7 @@ class Registry:
             old = self._told.popleft()
             self._told_entries -= _entries(old)
             if old.call_id in self._ended:
-                self._ended[old.call_id] = replace(old, said=None, happened=None)
+                self._ended[old.call_id] = replace(old, said=None, happened=None, quality=None)
 
 
 def _entries(record: CallRecord) -> int:

@@ -1,9 +1,10 @@
 """What one person hears: the service's speech, prompts from files, and what is recorded of it."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CallSound"]
 
+_MOST_TAKES: Final = 32  # that a record tells of
 _NO_LANE = "the service holds the caller's line"
 
 
@@ -28,18 +30,25 @@ class CallSound:
         prompts: By name.
         recording: Where the call is recorded, if it is; ``None`` where recordings are off.
         is_ours_to_play: Speech comes in events, ahead of time, to be played here.
+        clock: Seconds, by which recordings begin.
 
     """
 
     def __init__(
-        self, prompts: Mapping[str, Prompt], recording: Path | None, *, is_ours_to_play: bool
+        self,
+        prompts: Mapping[str, Prompt],
+        recording: Path | None,
+        *,
+        is_ours_to_play: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._prompts = prompts
         self._recording = recording
         self._is_ours_to_play = is_ours_to_play
         self._lane: Lane | None = None
         self._is_recording = False
-        self._takes = 0  # recordings that were begun
+        self._takes: list[float] = []  # when each recording was begun
         self._lost_takes = 0  # of which there is no file
         self.recording_problem = ""  # why the last of those that fell short did
         self._coming = ""  # the response whose speech is coming in over the present link
@@ -47,9 +56,14 @@ class CallSound:
         self._log = structlog.get_logger()
 
     @property
+    def stats(self) -> LaneStats | None:
+        """The lane's figures, the last ones once it is closed."""
+        return self._stats or (self._lane.stats() if self._lane is not None else None)
+
+    @property
     def figures(self) -> dict[str, Any]:
         """The lane's figures for a record; a score of nothing heard is no score."""
-        stats = self._stats or (self._lane.stats() if self._lane is not None else None)
+        stats = self.stats
         if stats is None:
             return {}
         return asdict(stats) | {"mos": stats.mos if stats.packets_received else None}
@@ -57,8 +71,12 @@ class CallSound:
     @property
     def recording(self) -> str:
         """The name of the file that the call is recorded in, once that was begun, if it can be."""
-        is_there = self._takes > self._lost_takes
+        is_there = len(self._takes) > self._lost_takes
         return self._recording.name if self._recording is not None and is_there else ""
+
+    def takes(self, since: float) -> list[float]:
+        """Return when each recording was begun, in seconds since then."""
+        return [round(at - since, 3) for at in self._takes[:_MOST_TAKES]]
 
     def attach(self, lane: "Lane | None") -> None:
         """Use a lane; once."""
@@ -151,10 +169,10 @@ class CallSound:
         elif self._recording is None:
             self._log.warning("cannot record", remedy="name a folder in media.recordings")
         else:
-            self._takes += 1
+            self._takes.append(self._clock())
             self._is_recording = True
-            path = self._recording
-            lane.record(str(path if self._takes == 1 else _take(path, self._takes)))
+            path, number = self._recording, len(self._takes)
+            lane.record(str(path if number == 1 else _take(path, number)))
 
     def note_recorded(self, event: RecordingStopped) -> None:
         """Take the end of a recording."""

@@ -1,7 +1,7 @@
 """`/v1/calls`: the calls in progress, and those that are over."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -9,12 +9,15 @@ from aiohttp import web
 from ..errors import RecordError
 from ..ops.archive import CallQuery, CursorError
 from ..ops.directory import Directory
+from ..ops.stories import Stories
 from .bodies import read_query
 from .operation import JSON, Answer, Operation, Role
 from .problems import FieldFault, Refusal
 from .shapes import CallList, WholeCall
 
-__all__ = ["CallsDoor", "unreachable"]
+__all__ = ["CallsDoor", "found", "told", "unreachable"]
+
+_T = TypeVar("_T")
 
 
 class _Query(CallQuery, frozen=True, kw_only=True):
@@ -38,10 +41,17 @@ class _Query(CallQuery, frozen=True, kw_only=True):
 
 
 class CallsDoor:
-    """Tells of calls."""
+    """Tells of calls.
 
-    def __init__(self, directory: Directory) -> None:
+    Args:
+        directory: Finds them.
+        stories: Tells the whole of one.
+
+    """
+
+    def __init__(self, directory: Directory, stories: Stories) -> None:
         self._directory = directory
+        self._stories = stories
 
     def operations(self) -> Sequence[Operation]:
         """Return what this door does."""
@@ -93,14 +103,36 @@ class CallsDoor:
         return web.Response(body=msgspec.json.encode(page), content_type=JSON, headers=headers)
 
     async def _get(self, request: web.Request) -> web.Response:
-        call_id = request.match_info["id"]
-        try:
-            call = await self._directory.get(call_id)
-        except RecordError as error:
-            raise unreachable(error) from None
-        if call is None:
-            raise Refusal(404, f"no call {call_id!r}")
-        return web.Response(body=msgspec.json.encode(call), content_type=JSON)
+        return await told(request, self._stories.whole_json)
+
+
+async def found(request: web.Request, find: Callable[[str], Awaitable[_T | None]]) -> _T:
+    """Return what there is of the call that is asked for.
+
+    Raises:
+        Refusal: There is no such call, or nobody can tell.
+
+    """
+    call_id = request.match_info["id"]
+    try:
+        known = await find(call_id)
+    except RecordError as error:
+        raise unreachable(error) from None
+    if not known:
+        raise Refusal(404, f"no call {call_id!r}")
+    return known
+
+
+async def told(
+    request: web.Request, find: Callable[[str], Awaitable[bytes | None]]
+) -> web.Response:
+    """Answer with JSON that there is of the call that is asked for.
+
+    Raises:
+        Refusal: There is no such call, or nobody can tell.
+
+    """
+    return web.Response(body=await found(request, find), content_type=JSON)
 
 
 def unreachable(error: RecordError) -> Refusal:

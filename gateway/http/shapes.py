@@ -24,8 +24,10 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
         leg: what the caller's side is made of.
         recording: the file's name in the folder of recordings.
         recording_problem: why there is none of it, or not all.
+        takes: seconds since the call came in at which each recording of it began.
         codec: of the caller's side.
-        media: packets, loss, jitter, MOS and more of the caller's side.
+        media: packets, loss, jitter, MOS and more of the caller's side; of a whole call with
+            `series`, its figures every five seconds.
         transport: what the link to the service was made of.
         link: what went to and from the service.
         usage: tokens, seconds, cost, and how long answers took.
@@ -46,6 +48,7 @@ class CallBrief(msgspec.Struct, frozen=True, kw_only=True):
     leg: str
     recording: str
     recording_problem: str
+    takes: list[float]
     codec: str
     media: dict[str, Any]
     transport: str

@@ -1,24 +1,23 @@
 """`/v1/calls/{id}/story`, its recording and its picture: what a call was like."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-from ..errors import RecordError
 from ..ops.call_picture import PictureTheme, draw, is_drawable
-from ..ops.recordings import MEDIA_TYPES, Recordings
-from ..ops.story import Story, Told, tell, told_of
+from ..ops.recordings import MEDIA_TYPES
+from ..ops.stories import Stories
+from ..ops.story import Story
 from .bodies import read_query
-from .calls import unreachable
-from .operation import JSON, Answer, Operation, Role
+from .calls import found, told
+from .operation import Answer, Operation, Role
 from .problems import Refusal
+from .ranges import FileAnswer
 
-__all__ = ["FindRecord", "StoryDoor"]
-
-FindRecord: TypeAlias = Callable[[str], Awaitable[dict[str, Any] | None]]
+__all__ = ["StoryDoor"]
 
 _PNG: Final = "image/png"
 
@@ -39,14 +38,12 @@ class StoryDoor:
     """Tells the stories of calls, in progress or over.
 
     Args:
-        find: Returns the whole record of a call, ``None`` where there is none.
-        recordings: What the calls sounded like.
+        stories: Tells them.
 
     """
 
-    def __init__(self, find: FindRecord, recordings: Recordings) -> None:
-        self._find = find
-        self._recordings = recordings
+    def __init__(self, stories: Stories) -> None:
+        self._stories = stories
         self._drawing = asyncio.Lock()  # one picture at a time: it takes a core for a second
 
     def operations(self) -> Sequence[Operation]:
@@ -70,7 +67,7 @@ class StoryDoor:
                 "Play a call that is over: the caller on the left, the agent on the right",
                 role=Role.VIEWER,
                 query=_Which,
-                headers={"Range": "a part of it, bytes=FIRST-LAST"},
+                headers={"Range": "one part of it, bytes=FIRST-LAST; anything else gets the whole"},
                 answers={
                     200: Answer("the recording", media_type="audio/*"),
                     206: Answer(
@@ -98,38 +95,22 @@ class StoryDoor:
         )
 
     async def _story(self, request: web.Request) -> web.StreamResponse:
-        story = await self._tell(request)
-        return web.Response(body=msgspec.json.encode(story), content_type=JSON)
+        return await told(request, self._stories.story_json)
 
     async def _recording(self, request: web.Request) -> web.StreamResponse:
-        take = read_query(request, _Which).take
-        told = await self._told(request)
-        path = None if told.goes_on else self._recordings.path(told.call_id, take)
+        call_id, take = request.match_info["id"], read_query(request, _Which).take
+        stage = await found(request, self._stories.stage)
+        path = self._stories.recordings.path(call_id, take) if stage == "over" else None
         if path is None:
-            why = "the call goes on" if told.goes_on else "nothing was recorded"
+            why = "the call goes on" if stage == "live" else "nothing was recorded"
             raise Refusal(404, f"there is no recording {take} of this call: {why}")
-        return web.FileResponse(path, headers={"Content-Type": MEDIA_TYPES[path.suffix]})
+        return FileAnswer(request, path, MEDIA_TYPES[path.suffix])
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         theme = read_query(request, _Look).theme
         if not is_drawable():
             raise Refusal(501, "pictures need matplotlib: pip install 'voice-gateway[report]'")
-        story = await self._tell(request)
         async with self._drawing:
+            story = await found(request, self._stories.story)
             image = await asyncio.to_thread(draw, story, theme)
         return web.Response(body=image, content_type=_PNG)
-
-    async def _told(self, request: web.Request) -> Told:
-        call_id = request.match_info["id"]
-        try:
-            record = await self._find(call_id)
-        except RecordError as error:
-            raise unreachable(error) from None
-        if record is None:
-            raise Refusal(404, f"no call {call_id!r}")
-        return told_of(record)
-
-    async def _tell(self, request: web.Request) -> Story:
-        told = await self._told(request)
-        sounds, takes = await self._recordings.listen(told)
-        return tell(told, sounds, takes)

@@ -129,10 +129,10 @@ class SupervisionDoor:
         if (call := self._find(call_id)) is not None:
             return call
         try:
-            known = await self._directory.get(call_id)
+            stage = await self._directory.stage(call_id)
         except RecordError as error:
             raise unreachable(error) from None
-        if known is not None:
+        if stage:
             raise Refusal(409, "the call is not in progress")
         raise Refusal(404, f"no call {call_id!r}")
 

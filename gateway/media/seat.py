@@ -5,12 +5,10 @@ the lane's owner asked for it.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from ..clock import Ids
 from ..rtp.dtmf import KeyDown, KeyEvent
 from ..rtp.packet import is_rtcp
-from ..rtp.quality import mos, r_factor
 from ..sdp.negotiate import Negotiated
 from .arrays import LaneArrays
 from .events import KeyPressed, LaneEvent, MediaTimeout, RecordingStopped
@@ -28,14 +26,11 @@ from .privacy import Privacy
 from .receiver import Receiver
 from .recorder import Recorder, Recording
 from .reporter import Reporter
-from .stats import LaneStats
+from .stats import LaneStats, opinion
 from .tape import Tape
 from .uplink import Source
 
 __all__ = ["Seat"]
-
-_TARGET_DELAY: Final = 0.060
-"""Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
 
 
 class Seat:
@@ -223,7 +218,6 @@ class Seat:
         jitter = float(self._arrays.jitter[self.row]) if bulk else reception.jitter_units
         codec = (intake.format or outlet.format).name
         lives = self.playback.live
-        delay = _TARGET_DELAY + (reports.round_trip or 0.0) / 2
         return LaneStats(
             codec=codec,
             srtp=self.privacy.suite,
@@ -251,7 +245,7 @@ class Seat:
             forged=cipher.forged if cipher is not None else 0,
             repeated=cipher.repeated if cipher is not None else 0,
             unproved=self.porter.dropped,
-            mos=mos(r_factor(codec, loss=reception.loss, delay=delay)),
+            mos=opinion(codec, loss=reception.loss, round_trip=reports.round_trip),
         )
 
     def hear_tone(self, key: str, is_down: bool, duration_ms: int, now: float) -> None:

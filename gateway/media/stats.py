@@ -1,8 +1,19 @@
 """What a lane and the engine have counted so far."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["EngineStats", "LaneStats"]
+from ..rtp.quality import mos, r_factor
+
+__all__ = ["EngineStats", "LaneStats", "opinion"]
+
+_TARGET_DELAY: Final = 0.060
+"""Seconds from mouth to ear beyond the network: packet time and the listener's buffer."""
+
+
+def opinion(codec: str, *, loss: float, round_trip: float | None) -> float:
+    """Return the estimated score, 1 to 4.5, of sound of which ``loss``, 0 to 1, did not come."""
+    return mos(r_factor(codec, loss=loss, delay=_TARGET_DELAY + (round_trip or 0.0) / 2))
 
 
 @dataclass(slots=True)

@@ -60,6 +60,10 @@ class Archive(Protocol):
         """Return a whole call, ``None`` where there is none of that name."""
         ...
 
+    async def holds(self, call_id: str) -> bool:
+        """Tell whether there is a call of that name, without looking at it."""
+        ...
+
     async def delete(self, call_id: str) -> bool:
         """Forget a call and its recording; ``False`` where there was none."""
         ...

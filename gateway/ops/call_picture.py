@@ -39,17 +39,19 @@ def draw(story: Story, theme: PictureTheme = "light") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from . import picture_lanes, picture_waits
+    from . import picture_lanes, picture_quality, picture_waits
 
     page = Page(theme, story.duration)
     others: list[str] = [lane.name for lane in story.lanes if lane.name not in ("caller", "agent")]
     waits = picture_waits.rows_of(story.turns)
+    figures = picture_quality.figures_of(story.quality.points)
     heights: dict[str, float] = {
         "head": 1.15,
         "spans": 0.34,
         "caller": 1.5,
         "agent": 1.5,
         **dict.fromkeys(others, 0.6),
+        **({"quality": 0.2 * len(figures)} if figures else {}),
         "steps": 1.15,
         "waits": 0.95 + 0.3 * max(1, len(waits)),
     }
@@ -77,6 +79,8 @@ def draw(story: Story, theme: PictureTheme = "light") -> bytes:
     picture_lanes.draw_keys(page, axes["caller"], story.keys)
     voices = [axes[name] for name in ("caller", "agent", *others)]
     picture_lanes.draw_interruptions(page, voices, story.interruptions)
+    if figures:
+        picture_quality.draw_quality(page, axes["quality"], story.quality.points, figures)
     picture_lanes.draw_steps(page, axes["steps"], story)
     picture_waits.draw_waits(page, axes["waits"], waits, len(story.turns) - len(waits))
     FigureCanvasAgg(figure)

@@ -1,7 +1,8 @@
 """All calls there are, wherever they are: those in progress first, then those that are over."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -19,6 +20,10 @@ _OVER: Final = "over."
 
 class Waiting(Protocol):
     """Calls that are over and not yet in the archive."""
+
+    def holds(self, call_id: str) -> bool:
+        """Tell whether a call of that name is among them."""
+        ...
 
     async def get(self, call_id: str) -> dict[str, Any] | None:
         """Return a whole call, ``None`` where there is none of that name."""
@@ -47,6 +52,18 @@ class Directory:
         self.archive = archive
         self.waiting: Waiting | None = None
 
+    async def stage(self, call_id: str) -> Literal["live", "over", ""]:
+        """Say where a call stands; empty where there is none of that name.
+
+        Raises:
+            RecordError: The calls that are over cannot be asked for.
+
+        """
+        if self._registry.live(call_id) is not None:
+            return "live"
+        is_waiting = self.waiting is not None and self.waiting.holds(call_id)
+        return "over" if is_waiting or await self.archive.holds(call_id) else ""
+
     async def get(self, call_id: str) -> dict[str, Any] | None:
         """Return a whole call, ``None`` where there is none of that name.
 
@@ -56,7 +73,9 @@ class Directory:
         """
         live = self._registry.live(call_id)
         if live is not None:
-            return live.record().as_dict()
+            record = live.record()
+            # What was said changes from one moment to the next; what happened only grows.
+            return await asyncio.to_thread(record.as_dict, transcript=record.transcript)
         if self.waiting is not None and (call := await self.waiting.get(call_id)) is not None:
             return call
         return await self.archive.get(call_id)

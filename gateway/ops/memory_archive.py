@@ -36,7 +36,11 @@ class MemoryArchive:
     async def get(self, call_id: str) -> dict[str, Any] | None:
         """Return a whole call, ``None`` where there is none of that name."""
         record = self._registry.record(call_id)
-        return record.as_dict() if record is not None else None
+        return await asyncio.to_thread(record.as_dict) if record is not None else None
+
+    async def holds(self, call_id: str) -> bool:
+        """Tell whether there is a call of that name."""
+        return self._registry.record(call_id) is not None
 
     async def delete(self, call_id: str) -> bool:
         """Forget a call and its recording; ``False`` where there was none."""

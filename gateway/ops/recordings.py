@@ -1,9 +1,8 @@
 """The recordings of calls that are over: where they lie, when they began, how loud they are."""
 
-import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from .clerk import Clerk
+from .shelf import Made, Shelf
 from .story import Envelope, Take, Told
 from .story.shapes import LaneName
 
@@ -26,7 +27,7 @@ _STEP: Final = 0.05  # seconds of one value of an envelope
 _MOST_STEPS: Final = 20_000  # of one side; of a longer call each stands for more
 _RATE: Final = 8000
 _LONGEST: Final = 24 * 3600.0  # seconds that are listened to
-_MOST_KEPT: Final = 32  # calls whose envelopes are kept
+_ROOM: Final = 16 * 1024 * 1024  # bytes of envelopes that are kept: of a hundred hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,14 @@ class _Loudness:
         return float(self.peaks.shape[1] * _STEP)
 
 
+_SILENCE: Final = _Loudness(np.zeros((2, 0), np.uint8))
+
+
 class Recordings:
     """Finds recordings by the calls they are of.
 
     No name that comes from outside is looked for as it is: it must be one that a call can have.
+    Files are decoded one after the other on a thread of their own, each once for all who ask.
 
     Args:
         folder: Where they are; ``None`` where nothing is recorded.
@@ -52,7 +57,8 @@ class Recordings:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._kept: OrderedDict[str, list[_Loudness]] = OrderedDict()
+        self._clerk = Clerk("recordings")
+        self._heard = Shelf[_Loudness](_ROOM)
 
     def path(self, call_id: str, number: int = 1) -> Path | None:
         """Return the file of a call's recording of this number, if there is one."""
@@ -69,12 +75,8 @@ class Recordings:
         """
         if told.goes_on:
             return {}, []
-        begun = _begun(told)
-        if told.call_id not in self._kept:
-            paths = [self.path(told.call_id, number) for number in range(1, len(begun) + 1)]
-            self._keep(told.call_id, await asyncio.to_thread(_listen_to_all, paths))
-        self._kept.move_to_end(told.call_id)
-        heard = self._kept[told.call_id]
+        begun = told.takes[:_MOST_TAKES]
+        heard = [await self._hear(told.call_id, number) for number in range(1, len(begun) + 1)]
         takes = [
             Take(number=number, start=round(start, 3), end=round(start + one.seconds, 3))
             for number, (start, one) in enumerate(zip(begun, heard, strict=True), 1)
@@ -82,38 +84,31 @@ class Recordings:
         ]
         return (_joined(begun, heard, told.duration) if takes else {}), takes
 
-    def _keep(self, call_id: str, heard: list[_Loudness]) -> None:
-        self._kept[call_id] = heard
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
+    def close(self) -> None:
+        """Begin to listen to nothing more."""
+        self._clerk.close()
+
+    async def _hear(self, call_id: str, number: int) -> _Loudness:
+        """Return how loud a recording is; a file that grows is another one."""
+        path = self.path(call_id, number)
+        if path is None:
+            return _SILENCE
+        known = path.stat()
+
+        async def make() -> Made[_Loudness]:
+            loudness = await self._clerk.do(_listen_to, path)
+            return Made(loudness, loudness.peaks.nbytes, lasts=True)
+
+        name = f"{path.name} {known.st_size} {known.st_mtime_ns}"
+        return await self._heard.get(name, make) or _SILENCE
 
 
-def _begun(told: Told) -> list[float]:
-    """Return when each recording was begun, in seconds since the call was."""
-    begun: list[float] = []
-    is_on = False
-    for entry in told.timeline:
-        if entry.name == "Record":
-            do = entry.text("do") or "start"
-            if do == "start" and not is_on:
-                begun.append(entry.at)
-            is_on = do != "stop" and (is_on or do == "start")
-    return begun[:_MOST_TAKES]
-
-
-def _listen_to_all(paths: Sequence[Path | None]) -> list[_Loudness]:
-    return [_listen_to(path) for path in paths]
-
-
-def _listen_to(path: Path | None) -> _Loudness:
-    """Return the peaks of a file; none of one that is not there or cannot be read."""
+def _listen_to(path: Path) -> _Loudness:
+    """Return the peaks of a file; none of one that cannot be read."""
     found: list[NDArray[np.uint8]] = []
-    try:
-        if path is not None:
-            found = list(_peaks(path))
-    except (av.FFmpegError, OSError, ValueError):
-        pass  # what came before it counts
-    return _Loudness(np.concatenate(found, axis=1) if found else np.zeros((2, 0), np.uint8))
+    with suppress(av.FFmpegError, OSError, ValueError):  # what came before it counts
+        found.extend(_peaks(path))
+    return _Loudness(np.concatenate(found, axis=1)) if found else _SILENCE
 
 
 def _peaks(path: Path) -> Iterator[NDArray[np.uint8]]:

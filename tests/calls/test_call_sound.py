@@ -1,5 +1,6 @@
 """What a call does with its lane: who is muted, what is recorded, and where there is no lane."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,8 +26,12 @@ def lane() -> LaneThatNotes:
     return LaneThatNotes()
 
 
-def sound_with(lane: LaneThatNotes | None, folder: Path | None = Path("/records")) -> CallSound:
-    sound = CallSound({}, folder and folder / "call.wav", is_ours_to_play=True)
+def sound_with(
+    lane: LaneThatNotes | None,
+    folder: Path | None = Path("/records"),
+    clock: Callable[[], float] = lambda: 0.0,
+) -> CallSound:
+    sound = CallSound({}, folder and folder / "call.wav", is_ours_to_play=True, clock=clock)
     sound.attach(cast("Lane", lane))
     return sound
 
@@ -59,12 +64,14 @@ def test_pausing_concealing_and_the_other_leg_s_sound_reach_the_lane(lane: LaneT
 def test_a_recording_is_paused_in_place_and_started_again_in_a_file_of_its_own(
     lane: LaneThatNotes,
 ) -> None:
-    sound = sound_with(lane)
+    now = iter((3.0, 8.0))
+    sound = sound_with(lane, clock=lambda: next(now))
     steps: list[Literal["start", "stop", "pause", "resume"]] = [
         "start", "pause", "resume", "start", "stop", "start", "pause", "start",
     ]  # fmt: skip
     for do in steps:
         sound.record(do)
+    assert sound.takes(2.5) == [0.5, 5.5]
     assert lane.did == [
         ("record", "/records/call.wav"),
         ("pause_recording", True),

@@ -15,6 +15,7 @@ from gateway.control.settings import ControlSettings
 from gateway.errors import LinkError
 from gateway.legs.events import LegAnswered, LegEnded
 from gateway.media.events import Mark
+from gateway.media.stats import LaneStats
 from gateway.realtime.commands import ClientEvent, SessionUpdate
 from gateway.realtime.events import (
     ResponseCreated,
@@ -25,9 +26,12 @@ from gateway.realtime.events import (
 from gateway.realtime.faults import classify
 from gateway.realtime.items import ResponseInfo
 from gateway.realtime.link import Link, LinkStats, OnClosed, OnEvent
+from gateway.testing.virtual_time import run
 
 
 class FakeLane:
+    figures: LaneStats | None = None
+
     def __init__(self) -> None:
         self.did: list[tuple[Any, ...]] = []
 
@@ -47,8 +51,8 @@ class FakeLane:
     def play_prompt(self, prompt: object, name: str, *, repeat: bool = False) -> None:
         self.did.append(("prompt", name, repeat))
 
-    def stats(self) -> None:
-        return None
+    def stats(self) -> LaneStats | None:
+        return self.figures
 
     def close(self) -> None:
         pass
@@ -153,6 +157,24 @@ async def test_a_finished_answer_is_not_finished_again_by_a_loss(scene: Scene) -
     scene.lane.did.clear()
     scene.link.on_closed(LinkError("broke off"))
     assert scene.lane.did == []
+
+
+def test_a_record_tells_how_well_the_caller_was_received_all_along() -> None:
+    async def live() -> dict[str, Any]:
+        scene = Scene()
+        scene.lane.figures = LaneStats(codec="PCMU", packets_received=250)
+        await asyncio.sleep(12)
+        scene.call.hang_up("test over")
+        await scene.task
+        assert "series" not in scene.call.record().as_dict(with_timeline=False)["media"]
+        return scene.call.record().as_dict()
+
+    points = run(live())["media"]["series"]
+    assert [(point["at"], point["codec"]) for point in points] == [
+        (5.0, "PCMU"),
+        (10.0, "PCMU"),
+        (12.0, "PCMU"),
+    ]
 
 
 async def test_live_speech_goes_straight_to_the_caller() -> None:

@@ -4,9 +4,11 @@ import asyncio
 import json
 import wave
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import ClientSession
 from peers import free_port
@@ -14,13 +16,28 @@ from peers import free_port
 from gateway.cli import run
 from gateway.http import Access, HttpServer, Keyring, Role, StoryDoor
 from gateway.http import story as door
+from gateway.media.soundfile import create
 from gateway.ops.recordings import Recordings
+from gateway.ops.stories import Stage, Stories
 
 RECORD = Path(__file__).parents[1] / "ops" / "data" / "call.json"
 SECONDS = 24
 KEYRING = Keyring([], b"key")
 
 pytestmark = pytest.mark.interop
+
+
+@dataclass
+class Records:
+    known: dict[str, dict[str, Any]]
+
+    async def stage(self, call_id: str) -> Stage:
+        if call_id not in self.known:
+            return ""
+        return "over" if self.known[call_id]["ended_by"] else "live"
+
+    async def get(self, call_id: str) -> dict[str, Any] | None:
+        return self.known.get(call_id)
 
 
 @pytest.fixture
@@ -37,17 +54,14 @@ async def http(records: dict[str, dict[str, Any]], tmp_path: Path) -> AsyncItera
             file.setparams((2, 2, 8000, 0, "NONE", ""))
             file.writeframes(b"\0\x20" * 2 * 8000 * SECONDS)
 
-    async def find(call_id: str) -> dict[str, Any] | None:
-        return records.get(call_id)
-
     access = Access(KEYRING, is_open_here=True)
-    server = HttpServer(
-        [StoryDoor(find, Recordings(tmp_path))], host="127.0.0.1", port=0, access=access
-    )
+    stories = Stories(Records(records), Recordings(tmp_path))
+    server = HttpServer([StoryDoor(stories)], host="127.0.0.1", port=0, access=access)
     await server.start()
     async with ClientSession(server.url) as session:
         yield session
     await server.close()
+    stories.close()
 
 
 async def test_a_story_is_told_with_what_the_recording_sounds_like(http: ClientSession) -> None:
@@ -86,7 +100,30 @@ async def test_a_recording_is_played_from_any_point(http: ClientSession) -> None
         assert await answer.read() == whole[-44:]
     beyond = {"Range": f"bytes={size}-"}
     async with http.get("/v1/calls/over/recording", headers=beyond) as answer:
-        assert answer.status == 416
+        assert (answer.status, answer.content_type) == (416, "application/problem+json")
+        assert answer.headers["Content-Range"] == f"bytes */{size}"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "bytes=5-2",
+        "bytes=-",
+        "bytes=",
+        "bytes=a-b",
+        "seconds=0-1",
+        "bytes=0-1,5-6",
+        "0-1",
+        "bytes 0-1",
+    ],
+)
+async def test_a_range_that_is_none_or_several_gets_the_whole(
+    http: ClientSession, wanted: str
+) -> None:
+    async with http.get("/v1/calls/over/recording", headers={"Range": wanted}) as answer:
+        assert (answer.status, answer.headers.get("Content-Range")) == (200, None)
+        assert len(await answer.read()) == 44 + 4 * 8000 * SECONDS
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +148,22 @@ async def test_what_there_is_not_is_refused_in_words(
     async with http.get(f"/v1/calls/{path}") as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+
+
+async def test_a_recording_in_opus_is_told_and_played_like_any_other(
+    http: ClientSession, tmp_path: Path
+) -> None:
+    (tmp_path / "over.wav").unlink()
+    file = create(str(tmp_path / "over.opus"), 8000)
+    file.write(np.full((8000 * 3, 2), 9000, np.int16))
+    file.close()
+    async with http.get("/v1/calls/over/story") as answer:
+        story = await answer.json()
+    (take,) = story["takes"]
+    assert take["end"] - take["start"] == pytest.approx(3.0, abs=0.1)
+    async with http.get("/v1/calls/over/recording") as answer:
+        assert (answer.status, answer.content_type) == (200, "audio/ogg")
+        assert (await answer.read()).startswith(b"OggS")
 
 
 async def test_a_caller_may_look_at_none_of_it(http: ClientSession) -> None:

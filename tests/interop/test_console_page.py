@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.resources import as_file, files
+from pathlib import Path
 
+import numpy as np
 import pytest
 from accessibility import faults_of
 from browser import Chromium, Visit, chromium
 from peers import Gateway
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
+
+from gateway.media.soundfile import create
 
 pytestmark = pytest.mark.interop
 
@@ -131,6 +135,33 @@ def _listen(visit: Visit) -> None:
     page.get_by_role("img", name="The call on one axis of time").focus()
     page.keyboard.press("Home")
     visit.until(lambda: float(position.input_value()) < 0.5, told=position.input_value)
+
+
+def test_a_recording_in_opus_is_played_and_how_well_the_caller_was_heard_is_drawn(
+    demo: Gateway, browser: Chromium, call_id: str, tmp_path: Path
+) -> None:
+    file = create(str(tmp_path / "call.opus"), 8000)
+    file.write(np.zeros((8000 * 5, 2), np.int16))
+    file.close()
+    point = {"codec": "PCMU", "loss_percent": 1.0, "jitter_ms": 4.0, "round_trip_ms": 20.0}
+
+    def tell(route: Route) -> None:
+        told = route.fetch().json()
+        points = [point | {"at": at, "mos": 4.0 - at / 4} for at in (1.0, 2.0, 3.0)]
+        route.fulfill(json=told | {"quality": told["quality"] | {"points": points}})
+
+    def play(route: Route) -> None:
+        route.fulfill(body=(tmp_path / "call.opus").read_bytes(), content_type="audio/ogg")
+
+    with browser.visit("about:blank") as visit:
+        page = visit.page
+        page.route("**/story", tell)
+        page.route("**/recording?take=1", play)
+        page.goto(console(demo, call_id))
+        story(visit).get_by_role("button", name="Play", exact=True).click()
+        position = page.get_by_role("slider", name="Position")
+        visit.until(lambda: float(position.input_value()) > 1.0, told=position.input_value)
+        visit.until(lambda: page.evaluate(DRAWN, "--good") > 50, told=lambda: "no score is drawn")
 
 
 def test_a_call_that_is_over_is_found_by_what_was_said(

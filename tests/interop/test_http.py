@@ -12,6 +12,8 @@ from gateway.control.timeline import Timeline
 from gateway.http import Access, CallsDoor, HealthDoor, HttpServer, Keyring, PageDoor
 from gateway.ops.directory import Directory
 from gateway.ops.memory_archive import MemoryArchive
+from gateway.ops.recordings import Recordings
+from gateway.ops.stories import Stories
 from gateway.testing.bare_phone import BarePhone
 from gateway.testing.loopback import loopback_gateway, sip_address
 from gateway.testing.service import LoopbackService
@@ -43,10 +45,12 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def http(registry: Registry) -> AsyncIterator[ClientSession]:
+    directory = Directory(registry, MemoryArchive(registry))
+    stories = Stories(directory, Recordings(None))
     doors = [
         PageDoor(),
         HealthDoor(registry, facts=lambda: FACTS),
-        CallsDoor(Directory(registry, MemoryArchive(registry))),
+        CallsDoor(directory, stories),
     ]
     access = Access(Keyring([], b"key"), is_open_here=True)
     server = HttpServer(doors, host="127.0.0.1", port=0, access=access)
@@ -54,6 +58,7 @@ async def http(registry: Registry) -> AsyncIterator[ClientSession]:
     async with ClientSession(server.url) as session:
         yield session
     await server.close()
+    stories.close()
 
 
 async def test_alive_is_alive_whatever_the_load(http: ClientSession, registry: Registry) -> None:

@@ -43,6 +43,11 @@ async def test_a_call_comes_back_as_it_was(database: SqliteDatabase) -> None:
     record = call("a", "Good morning", "I want to pay")
     await keeper(database).keep(record)
     assert await DatabaseArchive(database).get("a") == record.as_dict()
+    assert record.as_dict()["media"]["series"]
+    assert [await DatabaseArchive(database).holds(one) for one in ("a", "b", "\0")] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert await database.read("SELECT loss FROM calls") == [(6 / 606,)]
     assert await DatabaseArchive(database).get("b") is None
 
 

@@ -76,3 +76,21 @@ def texts(png: bytes) -> str:
             found += zlib.decompress(body.split(b"\0", 5)[-1]).decode()
         place += 12 + length
     return found
+
+
+def test_how_well_the_caller_was_heard_is_drawn_as_far_as_it_is_known() -> None:
+    green = np.array([0x18, 0x71, 0x3F]) / 255
+
+    def drawn(*points: dict[str, object]) -> tuple[int, int]:
+        image = pixels(draw(tell(told_of(record_of(media={"series": list(points)})))))
+        close = np.abs(image[..., :3] - green).max(axis=2) < 0.1
+        return image.shape[0], int(close.sum())
+
+    point = {"at": 5.0, "codec": "PCMU", "loss_percent": 1.0, "jitter_ms": 4.0}
+    known = point | {"mos": 4.1, "round_trip_ms": 30.0}
+    bare, without = drawn()
+    some, none = drawn(point | {"mos": None, "round_trip_ms": None})
+    most, scored = drawn(known, known | {"at": 10.0, "mos": 2.0})
+    assert bare < some < most
+    assert without == none == 0
+    assert scored > 500

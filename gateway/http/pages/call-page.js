@@ -11,7 +11,9 @@ import { Supervision } from "./supervise.js";
 import { showWaits } from "./waits.js";
 import { clock, ending, parties, when } from "./words.js";
 
-const AGAIN = 1500; // milliseconds between looks at a call that goes on
+const AGAIN = 3000; // milliseconds between looks at a call that goes on, after news of it
+const SELDOM = 15_000; // and where there are none
+const SHARE = 20; // of the time, a part at most goes into looking
 const SETTLED = 700; // after its end, until its recording is complete
 
 const $ = (id) => document.getElementById(id);
@@ -20,6 +22,10 @@ export class CallPage {
   #id = "";
   #story = null;
   #alarm = 0;
+  #lookedAt = 0;
+  #hasNews = false;
+  #isOver = false;
+  #rest = AGAIN; // longer where a look takes long
   #asking = new AbortController();
   #picture = new Picture($("picture"), $("tip"));
   #player = new Player();
@@ -62,16 +68,25 @@ export class CallPage {
     this.#asking = new AbortController();
     this.#player.close();
     this.#supervision.close();
-    [this.#id, this.#story] = ["", null];
+    [this.#id, this.#story, this.#hasNews, this.#isOver] = ["", null, false, false];
   }
 
   /** Looks again soon: something happened to a call. */
   hear(notice) {
     if (notice.call_id !== this.#id || !this.#story) return;
     if (notice.type === "call.ended") {
+      this.#isOver = true;
       this.#supervision.close({ isOver: true });
       this.#loadIn(SETTLED);
-    } else if (!this.#alarm) this.#loadIn(AGAIN);
+    } else this.#hasNews ||= notice.type !== "call.changed";
+  }
+
+  #lookAgain() {
+    this.#alarm = setTimeout(() => {
+      const isDue = this.#hasNews || performance.now() - this.#lookedAt >= SELDOM;
+      if (isDue && !document.hidden) this.#load();
+      else this.#lookAgain();
+    }, this.#rest);
   }
 
   #loadIn(milliseconds) {
@@ -80,19 +95,21 @@ export class CallPage {
   }
 
   async #load() {
-    this.#alarm = 0;
+    this.#hasNews = false;
+    this.#lookedAt = performance.now();
     const { signal } = this.#asking;
     try {
       const story = await askJson(`v1/calls/${encodeURIComponent(this.#id)}/story`, { signal });
       if (signal.aborted) return;
       this.#trouble(null);
       this.#show(story);
-      if (story.is_live) this.#loadIn(2 * AGAIN);
+      this.#rest = Math.max(AGAIN, SHARE * (performance.now() - this.#lookedAt));
+      if (story.is_live && !this.#isOver) this.#lookAgain();
     } catch (error) {
       if (signal.aborted) return;
       this.#trouble(error);
       if (!this.#story) $("title").textContent = "This call cannot be shown";
-      else if (error.status === 0) this.#loadIn(4 * AGAIN);
+      else if (error.status === 0) this.#loadIn(SELDOM);
     } finally {
       if (!signal.aborted) $("call").removeAttribute("aria-busy");
     }
@@ -110,7 +127,7 @@ export class CallPage {
     this.#said.show(story);
     const seek = (at) => this.#listen(at);
     showWaits(story, { list: $("waits"), legend: $("waits-legend"), none: $("waits-none"), seek });
-    showQuality(story, { list: $("quality"), line: $("quality-line") });
+    showQuality(story, $("quality"));
     this.#steps.show(story);
     this.#supervision.show(story);
     this.#showRecording(story);

@@ -1,5 +1,6 @@
 // Draws a story on a canvas. Pure: a story, rows, a window of time and a playhead in, pixels out.
 
+import { figuresAt, strips, stripsHeight } from "./strips.js";
 import { clock } from "./words.js";
 
 const SPANS = 24; // heights of rows, pixels
@@ -50,6 +51,7 @@ export function layout(story, width) {
   const told = story.steps.filter((step) => !step.is_minor && step.kind !== "timer");
   rows.groups = Object.keys(GROUPS).filter((group) => told.some((step) => step.group === group));
   if (rows.groups.length) add("steps", rows.groups.length * STEP_ROW + 8);
+  if (stripsHeight(story)) add("quality", stripsHeight(story));
   rows.told = told;
   rows.axis = { top: top - GAP, height: AXIS };
   rows.height = top - GAP + AXIS;
@@ -75,10 +77,12 @@ export function paint(pen, story, rows, window_, head) {
   };
   for (const lane of story.lanes) sheet(canvas, rows[lane.name]);
   if (rows.steps) sheet(canvas, rows.steps);
+  if (rows.quality) sheet(canvas, rows.quality);
   axis(canvas, rows);
   if (rows.spans) spans(canvas, rows.spans, story.spans);
   for (const lane of story.lanes) voice(canvas, rows[lane.name], lane);
   if (rows.steps) steps(canvas, rows);
+  if (rows.quality) strips(canvas, rows.quality, story);
   cuts(canvas, rows, story.interruptions);
   keys(canvas, rows.caller, story.keys);
   people(canvas, rows, story.interventions);
@@ -334,6 +338,7 @@ export function under(story, rows, time, y, reach) {
   for (const lane of story.lanes.filter((one) => isIn(rows[one.name])))
     for (const span of lane.spans.filter((one) => holds(one) && one.kind !== "voice"))
       found.push([{ speech: "Caller speaks", playout: "Agent", prompt: "Prompt" }[span.kind] ?? span.kind, span.label]);
+  if (isIn(rows.quality)) found.push(...figuresAt(story, time));
   if (isIn(rows.steps)) {
     const group = rows.groups[Math.floor((y - rows.steps.top - 4) / STEP_ROW)];
     const near = rows.told.filter((step) => step.group === group && isNear(step));

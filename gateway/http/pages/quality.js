@@ -3,9 +3,6 @@
 import { settle } from "./settle.js";
 import { make, milliseconds, money, percent, rating } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const [BEST, WORST] = [4.5, 1];
-
 /** The few figures at the top of a call's page. */
 export function showFacts(story, list) {
   const { quality, usage } = story;
@@ -21,7 +18,7 @@ export function showFacts(story, list) {
   settle(list, facts.map(pair));
 }
 
-export function showQuality(story, { list, line }) {
+export function showQuality(story, list) {
   const { quality, usage } = story;
   const tokens = usage?.tokens ?? {};
   const known = (value, shown) => (value === null || value === undefined ? null : shown(value));
@@ -40,7 +37,6 @@ export function showQuality(story, { list, line }) {
     ["Cost", known(usage?.cost, money)],
   ].filter(([, value]) => value !== null);
   settle(list, figures.map(pair));
-  draw(quality.points, story.duration, line);
 }
 
 /** The middle of what is known of some figures; `null` where nothing is. */
@@ -53,24 +49,4 @@ function median(figures) {
 
 function pair([name, value]) {
   return make("div", { data: { key: name } }, make("dt", {}, name), make("dd", {}, value));
-}
-
-/** A line of the scores, with a mark wherever packets were lost. */
-function draw(points, duration, line) {
-  const scored = points.filter((point) => point.mos !== null);
-  line.toggleAttribute("hidden", scored.length < 2);
-  if (scored.length < 2) return line.replaceChildren();
-  const x = (point) => (300 * point.at) / duration;
-  const y = (mos) => 4 + (52 * (BEST - mos)) / (BEST - WORST);
-  const worst = Math.min(...scored.map((point) => point.mos));
-  line.setAttribute("aria-label", `MOS over the call, ${worst.toFixed(2)} at the worst`);
-  const path = document.createElementNS(SVG, "polyline");
-  path.setAttribute("points", scored.map((point) => `${x(point)},${y(point.mos)}`).join(" "));
-  const losses = scored.filter((point) => point.loss_percent > 0).map((point) => {
-    const mark = document.createElementNS(SVG, "rect");
-    const sizes = { x: x(point) - 1, width: 2, y: 52, height: 8, class: "lost" };
-    for (const [name, value] of Object.entries(sizes)) mark.setAttribute(name, value);
-    return mark;
-  });
-  line.replaceChildren(path, ...losses);
 }

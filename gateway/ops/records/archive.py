@@ -12,7 +12,10 @@ from .search import page_size, search
 
 __all__ = ["DatabaseArchive", "remove_recording"]
 
-_GET: Final = "SELECT record, recording, transcript, timeline FROM calls WHERE call_id = $1"
+_GET: Final = (
+    "SELECT record, recording, transcript, timeline, quality FROM calls WHERE call_id = $1"
+)
+_HOLDS: Final = "SELECT 1 FROM calls WHERE call_id = $1"
 _RECORDING: Final = "SELECT recording FROM calls WHERE call_id = $1"
 _LONGEST_ID: Final = 128
 
@@ -56,9 +59,18 @@ class DatabaseArchive:
         rows = await self._database.read(_GET, (call_id,))
         if not rows:
             return None
-        record, recording, transcript, timeline = rows[0]
-        whole = await asyncio.to_thread(whole_of, record, transcript, timeline)
+        record, recording, *long = rows[0]
+        whole = await asyncio.to_thread(whole_of, record, *long)
         return whole | {"recording": recording}
+
+    async def holds(self, call_id: str) -> bool:
+        """Tell whether there is a call of that name.
+
+        Raises:
+            RecordError: The database cannot be asked.
+
+        """
+        return _is_name(call_id) and bool(await self._database.read(_HOLDS, (call_id,)))
 
     async def delete(self, call_id: str) -> bool:
         """Forget a call and its recording; ``False`` where there was none.

@@ -48,6 +48,7 @@ class Parcel:
                 self._redactor.items(self._said, brief),
                 self._redactor.entries(entries, brief),
                 self._node,
+                self._record.quality.as_list() if self._record.quality else (),
             )
         return self._whole
 
@@ -89,13 +90,17 @@ class Backlog:
             del self._refused[next(iter(self._refused))]
             self.dropped += 1
 
+    def holds(self, call_id: str) -> bool:
+        """Tell whether a call of that name is here."""
+        return call_id in self._under_way or call_id in self._refused
+
     async def get(self, call_id: str) -> dict[str, Any] | None:
         """Return a whole call as it will be in the database, ``None`` where it is not here."""
         parcel = self._under_way.get(call_id) or self._refused.get(call_id)
         if parcel is None:
             return None
         whole = await asyncio.to_thread(parcel.whole)
-        return {**whole.record, "transcript": whole.transcript, "timeline": whole.timeline}
+        return whole.as_dict()
 
     async def records(self) -> list[CallRecord]:
         """Return all of them as they will be in the database, without what happened."""

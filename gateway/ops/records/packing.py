@@ -18,7 +18,8 @@ def to_json(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return _ODD.sub("\ufffd", json.dumps(value, ensure_ascii=False, default=repr)).encode()
+        plain = msgspec.to_builtins(value, enc_hook=repr)
+        return _ODD.sub("\ufffd", json.dumps(plain, ensure_ascii=False)).encode()
 
 
 def pack(value: Any) -> bytes:

@@ -15,7 +15,7 @@ _MOST_WORDS: Final = 65_536  # characters that a call can be found by
 _COLUMNS: Final = (
     "call_id", "node", "started_at", "ended_at", "duration", "caller", "called", "trunk", "leg",
     "ended_by", "reason", "q850", "codec", "transport", "mos", "loss", "cost", "recording",
-    "words", "record", "transcript", "timeline",
+    "words", "record", "transcript", "timeline", "quality",
 )  # fmt: skip
 _PLACES: Final = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
 _TAKEN: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
@@ -32,6 +32,7 @@ class WholeCall:
         transcript: what was said.
         timeline: what happened.
         node: the machine it was on, where its recording is.
+        quality: how well the caller was received, over time.
 
     """
 
@@ -39,6 +40,14 @@ class WholeCall:
     transcript: Sequence[Mapping[str, Any]]
     timeline: Sequence[Mapping[str, Any]]
     node: str
+    quality: Sequence[Mapping[str, Any]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as a record is told whole."""
+        call = {**self.record, "transcript": self.transcript, "timeline": self.timeline}
+        if self.quality:
+            call["media"] = {**call["media"], "series": self.quality}
+        return call
 
 
 def add_call(call: WholeCall, *, is_last_word: bool = True) -> list[Statement]:
@@ -65,16 +74,18 @@ def brief_of(record: str) -> dict[str, Any]:
     return brief
 
 
-def whole_of(record: str, transcript: bytes | None, timeline: bytes | None) -> dict[str, Any]:
+def whole_of(
+    record: str, transcript: bytes | None, timeline: bytes | None, quality: bytes | None
+) -> dict[str, Any]:
     """Return a call with its long parts."""
-    parts = {"transcript": unpack(transcript) or [], "timeline": unpack(timeline) or []}
-    return brief_of(record) | parts
+    said, happened, heard = (unpack(part) or [] for part in (transcript, timeline, quality))
+    return WholeCall(brief_of(record), said, happened, "", heard).as_dict()
 
 
 def _row(call: WholeCall) -> Row:
     record = call.record
     media = record.get("media") or {}
-    received, lost = media.get("packets_received") or 0, media.get("packets_lost") or 0
+    received, lost = media.get("packets_received") or 0, media.get("lost") or 0
     started_at, duration = float(record["started_at"]), float(record["duration"])
     return (
         record["call_id"],
@@ -96,6 +107,7 @@ def _row(call: WholeCall) -> Row:
         to_json(record).decode(),
         pack(call.transcript) if call.transcript else None,
         pack(call.timeline) if call.timeline else None,
+        pack(call.quality) if call.quality else None,
     )
 
 

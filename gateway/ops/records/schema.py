@@ -86,7 +86,8 @@ _OUTBOX: Final = (
     "CREATE INDEX outbox_by_due ON outbox (instance, is_dead, due_at)",
     "CREATE INDEX outbox_by_call ON outbox (call_id, name, number)",
 )
-_STEPS: Final = ((*_CALLS, *_LIVE, *_OUTBOX),)
+_QUALITY: Final = ("ALTER TABLE calls ADD COLUMN quality {blob}",)
+_STEPS: Final = ((*_CALLS, *_LIVE, *_OUTBOX), _QUALITY)
 
 VERSION: Final = len(_STEPS)
 """The tables that this gateway knows."""

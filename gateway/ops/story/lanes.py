@@ -195,7 +195,8 @@ def _cause(
 ) -> tuple[float, Literal["speech", "key", "gateway"]]:
     """Return when whatever had the agent cut short at this entry was noticed, and what it was."""
     cut_at = entries[number].at
-    for entry in reversed(entries[:number]):
+    for place in range(number - 1, -1, -1):
+        entry = entries[place]
         if entry.at < cut_at - _CAUSE:
             break
         if entry.name == _STARTED:

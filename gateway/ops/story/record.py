@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ..pieces import read_rows
+
 __all__ = ["Entry", "Told", "number_of", "told_of"]
 
 _LONGEST_CALL: Final = 7 * 86_400.0  # seconds
@@ -51,6 +53,7 @@ class Told(msgspec.Struct, kw_only=True):
     transport: str = ""
     recording_problem: str = ""
     usage: dict[str, Any] = {}
+    takes: list[float] = []  # seconds since the call began, at which each recording did
     transcript: list[dict[str, Any]] = []
     timeline: list[Entry] = []
 
@@ -74,15 +77,16 @@ def told_of(record: Mapping[str, Any]) -> Told:
         msgspec.ValidationError: It is no call's record; says where not.
 
     """
-    told = msgspec.convert(dict(record), Told)
+    told = msgspec.convert({**record, "timeline": []}, Told)
+    told.timeline = read_rows(msgspec.convert(record.get("timeline", []), list), Entry)
     start = told.timeline[0].at if told.timeline else 0.0
     for entry in told.timeline:
         entry.at -= start
         if entry.until is not None:
             entry.until -= start
     last = max((entry.at for entry in told.timeline), default=0.0)
-    times = [told.started_at, told.duration, last]
-    if not all(map(math.isfinite, times)) or max(told.duration, last) > _LONGEST_CALL:
+    times = [told.started_at, told.duration, last, *told.takes]
+    if not all(map(math.isfinite, times)) or max(times[1:]) > _LONGEST_CALL:
         raise msgspec.ValidationError("its times are no call's")
     told.timeline.sort(key=lambda entry: entry.at)
     told.duration = max(told.duration, last, 0.0)

@@ -190,6 +190,8 @@ class QualityPoint(_Part, frozen=True, kw_only=True):
     loss_percent: float
     jitter_ms: float
     mos: float | None = None
+    round_trip_ms: float | None = None
+    codec: str = ""
 
 
 class Quality(_Part, frozen=True, kw_only=True):

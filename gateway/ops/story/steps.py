@@ -99,10 +99,10 @@ def steps_of(entries: Iterable[Entry]) -> tuple[list[Step], int]:
     Pieces of speech and of text are no steps: they are in the waterfall and the transcript.
     Where there are too many, minor ones go first.
     """
-    told = [_step(entry) for entry in entries if not entry.name.endswith(".delta")]
-    kept = told if len(told) <= _MOST else [step for step in told if not step.is_minor]
-    kept = kept[:_MOST]
-    return kept, len(told) - len(kept)
+    told = [entry for entry in entries if not entry.name.endswith(".delta")]
+    kept = told if len(told) <= _MOST else [entry for entry in told if not _is_minor(entry)]
+    steps = [_step(entry) for entry in kept[:_MOST]]
+    return steps, len(told) - len(steps)
 
 
 def _step(entry: Entry) -> Step:
@@ -112,8 +112,12 @@ def _step(entry: Entry) -> Step:
         group=_group(entry),
         name=entry.name,
         detail=_words(entry),
-        is_minor=entry.kind == "timer" or entry.name.startswith(_MINOR),
+        is_minor=_is_minor(entry),
     )
+
+
+def _is_minor(entry: Entry) -> bool:
+    return entry.kind == "timer" or entry.name.startswith(_MINOR)
 
 
 def _group(entry: Entry) -> Group:
