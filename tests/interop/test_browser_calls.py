@@ -98,3 +98,33 @@ def test_a_page_that_is_loaded_anew_has_hung_up_and_can_call_again(
         visit.forget_sound()
         call_silently(visit)
         visit.hears(spoken(GREETING))
+
+
+BUNDLED = """async ([token]) => {
+    const connection = new RTCPeerConnection({bundlePolicy: "max-bundle"});
+    connection.addTransceiver("video");
+    connection.addTransceiver("audio");
+    connection.createDataChannel("gateway");
+    await connection.setLocalDescription();
+    const headers = {"Authorization": `Bearer ${token}`, "Content-Type": "application/sdp"};
+    const body = connection.localDescription.sdp;
+    const answer = await fetch("/whip", {method: "POST", headers, body});
+    await connection.setRemoteDescription({type: "answer", sdp: await answer.text()});
+    while (connection.connectionState !== "connected")
+        await new Promise(resolve => setTimeout(resolve, 50));
+    await fetch(answer.headers.get("Location"), {method: "DELETE"});
+    const directions = connection.getTransceivers().map(one => one.currentDirection);
+    connection.close();
+    return directions;
+}"""
+
+
+def test_who_bundles_at_all_costs_and_offers_a_picture_first_has_a_call_without_it(
+    demo: Gateway, browser: Chromium
+) -> None:
+    demo.forget_calls()
+    with browser.visit(demo.facts["page"], forgiven=TURNED_AWAY) as visit:
+        directions = visit.page.evaluate(BUNDLED, [demo.facts["token"]])
+        assert directions == ["inactive", "sendrecv"]
+    (record,) = demo.new_calls()
+    assert (record["codec"], record["ended_by"]) == ("opus", "caller")
