@@ -11,6 +11,7 @@ from playwright.sync_api import Locator
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.speech.voice import load_voice
+from gateway.testing.sound import write_wav
 
 GREETING = "Thank you for calling Northwind. For English, press 1."
 MENU = "For sales, press 1 or say sales. For support, press 2 or say support."
@@ -19,6 +20,13 @@ MENU = "For sales, press 1 or say sales. For support, press 2 or say support."
 def phrase(name: str) -> Path:
     """Return the file in which a caller says something."""
     return Path(str(files("gateway.embedded") / "voice" / "caller" / f"{name}.wav"))
+
+
+def after_a_pause(path: Path, folder: Path, seconds: float = 4.0) -> Path:
+    """Return a microphone's file that says it after so long, each time: time enough to mute it."""
+    speech = said(path)
+    pause = np.zeros(int(seconds * RATE), np.int16)
+    return write_wav(folder / path.name, np.concatenate((pause, speech)), RATE)
 
 
 def said(path: Path) -> NDArray[np.int16]:

@@ -1,10 +1,11 @@
 """A supervisor at the console, and a caller at the page: who hears whom, and who ends the call."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import ALIKE_BY_MICROPHONE, Chromium, chromium
-from browser_calls import MENU, button, call_silently, phrase, said, spoken, state
+from browser_calls import MENU, after_a_pause, button, call_silently, phrase, said, spoken, state
 from peers import Gateway
 from playwright.sync_api import expect
 
@@ -16,9 +17,12 @@ OPERATOR = "Northwind, the operator speaking. Press 9 to hang up."
 
 
 @pytest.fixture
-def browsers() -> Iterator[tuple[Chromium, Chromium]]:
+def browsers(tmp_path: Path) -> Iterator[tuple[Chromium, Chromium]]:
     """The caller's, and the supervisor's."""
-    with chromium(CALLER) as caller, caller.another(SUPERVISOR) as supervisor:
+    with (
+        chromium(after_a_pause(CALLER, tmp_path)) as caller,
+        caller.another(SUPERVISOR) as supervisor,
+    ):
         yield caller, supervisor
 
 
@@ -36,16 +40,15 @@ def test_a_supervisor_listens_whispers_takes_over_transfers_and_hangs_up(
         expect(told).to_have_text("You are listening. Nobody hears you.")
         button(phone, "1").click()
         desk.hears(spoken(MENU), least=0.4)  # it is said once
-        button(phone, "Mute").click()
-        desk.hears(said(CALLER), alike=ALIKE_BY_MICROPHONE)
-        button(phone, "Mute").click()
-
         desk.page.get_by_label("Whisper to the agent").fill("Offer a chair.")
         button(desk, "Whisper").click()
         expect(told).to_have_text("The agent was told.")
         phone.forget_sound()
         button(desk, "Take over").click()
         phone.hears(said(SUPERVISOR), alike=ALIKE_BY_MICROPHONE)
+        button(phone, "Mute").click()  # the agent takes no words for a wish meanwhile
+        desk.hears(said(CALLER), alike=ALIKE_BY_MICROPHONE)
+        button(phone, "Mute").click()
 
         phone.forget_sound()
         desk.forget_sound()
