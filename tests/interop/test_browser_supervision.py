@@ -58,7 +58,7 @@ def test_a_supervisor_listens_whispers_takes_over_transfers_and_hangs_up(
             both.hears(spoken(OPERATOR), least=0.4)
         button(desk, "Hang up").click()
         phone.until(lambda: state(phone) == "ended")
-        assert "A supervisor ended the call." in phone.page.inner_text("#detail")
+        assert "The gateway ended the call." in phone.page.inner_text("#detail")
         expect(desk.page.get_by_role("region", name="Supervision")).to_be_hidden()
 
     record = next(call for call in demo.new_calls(2) if call["called"] == "web")

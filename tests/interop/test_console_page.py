@@ -204,7 +204,8 @@ def test_everybody_can_use_it_by_day_and_by_night_on_any_screen(
 KEEP = """async at => {
     const { Said } = await import("/pages/said.js");
     const { Steps } = await import("/pages/steps.js");
-    const line = (at, text) => ({ at, end: at + 1, who: "agent", text, heard: text, is_cut: false });
+    const line = (at, text) => (
+      { at, end: at + 1, who: "agent", text, heard: text, is_cut: false });
     const step = (at, name) => ({ at, name, detail: "", group: "call", kind: "event" });
     const story = (count) => ({
         call_id: "c", is_live: true, keys: [], interventions: [], steps_left_out: 0,

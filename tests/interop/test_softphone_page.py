@@ -146,7 +146,6 @@ def test_a_call_that_is_not_taken_is_told_with_the_way_out(
 def test_whatever_ends_a_call_is_told_in_words(demo: Gateway, browser: Chromium) -> None:
     ends = {
         "Service Unavailable": "The agent could not be reached. Call again in a moment.",
-        "supervisor": "A supervisor ended the call.",
         "closed for today": "The gateway ended the call: closed for today",
         "": "The gateway ended the call.",
     }

@@ -254,7 +254,6 @@ const ENDS = {
   agent: "The agent ended the call.",
   rule: "The agent ended the call.",
   normal: "The agent ended the call.",
-  supervisor: "A supervisor ended the call.",
   idle: "Nobody spoke any more, so the gateway hung up.",
   "no input": "Nothing was pressed, so the gateway hung up. Call again.",
   "invalid input": "None of the keys was one to choose, so the gateway hung up. Call again.",
