@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from browser import RATE, Visit
 from numpy.typing import NDArray
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 from voicecodecs.resample import StreamResampler
 
 from gateway.embedded.speech.voice import load_voice
@@ -51,10 +51,11 @@ def state(visit: Visit) -> str | None:
 
 
 def call_silently(visit: Visit) -> None:
-    """Press Call, and mute the microphone as soon as there is somebody to hear it."""
-    button(visit, "Call").click()
+    """Press Call, and Mute before there is anybody to hear the microphone."""
+    expect(button(visit, "Call")).to_be_enabled()
+    visit.page.evaluate("call.click(), mute.click()")
     visit.until(lambda: state(visit) == "talking", within=20)
-    button(visit, "Mute").click()
+    expect(button(visit, "Mute")).to_have_attribute("aria-pressed", "true")
 
 
 def _at_rate(speech: NDArray[np.int16], rate: int) -> NDArray[np.int16]:

@@ -204,8 +204,8 @@ def test_everybody_can_use_it_by_day_and_by_night_on_any_screen(
 KEEP = """async at => {
     const { Said } = await import("/pages/said.js");
     const { Steps } = await import("/pages/steps.js");
-    const line = (at, text) => (
-      { at, end: at + 1, who: "agent", text, heard: text, is_cut: false });
+    const agent = { who: "agent", is_cut: false };
+    const line = (at, text) => ({ ...agent, at, end: at + 1, text, heard: text });
     const step = (at, name) => ({ at, name, detail: "", group: "call", kind: "event" });
     const story = (count) => ({
         call_id: "c", is_live: true, keys: [], interventions: [], steps_left_out: 0,
@@ -220,7 +220,7 @@ KEEP = """async at => {
     document.querySelector("#call").hidden = false;
     [said, steps].forEach((part) => part.show(story(2)));
     const rows = document.querySelector(at).children.length;
-    const button = document.querySelector(at).querySelector("button.line, button.at, button");
+    const button = document.querySelector(at).querySelector("button");
     button.focus();
     getSelection().selectAllChildren(button);
     [said, steps].forEach((part) => part.show(story(40)));

@@ -118,7 +118,7 @@ addEventListener("keydown", (event) => {
   if (isElsewhere || !$("shortcuts").checked || event.target.matches("select, input")) return;
   if (event.key === "Enter" && event.target === document.body && !isLive()) begin();
   else if (event.key === "Escape" && isLive()) call.hangUp();
-  else if (event.key.toLowerCase() === "m" && !event.repeat && isTalking()) toggleMute();
+  else if (event.key.toLowerCase() === "m" && !event.repeat && isLive()) toggleMute();
   else if (!keypad.keyDown(event)) return;
   event.preventDefault();
 });
@@ -140,7 +140,7 @@ function show() {
   $("call").classList.toggle("danger", !isOver);
   const stopping = isTalking() ? "Hang up" : "Cancel";
   $("call").lastElementChild.textContent = isOver ? "Call again" : stopping;
-  $("mute").disabled = !isTalking();
+  $("mute").disabled = isOver;
   keypad.isEnabled = isTalking();
   if (state === "talking") showTalking();
   else if (isOver) showEnd();
