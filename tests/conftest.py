@@ -4,6 +4,7 @@ Processes that share one run (`pytest -n 2`) keep the frames together, and whoev
 waits for the others to be done.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -57,3 +58,13 @@ def log() -> Iterator[None]:
     """Have a command that a test ran in this process leave its way of logging to nobody else."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collector() -> Iterator[None]:
+    """Take back what a gateway in this process has set for its clock: what is over shall go."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+    gc.collect()
