@@ -18,7 +18,7 @@ from gateway.embedded.agents.engine import ScriptAgent
 from gateway.embedded.agents.script import load_script
 
 SCRIPT = load_script(Path(__file__).parents[2] / "sip_configs" / "demo" / "agent.toml")
-TOOLS = SessionStarted(("transfer_call", "hang_up", "open_menu", "collect_digits"))
+TOOLS = SessionStarted(("transfer_call", "hang_up", "open_menu", "set_variable", "collect_digits"))
 
 
 @pytest.fixture

@@ -148,7 +148,8 @@ def test_a_human_is_told_first_and_then_speaks_with_the_caller(
         caller = press_zero_from(ours, tmp_path / "caller", "transfer.ended")
         (record,) = ours.new_calls()
     assert details(record, "Patch") == [{"line": "consult"}]
-    assert details(record, "Refer") == [{"target": callee.uri, "is_attended": True}]
+    referred = {"target": callee.uri, "is_attended": True, "name": "operator"}
+    assert details(record, "Refer") == [referred]
     assert details(record, "transfer.ended") == [{"is_accepted": True, "status": 200}]
     whisper = callee.heard()[0]
     assert abs(whisper.astype(int)).max() > 1000, "the callee was told something"
