@@ -22,9 +22,10 @@ from gateway.calls.registry import CallRecord, Registry
 from gateway.cli.serve import run_loop
 from gateway.control.events import CallStarted
 from gateway.control.timeline import Timeline, TimelineEntry
-from gateway.http import Access, EventsDoor, HttpServer, Keyring, News
+from gateway.http import Access, EventsDoor, HttpServer, Keyring, News, Role
 from gateway.realtime.events import InputAudioBufferDtmfEventReceived
 
+KEYRING = Keyring([], b"of the benchmark alone, and no secret")
 BEAT = 0.01  # seconds between handfuls of notices
 SETTLE = 1.0
 
@@ -53,7 +54,7 @@ async def serve_ours(ready: Callable[[str], Awaitable[None]], rate: int, seconds
     news = News(lambda: registry, epoch="b")
     registry.audience.add(news)
     door = EventsDoor(news, registry)
-    access = Access(Keyring([], b""), is_open_here=True)
+    access = Access(KEYRING, is_open_here=False)
     server = HttpServer([door], host="127.0.0.1", port=0, access=access)
     await server.start()
     news.call_began(CallRecord("c", "ann", "demo", 0.0, "talking", 0.0))
@@ -107,12 +108,17 @@ async def serve_plain(ready: Callable[[str], Awaitable[None]], rate: int, second
     return done
 
 
-async def watch(url: str, start: float, late: list[float]) -> int:
-    """Read a stream to its end; return how many keys came, and note how late some were."""
+async def watch(url: str, viewer: str, start: float, late: list[float]) -> int:
+    """Read a stream to its end; return how many keys came, and note how late some were.
+
+    Each viewer is somebody else: one visitor has a few places only.
+    """
+    token = KEYRING.make(viewer, Role.VIEWER, int(time.time()) + 600)
     host, _, rest = url.removeprefix("http://").partition("/")
     name, port = host.split(":")
     reader, writer = await asyncio.open_connection(name, int(port))
-    writer.write(f"GET /{rest} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    head = f"GET /{rest} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    writer.write(head.encode())
     count = 0
     while piece := await reader.read(65_536):
         now = time.monotonic()
@@ -134,7 +140,10 @@ async def measure(kind: str, viewers: int, rate: int, seconds: float) -> dict[st
     assert process.stdout is not None
     url, start = (await process.stdout.readline()).decode().split()
     late: list[float] = []
-    watching = [asyncio.create_task(watch(url, float(start), late)) for _ in range(viewers)]
+    watching = [
+        asyncio.create_task(watch(url, f"viewer {number}", float(start), late))
+        for number in range(viewers)
+    ]
     await asyncio.sleep(SETTLE)
     process.stdin.write(b"go\n")
     counts = await asyncio.gather(*watching)
