@@ -71,7 +71,6 @@ def test_a_caller_who_talks_over_the_greeting_stops_it_and_is_listened_to() -> N
     ("words", "calls"),
     [
         ("English please", [("set_variable", "en"), ("open_menu", "main")]),
-        ("espanol", [("set_variable", "es"), ("open_menu", "main")]),
         ("Hello", [("open_menu", "language")]),
     ],
 )
