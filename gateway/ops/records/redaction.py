@@ -65,7 +65,8 @@ class Redactor:
         """Return what was said in a call of this (unredacted) record."""
         if "transcript" in self.what:
             return []
-        return [self._sifted(item, record) for item in items]
+        hidings = self._hidings(record)
+        return [_sifted(item, hidings) for item in items]
 
     def entries(
         self, entries: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
@@ -73,28 +74,37 @@ class Redactor:
         """Return what happened in a call of this (unredacted) record."""
         if "timeline" in self.what:
             return []
-        return [self._entry(entry, record) for entry in entries]
+        hidings = self._hidings(record)
+        return [_entry(entry, hidings) for entry in entries]
 
-    def _entry(self, entry: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-        by = {"by": str(entry["by"])} if entry.get("by") else {}
+    def _hidings(self, record: Mapping[str, Any]) -> Sequence[Hiding]:
+        """Return all that hides something of a call, made once for the whole of it."""
+        hidings: list[Hiding] = []
+        if "transcript" in self.what:
+            hidings.append(_Words())
+        if "keys" in self.what:
+            hidings.append(_Keys())
         if "numbers" in self.what:
-            by = {name: _Numbers.of(record).name(who) for name, who in by.items()}
-        named = self._sifted({"name": entry["name"]}, record)
-        return {**entry, **by, **named, "detail": self._sifted(entry.get("detail") or {}, record)}
+            hidings.append(_Numbers.of(record))
+        return hidings
 
-    def _sifted(self, fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-        shown = dict(fields)
-        for hiding in self._hidings(record):
-            shown = sift(shown, hiding)
-        return shown
 
-    def _hidings(self, record: Mapping[str, Any]) -> list[Hiding]:
-        known: dict[Redaction, Hiding] = {
-            "transcript": _Words(),
-            "keys": _Keys(),
-            "numbers": _Numbers.of(record),
-        }
-        return [hiding for what, hiding in known.items() if what in self.what]
+def _entry(entry: Mapping[str, Any], hidings: Sequence[Hiding]) -> dict[str, Any]:
+    if not hidings:
+        return dict(entry)
+    named = _sifted({"name": entry["name"]}, hidings)
+    if by := str(entry.get("by") or ""):
+        for hiding in hidings:
+            by = hiding.name(by)
+        named["by"] = by
+    return {**entry, **named, "detail": _sifted(entry.get("detail") or {}, hidings)}
+
+
+def _sifted(fields: Mapping[str, Any], hidings: Sequence[Hiding]) -> dict[str, Any]:
+    shown = dict(fields)
+    for hiding in hidings:
+        shown = sift(shown, hiding)
+    return shown
 
 
 class _Words:
